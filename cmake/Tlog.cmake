@@ -1,0 +1,55 @@
+# What all our targets share: warnings, sanitizers, and the functions that declare a library or a test.
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+
+find_program(TLOG_CCACHE ccache)
+if(TLOG_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${TLOG_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${TLOG_CCACHE})
+endif()
+find_program(TLOG_MOLD mold)
+if(TLOG_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(tlog_options INTERFACE)
+target_include_directories(tlog_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_options(tlog_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2
+  -fvisibility=hidden -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(tlog_options INTERFACE -Wthread-safety)
+endif()
+if(TLOG_SANITIZE)
+  target_compile_options(tlog_options INTERFACE -fsanitize=${TLOG_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(tlog_options INTERFACE -fsanitize=${TLOG_SANITIZE})
+  if(TLOG_SANITIZE MATCHES "thread")
+    # gcc cannot follow std::atomic_thread_fence under tsan; we use none on purpose.
+    target_compile_options(tlog_options INTERFACE -Wno-tsan)
+  endif()
+endif()
+target_link_libraries(tlog_options INTERFACE Threads::Threads fmt::fmt)
+
+# tlog_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): one static library for a folder.
+# DEPS are our own folders (the include graph); PRIVATE_DEPS third-party libraries that no header shows.
+function(tlog_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC tlog_options ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+endfunction()
+
+# tlog_test(NAME SOURCES ... DEPS ... LABELS quick|slow ... TIMEOUT seconds): a GoogleTest program, one ctest entry.
+# quick: belongs to `scripts/test --quick`; engine: also run under tsan.
+function(tlog_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENVIRONMENT" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE tlog_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+                       ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()
