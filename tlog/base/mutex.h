@@ -1,0 +1,71 @@
+// File: tlog/base/mutex.h
+// Mutex, MutexLock and CondVar with clang's thread-safety annotations (checked by the `tidy` preset).
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#if defined(__clang__)
+#define TLOG_ANNOTATE(x) __attribute__((x))
+#else
+#define TLOG_ANNOTATE(x)
+#endif
+#define CAPABILITY(x) TLOG_ANNOTATE(capability(x))
+#define SCOPED_CAPABILITY TLOG_ANNOTATE(scoped_lockable)
+#define GUARDED_BY(x) TLOG_ANNOTATE(guarded_by(x))
+#define PT_GUARDED_BY(x) TLOG_ANNOTATE(pt_guarded_by(x))
+#define REQUIRES(...) TLOG_ANNOTATE(requires_capability(__VA_ARGS__))
+#define EXCLUDES(...) TLOG_ANNOTATE(locks_excluded(__VA_ARGS__))
+#define ACQUIRE(...) TLOG_ANNOTATE(acquire_capability(__VA_ARGS__))
+#define RELEASE(...) TLOG_ANNOTATE(release_capability(__VA_ARGS__))
+#define NO_THREAD_SAFETY_ANALYSIS TLOG_ANNOTATE(no_thread_safety_analysis)
+
+namespace tlog {
+
+class CAPABILITY("mutex") Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+  void lock() ACQUIRE() { mutex_.lock(); }
+  void unlock() RELEASE() { mutex_.unlock(); }
+
+ private:
+  friend class CondVar;
+  std::mutex mutex_;
+};
+
+class SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() RELEASE() { mutex_.unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+class CondVar {
+ public:
+  void wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
+  // False when `deadline` has passed.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    bool in_time = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
+  }
+  void notify_one() { condition_.notify_one(); }
+  void notify_all() { condition_.notify_all(); }
+
+ private:
+  std::condition_variable condition_;
+};
+
+}  // namespace tlog

@@ -1,0 +1,92 @@
+// File: tlog/config/config.h
+// The configuration file (YAML) as checked values. One property table (config/properties.cc) is the only place that
+// knows keys, types, defaults, ranges and descriptions; the loader, configs/tlogdisk.schema.json, the commented
+// configs/tlogdisk.yml and the man page's table come from it.
+//
+// Errors: `FILE:line:column: key: reason, expected ...`; unknown keys are errors and name the nearest known key; all
+// errors of a file are reported, one per line. Relative paths are relative to the file and are made absolute here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tlog/base/types.h"
+#include "tlog/io/file.h"
+#include "tlog/io/loop.h"
+
+namespace tlog::config {
+
+enum class Durability { kJournal, kCluster };
+
+struct Journal {
+  std::string directory;                       // default "journal"
+  std::uint64_t size = kGiB;                   // per vdisk
+  std::string arena_directory = "/dev/shm";    // memory that outlives the process
+  std::uint64_t arena_size = 64 * kMiB;        // per vdisk
+  io::IoMode io = io::IoMode::kAuto;           // auto | uring | posix
+};
+
+struct Server {
+  std::string address;        // "host:port" or "unix:/path"
+  std::string db;
+  std::string password_file;  // absolute; "" for none
+};
+
+struct Cluster {
+  std::string name;
+  std::vector<std::string> directories;  // embedded stores; or
+  std::vector<Server> servers;           // redis-protocol servers; never both
+  std::size_t stores() const { return directories.size() + servers.size(); }
+};
+
+struct Tlog {
+  std::string cluster;
+  unsigned data_shards = 4;
+  unsigned parity_shards = 2;
+  std::uint64_t flush_size = 25;                     // records; a minimum, see tlog/aggregation
+  std::uint64_t flush_time_ns = 25'000'000'000;
+  Durability durability = Durability::kJournal;
+  std::uint64_t stall_timeout_ns = 30'000'000'000;
+};
+
+struct Vdisk {
+  std::string name;
+  std::string description;         // shown to clients that list the exports
+  std::uint64_t size = 0;
+  std::uint32_t block_size = 4096;
+  bool read_only = false;
+  std::string storage_file;        // storage: {file: ...}
+  Tlog tlog;                       // the file's defaults with the vdisk's own on top
+};
+
+struct Config {
+  std::string path;                // absolute, of the file
+  std::string key_file;            // absolute
+  Journal journal;
+  std::vector<Cluster> clusters;   // in the file's order
+  std::vector<Vdisk> vdisks;       // in the file's order
+  std::string control_socket;      // default "control.sock" beside the file, see docs/operations.md
+  std::uint64_t memory_budget = 256 * kMiB;
+
+  const Vdisk* find_vdisk(std::string_view name) const;
+  const Cluster* find_cluster(std::string_view name) const;
+};
+
+// Reads and checks. Touches nothing else: no key is read, no directory looked at.
+Result<Config> load(io::FileSystem& files, const std::string& path);
+// The same for text, as if it had been read from `path`.
+Result<Config> parse(const std::string& text, const std::string& path);
+
+// A vdisk or cluster name: 1-64 of [A-Za-z0-9._-], not starting with a dot or dash.
+bool is_valid_name(std::string_view name);
+// "10GiB", "64 MiB", "4096" -> bytes; "25s", "500ms", "2m" -> nanoseconds.
+Result<std::uint64_t> parse_size(std::string_view text);
+Result<std::uint64_t> parse_duration_ns(std::string_view text);
+
+std::string json_schema();     // configs/tlogdisk.schema.json
+std::string example_file();    // configs/tlogdisk.yml, every key with its description and default
+
+}  // namespace tlog::config

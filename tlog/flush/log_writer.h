@@ -1,0 +1,62 @@
+// File: tlog/flush/log_writer.h
+// Stores sealed aggregations: shards to k+m stores in parallel, committed at the write quorum min(k+m, k+1); what misses is
+// remembered (in memory and in a small hints file in the journal's directory) and retried until it is stored. Writes
+// index pages and metadata. Step 6 of a write's way.
+//
+// Threading: every call from any thread; callbacks on the loop's thread.
+// Durability: `done` of append() says the aggregation and all before it are committed.
+// Errors: below quorum an append does not fail, it waits and retries with back-off; the writer is slowed down by the
+// journal that fills. status() says why it waits.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "tlog/base/clock.h"
+#include "tlog/base/log.h"
+#include "tlog/format/metadata.h"
+#include "tlog/seal/sealer.h"
+#include "tlog/shard/shard.h"
+#include "tlog/store/store.h"
+#include "tlog/walk/log_reader.h"
+
+namespace tlog::flush {
+
+struct LogWriterStatus {
+  AggregationNumber committed = 0;   // all up to here are committed
+  std::uint64_t in_flight = 0;       // aggregations not yet committed
+  std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
+  std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
+  std::string waiting_for;           // empty, or the reason why the oldest append has not committed
+};
+
+class LogWriter {
+ public:
+  struct Parts {  // borrowed; must outlive the writer
+    std::vector<store::Store*> stores;
+    const seal::Sealer* sealer = nullptr;
+    io::FileSystem* files = nullptr;
+    io::Loop* loop = nullptr;
+    const Clock* clock = nullptr;
+    Logger* logger = nullptr;
+    std::string hints_path;  // file that remembers missing shards across a crash
+    std::uint64_t buffered_bytes_max = 64 * kMiB;
+  };
+  // Creates the metadata of a new vdisk on a quorum of stores; kAlreadyExists when any store has something of it.
+  static Status create(const Parts& parts, const format::VdiskFormat& format);
+  // Claims the next epoch (metadata on a quorum) and continues behind `head`.
+  static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata, const walk::LogHead& head);
+  virtual ~LogWriter() = default;
+
+  virtual Epoch epoch() const = 0;
+  // Aggregations are appended in the order of their numbers; `reference` describes it for pages and hints.
+  virtual void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
+                      std::function<void(Status)> done) = 0;
+  virtual bool may_append() const = 0;  // false while buffered_bytes_max is reached: wait for a `done`
+  virtual LogWriterStatus status() const = 0;
+  // Waits (to the deadline) for appends and missing shards, writes the metadata's head hint, closes nothing else.
+  virtual void close(std::uint64_t deadline_ns, std::function<void()> done) = 0;
+};
+
+}  // namespace tlog::flush

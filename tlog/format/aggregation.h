@@ -1,0 +1,40 @@
+// File: tlog/format/aggregation.h
+// Aggregation: what is sealed, sharded and stored as one: a header, a table of records, then their payload.
+// Plaintext layout: u64 length of the table (little endian), the table (a Cap'n Proto message, format/tlog.capnp),
+// zero padding to 64 bytes, the data of the records in order, without gaps. So an index can be read without the data.
+//
+// Threading: values and pure functions.
+// Errors: decode() checks everything (lengths, known operations, dense sequences, limits, timestamps that never
+// decrease) and answers kCorruption or kNotSupported (a newer version) naming what is wrong. It never trusts a length.
+#pragma once
+
+#include <vector>
+
+#include "tlog/base/buffer.h"
+#include "tlog/format/record.h"
+
+namespace tlog::format {
+
+constexpr std::uint16_t kAggregationVersion = 1;
+
+struct AggregationHeader {
+  Uuid vdisk;
+  AggregationNumber number = 0;
+  Epoch epoch = 0;
+  Sequence first_sequence = 0;
+  Sequence last_sequence = 0;
+  TimestampNs timestamp = 0;  // when it was closed
+  Hash256 prev;               // hash of the aggregation before it; zeros for number 1
+};
+
+struct Aggregation {
+  AggregationHeader header;
+  std::vector<Record> records;  // dense: records[i].sequence == first_sequence + i; at least one
+};
+
+// The bytes before the payload: length, table and padding. The plaintext is these, then each record's data.
+Buffer encode_table(const Aggregation& aggregation);
+// `plaintext` must outlive the result: records point into it.
+Result<Aggregation> decode(ConstByteSpan plaintext);
+
+}  // namespace tlog::format

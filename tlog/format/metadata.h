@@ -1,0 +1,75 @@
+// File: tlog/format/metadata.h
+// What is kept per vdisk on every store of its log cluster besides shards: metadata and index pages, and their keys.
+//
+// Store keys: "tlog:<vdisk>:<epoch>:<number as 16 hex digits>" a shard (one per store); "tlog:<vdisk>:meta" metadata;
+// "tlog:<vdisk>:page:<page number as 16 hex digits>" an index page. The next shard's key is predictable: the true head
+// of the log is found by probing forward from the hint.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tlog/base/buffer.h"
+#include "tlog/format/aggregation.h"
+
+namespace tlog::format {
+
+// What may never change in a vdisk's life. Persisted in metadata and in the journal's superblock.
+struct VdiskFormat {
+  Uuid vdisk;
+  std::string name;
+  std::uint64_t size = 0;
+  std::uint32_t block_size = 4096;
+  std::uint8_t data_shards = 4;
+  std::uint8_t parity_shards = 2;
+  friend bool operator==(const VdiskFormat&, const VdiskFormat&) = default;
+  // CRC-32C over a canonical encoding: two formats are the same when their fingerprints are, for messages and probes.
+  std::uint32_t fingerprint() const;
+};
+
+struct EpochEntry {
+  Epoch epoch = 0;
+  TimestampNs started = 0;
+  AggregationNumber first_number = 0;  // number of the first aggregation that this epoch may write
+  Sequence first_sequence = 0;
+  std::string writer;                  // host name and pid, for people
+};
+
+struct AggregationReference {
+  AggregationNumber number = 0;
+  Epoch epoch = 0;
+  Hash256 hash;
+  Sequence first_sequence = 0;
+  Sequence last_sequence = 0;
+  TimestampNs first_timestamp = 0;
+  TimestampNs last_timestamp = 0;
+};
+
+struct Metadata {
+  std::uint64_t generation = 0;  // the highest wins at a quorum read
+  VdiskFormat format;
+  std::vector<EpochEntry> epochs;               // ascending
+  std::vector<AggregationReference> last;       // the last (at most 5) aggregations, ascending: the head hint
+  std::uint64_t index_pages = 0;                // pages 0 .. index_pages-1 exist
+  std::vector<std::uint8_t> key_id;             // which master key seals this log; not secret
+};
+
+// Index page p lists the aggregations p*256+1 .. (p+1)*256; stored sealed, see seal/page.h.
+struct IndexPage {
+  std::uint64_t page = 0;
+  std::vector<AggregationReference> entries;
+  Hash256 previous_page;  // hash of the page before it; zeros for page 0
+};
+
+// Cap'n Proto with magic, version and CRC-32C around. Errors: kCorruption, kNotSupported for a newer version.
+Buffer encode_metadata(const Metadata& metadata);
+Result<Metadata> decode_metadata(ConstByteSpan bytes);
+Buffer encode_index_page(const IndexPage& page);
+Result<IndexPage> decode_index_page(ConstByteSpan bytes);
+
+std::string shard_key(std::string_view vdisk, Epoch epoch, AggregationNumber number);
+std::string metadata_key(std::string_view vdisk);
+std::string index_page_key(std::string_view vdisk, std::uint64_t page);
+std::string key_prefix(std::string_view vdisk);  // of all keys of the vdisk: "tlog:<vdisk>:"
+
+}  // namespace tlog::format

@@ -1,0 +1,59 @@
+// File: tlog/session/engine.h
+// Engine: everything of one process: the ring thread, the workers, the key, and the vdisks it serves. The plugin and the
+// tests make one; wiring happens here and nowhere else.
+//
+// Life: load (configuration and key checked) -> prepare (before fork: journals locked and their superblocks checked,
+// directories writable; errors are the user's to read; no thread is started) -> start (after fork: threads) ->
+// open/... -> stop (stores what is there within the budget, joins every thread).
+// Threading: open() and status() from any thread after start(); the others from one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/base/clock.h"
+#include "tlog/base/log.h"
+#include "tlog/base/random.h"
+#include "tlog/config/config.h"
+#include "tlog/io/file.h"
+#include "tlog/io/loop.h"
+#include "tlog/session/vdisk.h"
+
+namespace tlog::session {
+
+// Where the engine meets the world; tests and simulations bring their own. Borrowed.
+struct Environment {
+  io::FileSystem& files;
+  const Clock& clock;
+  Random& random;
+  Logger& logger;
+};
+Environment system_environment(Logger& logger);
+
+struct EngineOptions {
+  std::vector<std::string> vdisks;  // which to serve; empty: all of the configuration
+  bool memory_stores = false;       // keep the log in memory only (trials and benchmarks)
+};
+
+class Engine {
+ public:
+  // Checks the configuration's meaning (clusters exist, k+m fit, names) and loads the key.
+  static Result<std::unique_ptr<Engine>> load(config::Config config, EngineOptions options, Environment environment);
+  virtual ~Engine() = default;
+
+  virtual Status prepare() = 0;
+  virtual Status start() = 0;
+  // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.
+  virtual void stop(std::uint64_t budget_ns) = 0;
+
+  virtual const config::Config& configuration() const = 0;
+  virtual std::vector<std::string> vdisk_names() const = 0;
+  // The one Vdisk object of that name, opened (created, recovered) at the first call. Stays open until stop().
+  // read_only: never creates; a vdisk that exists is opened for writing all the same unless its configuration says
+  // readOnly, because its journal may have to be recovered.
+  virtual Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) = 0;
+  virtual std::vector<VdiskStatus> status() const = 0;  // of the opened ones
+};
+
+}  // namespace tlog::session

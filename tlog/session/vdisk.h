@@ -1,0 +1,82 @@
+// File: tlog/session/vdisk.h
+// Vdisk: one virtual disk that is served. Step 1 of a write's way, and the face of the engine towards the plugin.
+//
+// Threading: every call from any thread at once. Writes never wait except for room (journal and arena), and for the
+// journal when `fua`; reads of what is logged but not applied come from memory, others from block storage.
+// Durability, when a call has returned success:
+//   write, discard, zero      survives the death of the process; not yet power loss, of which what survives is a
+//                             gap-free prefix of sequences
+//   the same with fua, flush  survives power loss (`durability: journal`), also of the host (`durability: cluster`);
+//                             flush covers every call that had returned before it was made, on any connection
+// Errors: kInvalidArgument (beyond the end), kNoSpace or kTimeout (no room within stallTimeout), kIoError (sticky: after a
+// failed journal write or sync every later write and flush fails until the vdisk is opened again), kShutdown.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/base/types.h"
+#include "tlog/blocks/block_storage.h"
+#include "tlog/flush/log_writer.h"
+#include "tlog/store/store.h"
+
+namespace tlog::session {
+
+enum class State { kServing, kReadOnly, kFailed, kStopped };
+std::string_view state_name(State state);
+
+// appended >= durable >= stored, applied <= durable. The names of architecture.md, of `tlogctl status` and the docs.
+struct Watermarks {
+  Sequence appended = 0;
+  Sequence durable = 0;
+  Sequence stored = 0;
+  Sequence applied = 0;
+};
+
+struct VdiskStatus {
+  std::string name;
+  Uuid uuid;
+  State state = State::kServing;
+  std::string reason;  // of kFailed and of waiting
+  std::uint64_t size = 0;
+  Epoch epoch = 0;
+  Watermarks watermarks;
+  std::uint64_t journal_bytes_used = 0;
+  std::uint64_t journal_bytes_total = 0;
+  std::uint64_t arena_bytes_used = 0;
+  std::uint64_t overlay_extents = 0;
+  std::uint64_t reads = 0, read_bytes = 0;
+  std::uint64_t writes = 0, write_bytes = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t stalls = 0;  // calls that had to wait for room
+  flush::LogWriterStatus log;
+  std::vector<store::StoreStatus> stores;
+};
+
+class Vdisk {
+ public:
+  virtual ~Vdisk() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual std::uint64_t size() const = 0;
+  virtual std::uint32_t block_size() const = 0;
+  virtual bool read_only() const = 0;
+
+  virtual Status read(std::uint64_t offset, ByteSpan into) = 0;
+  virtual Status write(std::uint64_t offset, ConstByteSpan data, bool fua) = 0;
+  virtual Status discard(std::uint64_t offset, std::uint64_t length, bool fua) = 0;
+  virtual Status zero(std::uint64_t offset, std::uint64_t length, bool may_discard, bool fua) = 0;
+  virtual Status flush() = 0;
+  // Logged and applied together; extents cover the range, ascending, without gaps.
+  virtual Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length) = 0;
+
+  // A named restore point; answers its sequence once it is durable as flush() makes it.
+  virtual Result<Sequence> mark(const std::string& name) = 0;
+  // Forces everything appended so far into the stores and waits for it (not longer than the deadline): the sequence.
+  virtual Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) = 0;
+
+  virtual VdiskStatus status() const = 0;
+};
+
+}  // namespace tlog::session

@@ -1,0 +1,70 @@
+// File: tlog/store/store.h
+// Store: one failure domain that keeps named values (shards, metadata, index pages) of ONE vdisk: a directory of
+// segment files, one redis-protocol server, or memory. Step 6 of a write's way. Replication over several stores,
+// quorum and retry are not here but in tlog/flush.
+//
+// Threading: every call from any thread; callbacks run on the loop's thread, each exactly once.
+// Durability: a put is durable, as far as this store can make it so, when its callback says success. Puts are
+// idempotent: the same key with the same bytes may be put again; the newest bytes of a key win.
+// Errors: kNotFound only when the key is provably absent; a store that cannot tell answers kUnavailable.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/base/buffer.h"
+#include "tlog/base/log.h"
+#include "tlog/base/types.h"
+#include "tlog/io/loop.h"
+
+namespace tlog::store {
+
+struct PutOptions {
+  // Somebody waits for this put. Otherwise the store may gather for a moment so that one sync serves many puts.
+  bool urgent = false;
+};
+
+using PutDone = std::function<void(Status)>;
+using GetDone = std::function<void(Result<Buffer>)>;
+using StatDone = std::function<void(Result<std::uint64_t>)>;  // length of the value
+using ScanDone = std::function<void(Result<std::vector<std::string>>)>;
+
+struct StoreStatus {
+  std::string name;            // "directory log/0", "redis 127.0.0.1:6379@0"
+  bool usable = false;         // the last thing heard of it was good
+  std::string condition;       // "up", "connecting", "no space", ... for people
+  std::uint64_t put_bytes = 0;
+  std::uint64_t get_bytes = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t queued_bytes = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // The pieces, one after the other, become the value of `key`. They must stay valid until `done`.
+  virtual void put(std::string key, std::vector<ConstByteSpan> pieces, PutOptions options, PutDone done) = 0;
+  virtual void get(std::string key, GetDone done) = 0;
+  virtual void stat(std::string key, StatDone done) = 0;
+  virtual void remove(std::string key, PutDone done) = 0;
+  // Keys that begin with `prefix` and are greater than `after`, ascending, at most `limit`.
+  virtual void scan(std::string prefix, std::string after, std::size_t limit, ScanDone done) = 0;
+  // Ends gathering: what was put so far is made durable now.
+  virtual void hurry() = 0;
+
+  virtual StoreStatus status() const = 0;
+  virtual const std::string& name() const = 0;
+  // Finishes or fails what is under way, then calls `done`; nothing may be called afterwards.
+  virtual void close(std::function<void()> done) = 0;
+};
+
+// Calls that wait, for opening, tools and tests. Never from the loop's thread.
+Status put_and_wait(Store& store, std::string key, ConstByteSpan value);
+Result<Buffer> get_and_wait(Store& store, std::string key);
+Result<std::vector<std::string>> scan_and_wait(Store& store, std::string prefix, std::string after,
+                                               std::size_t limit);
+
+}  // namespace tlog::store

@@ -1,0 +1,43 @@
+// File: tlog/store/stores.h
+// Makes the stores of a cluster for one vdisk, each a failure domain, in the cluster's configured order.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/store/store.h"
+
+namespace tlog::store {
+
+struct SegmentStoreOptions {
+  std::string directory;               // of this failure domain; the vdisk's files are in a folder below it
+  std::string vdisk;
+  std::uint64_t segment_bytes = 256 * kMiB;
+  std::uint64_t gather_bytes = 8 * kMiB;      // not urgent puts are synced at the latest after this many bytes
+  std::uint64_t gather_ns = 100'000'000;      // or this long
+  bool read_only = false;              // tools: no lock, no change, may run beside the writer
+};
+// Opens (creates, unless read_only) the folder, locks it against a second writer, recovers a torn end.
+// A read-only store sees what was there at opening and, after a miss, looks again for newer values.
+Result<std::unique_ptr<Store>> open_segment_store(const SegmentStoreOptions& options, io::FileSystem& files,
+                                                  io::Loop& loop, Logger& logger);
+
+struct RespStoreOptions {
+  std::string address;  // "host:port" or "unix:/path"
+  std::string db;       // "" or a number (any word for ardb)
+  std::string password; // "" for none
+  std::uint64_t connect_timeout_ns = 2'000'000'000;
+  std::uint64_t request_timeout_ns = 2'000'000'000;
+  std::uint64_t backoff_min_ns = 50'000'000;
+  std::uint64_t backoff_max_ns = 5'000'000'000;
+  std::uint64_t queued_bytes_max = 64 * kMiB;  // beyond it puts fail with kUnavailable at once
+};
+// Connects in the background and for ever, with back-off and jitter; requests wait for the connection up to their
+// deadline, then fail with kTimeout or kUnavailable.
+Result<std::unique_ptr<Store>> open_resp_store(const RespStoreOptions& options, io::Loop& loop, Logger& logger);
+
+// Keeps values in memory until it is destroyed; `shared` names a set that later openings in this process find again.
+std::unique_ptr<Store> make_memory_store(std::string name, io::Loop& loop);
+
+}  // namespace tlog::store

@@ -1,0 +1,89 @@
+// File: tlog/walk/log_reader.h
+// The one log walker. Recovery at open, tlogplay and the standby's catch-up read the log through it and through nothing
+// else: one decoder, one verifier, one place that knows the chain.
+//
+// open() reads the metadata (the newest generation that at least one store holds intact), checks the key id, and finds the true
+// head by probing shard keys forward from the hint. walk() visits aggregations in order; each is read from its stores
+// (k data shards first, others when one is missing or wrong), each shard verified, decoded, opened and checked against
+// the chain: `prev`, the next number, dense sequences, epochs that never go back.
+//
+// Threading: one thread at a time per LogReader; it reads ahead in parallel on `workers`.
+// Errors: kNotFound no such vdisk in these stores; kWrongKey; kCorruption with the exact position (number, sequence)
+// and what is wrong; kUnavailable when stores that are not reachable might hold what is missing (never "the end").
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "tlog/base/log.h"
+#include "tlog/format/metadata.h"
+#include "tlog/io/workers.h"
+#include "tlog/seal/sealer.h"
+#include "tlog/shard/shard.h"
+#include "tlog/store/store.h"
+
+namespace tlog::walk {
+
+struct LogHead {
+  AggregationNumber number = 0;  // the newest stored aggregation, 0: the log is empty
+  Epoch epoch = 0;
+  Sequence sequence = 0;
+  Hash256 hash;
+  TimestampNs timestamp = 0;     // of its newest record
+};
+
+struct WalkOptions {
+  AggregationNumber first = 1;
+  AggregationNumber last = ~AggregationNumber{0};  // inclusive; ends at the head if that comes first
+  unsigned read_ahead = 8;                         // aggregations in flight; bounds the memory
+};
+
+// One aggregation, opened and verified. Valid during the visit only, unless moved from.
+struct Visited {
+  seal::Opened opened;
+  std::uint64_t stored_bytes = 0;  // shard bytes read for it
+  unsigned shards_bad = 0;         // wrong or missing shards that had to be worked around
+};
+// Return false to stop the walk early (which is not an error).
+using Visitor = std::function<Result<bool>(Visited&)>;
+
+class LogReader {
+ public:
+  // Everything is borrowed and must outlive the reader.
+  struct Parts {
+    std::string vdisk;
+    std::vector<store::Store*> stores;  // in the cluster's order
+    const seal::Sealer* sealer = nullptr;
+    io::Workers* workers = nullptr;
+    Logger* logger = nullptr;
+  };
+  static Result<std::unique_ptr<LogReader>> open(Parts parts);
+  virtual ~LogReader() = default;
+
+  virtual const format::Metadata& metadata() const = 0;
+  virtual const LogHead& head() const = 0;
+  virtual Status refresh_head() = 0;  // probes forward again: the writer may have gone on
+
+  virtual Status walk(const WalkOptions& options, const Visitor& visitor) = 0;
+
+  // The aggregation that holds a sequence, or the last one whose records all are at or before a time: by index pages,
+  // then by walking the rest. kNotFound outside of the log's range.
+  virtual Result<AggregationNumber> find_sequence(Sequence sequence) = 0;
+  virtual Result<AggregationNumber> find_time(TimestampNs time) = 0;
+};
+
+// The newest intact metadata of a vdisk among the stores. kNotFound only when a quorum of stores answered "absent";
+// `any_shard` is set when shards of the vdisk were seen though its metadata was not.
+struct MetadataFound {
+  format::Metadata metadata;
+  unsigned copies = 0;
+};
+Result<MetadataFound> read_metadata(const std::string& vdisk, std::span<store::Store* const> stores);
+
+// The store that keeps shard `index` of aggregation `number`: rotates, so that no store keeps only parity.
+inline std::size_t store_of(AggregationNumber number, unsigned index, std::size_t stores) {
+  return static_cast<std::size_t>((number + index) % stores);
+}
+
+}  // namespace tlog::walk
