@@ -1,0 +1,97 @@
+#include "nbdkit-plugin/plugin.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "nbdkit-plugin/errors.h"
+#include "tlog/config/config.h"
+
+namespace tlog::plugin {
+namespace {
+
+// How long a shutdown goes on storing. What is not stored then is in the journal, and stored after
+// the next start. Less than systemd's TimeoutStopSec of configs/systemd, so that the end is
+// orderly.
+constexpr std::uint64_t kStopBudgetNs = 15'000'000'000;
+
+}  // namespace
+
+Plugin::Plugin() = default;
+Plugin::~Plugin() = default;
+
+Status Plugin::get_ready() {
+  TLOG_ASSIGN(config::Config configuration,
+              config::load(io::system_files(), parameters_.config_path));
+  if (parameters_.io) configuration.journal.io = *parameters_.io;
+  session::EngineOptions options;
+  options.memory_stores = parameters_.memory_store;
+  if (!parameters_.vdisk.empty()) options.vdisks = {parameters_.vdisk};
+  TLOG_ASSIGN(engine_, session::Engine::load(std::move(configuration), std::move(options),
+                                             session::system_environment(logger_)));
+  names_ = engine_->vdisk_names();
+  TLOG_TRY(engine_->prepare());
+  return {};
+}
+
+Status Plugin::after_fork() {
+  TLOG_TRY(engine_->start());
+  return sentinel_.start([this] { stop(); });
+}
+
+void Plugin::cleanup() {
+  stop();
+  sentinel_.join();
+}
+
+void Plugin::stop() {
+  MutexLock lock(stop_mutex_);
+  if (std::exchange(stopped_, true)) return;
+  if (engine_) engine_->stop(kStopBudgetNs);
+}
+
+std::string Plugin::description(const std::string& name) const {
+  const config::Vdisk* vdisk = engine_->configuration().find_vdisk(name);
+  return vdisk == nullptr ? std::string() : vdisk->description;
+}
+
+const std::string* Plugin::default_export() const {
+  return names_.size() == 1 ? &names_.front() : nullptr;
+}
+
+std::string Plugin::names_text() const {
+  constexpr std::size_t kNamesMax = 20;
+  const auto shown =
+      names_.begin() + static_cast<std::ptrdiff_t>(std::min(names_.size(), kNamesMax));
+  std::string text = fmt::format("{}", fmt::join(names_.begin(), shown, ", "));
+  if (names_.size() > kNamesMax) text += fmt::format(" and {} more", names_.size() - kNamesMax);
+  return text;
+}
+
+Result<Connection*> Plugin::open_connection(std::string_view untrusted_name, bool read_only) {
+  if (!config::is_valid_name(untrusted_name)) {
+    return fail(Code::kNotFound,
+                fmt::format("open: export '{}': not a vdisk's name; this server has: {}",
+                            printable(untrusted_name), names_text()));
+  }
+  const std::string name(untrusted_name);
+  if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
+    return fail(Code::kNotFound,
+                fmt::format("open: export '{}': not served here; this server has: {}",
+                            printable(name), names_text()));
+  }
+  TLOG_ASSIGN(std::shared_ptr<session::Vdisk> vdisk, engine_->open(name, read_only));
+  auto connection = std::make_unique<Connection>(std::move(vdisk), read_only, description(name));
+  Connection* handle = connection.get();
+  MutexLock lock(connections_mutex_);
+  connections_.emplace(handle, std::move(connection));
+  return handle;
+}
+
+void Plugin::close_connection(Connection* connection) {
+  MutexLock lock(connections_mutex_);
+  connections_.erase(connection);
+}
+
+}  // namespace tlog::plugin
