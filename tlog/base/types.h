@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "tlog/base/result.h"
 
@@ -51,7 +52,9 @@ bool is_known_operation(std::uint8_t value);
 
 std::string to_hex(ConstByteSpan bytes);
 
+// Not for text: bytes_of("literal") would otherwise be an array with its closing zero.
 template <class T>
+  requires(!std::is_convertible_v<const T&, std::string_view>)
 ConstByteSpan bytes_of(const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);
   return std::as_bytes(std::span<const T, 1>(&value, 1));
