@@ -16,6 +16,21 @@ namespace {
 // orderly.
 constexpr std::uint64_t kStopBudgetNs = 15'000'000'000;
 
+// For messages: not all of a thousand vdisks.
+std::string text_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamesMax = 20;
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesMax));
+  std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
+  if (names.size() > kNamesMax) text += fmt::format(" and {} more", names.size() - kNamesMax);
+  return text;
+}
+
+std::string names_text(const config::Config& configuration) {
+  std::vector<std::string> names;
+  for (const config::Vdisk& vdisk : configuration.vdisks) names.push_back(vdisk.name);
+  return text_of(names);
+}
+
 }  // namespace
 
 Plugin::Plugin() = default;
@@ -27,7 +42,14 @@ Status Plugin::get_ready() {
   if (parameters_.io) configuration.journal.io = *parameters_.io;
   session::EngineOptions options;
   options.memory_stores = parameters_.memory_store;
-  if (!parameters_.vdisk.empty()) options.vdisks = {parameters_.vdisk};
+  if (!parameters_.vdisk.empty()) {
+    if (configuration.find_vdisk(parameters_.vdisk) == nullptr) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("vdisk={}: not in {}, which has: {}", parameters_.vdisk,
+                              parameters_.config_path, names_text(configuration)));
+    }
+    options.vdisks = {parameters_.vdisk};
+  }
   TLOG_ASSIGN(engine_, session::Engine::load(std::move(configuration), std::move(options),
                                              session::system_environment(logger_)));
   names_ = engine_->vdisk_names();
@@ -48,7 +70,10 @@ void Plugin::cleanup() {
 void Plugin::stop() {
   MutexLock lock(stop_mutex_);
   if (std::exchange(stopped_, true)) return;
-  if (engine_) engine_->stop(kStopBudgetNs);
+  if (!engine_) return;
+  logger_.info("event=stopping");
+  engine_->stop(kStopBudgetNs);
+  logger_.info("event=stopped");
 }
 
 std::string Plugin::description(const std::string& name) const {
@@ -60,26 +85,17 @@ const std::string* Plugin::default_export() const {
   return names_.size() == 1 ? &names_.front() : nullptr;
 }
 
-std::string Plugin::names_text() const {
-  constexpr std::size_t kNamesMax = 20;
-  const auto shown =
-      names_.begin() + static_cast<std::ptrdiff_t>(std::min(names_.size(), kNamesMax));
-  std::string text = fmt::format("{}", fmt::join(names_.begin(), shown, ", "));
-  if (names_.size() > kNamesMax) text += fmt::format(" and {} more", names_.size() - kNamesMax);
-  return text;
-}
-
 Result<Connection*> Plugin::open_connection(std::string_view untrusted_name, bool read_only) {
   if (!config::is_valid_name(untrusted_name)) {
     return fail(Code::kNotFound,
                 fmt::format("open: export '{}': not a vdisk's name; this server has: {}",
-                            printable(untrusted_name), names_text()));
+                            printable(untrusted_name), text_of(names_)));
   }
   const std::string name(untrusted_name);
   if (std::find(names_.begin(), names_.end(), name) == names_.end()) {
     return fail(Code::kNotFound,
                 fmt::format("open: export '{}': not served here; this server has: {}",
-                            printable(name), names_text()));
+                            printable(name), text_of(names_)));
   }
   TLOG_ASSIGN(std::shared_ptr<session::Vdisk> vdisk, engine_->open(name, read_only));
   auto connection = std::make_unique<Connection>(std::move(vdisk), read_only, description(name));

@@ -50,7 +50,6 @@ class Plugin {
 
  private:
   void stop() EXCLUDES(stop_mutex_);
-  std::string names_text() const;
 
   NbdkitLogger logger_;
   Parameters parameters_;
