@@ -45,6 +45,23 @@ void redirect(const char* path, int descriptor) {
   close(file);
 }
 
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+
+// A pidfd is readable when its process has ended, also while nobody has reaped it.
+bool wait_readable(int descriptor, Milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd ended{descriptor, POLLIN, 0};
+    const int ready = poll(&ended, 1, left.count() > 0 ? static_cast<int>(left.count()) : 0);
+    if (ready < 0 && errno == EINTR) continue;
+    return ready > 0;
+  }
+}
+
 }  // namespace
 
 Process::Process(const ProcessOptions& options) {
@@ -69,7 +86,7 @@ Process::Process(const ProcessOptions& options) {
     execvpe(argv[0], argv.data(), envp.data());
     _exit(127);
   }
-  descriptor_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  descriptor_ = open_pidfd(pid_);
   if (descriptor_ < 0) {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
@@ -87,16 +104,7 @@ Process::~Process() {
 
 std::optional<int> Process::wait(Milliseconds timeout) {
   if (exit_code_) return exit_code_;
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  for (;;) {
-    const auto left =
-        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
-    pollfd ended{descriptor_, POLLIN, 0};
-    const int ready = poll(&ended, 1, left.count() > 0 ? static_cast<int>(left.count()) : 0);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return std::nullopt;
-    break;
-  }
+  if (!wait_readable(descriptor_, timeout)) return std::nullopt;
   int status = 0;
   if (waitpid(pid_, &status, 0) != pid_) throw std::runtime_error("waitpid failed");
   exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -128,6 +136,14 @@ CommandResult run_command(const std::vector<std::string>& arguments,
   result.output = read_text(process_options.output_path);
   result.error = read_text(process_options.error_path);
   return result;
+}
+
+bool wait_for_end_of(pid_t pid, Milliseconds timeout) {
+  const int descriptor = open_pidfd(pid);
+  if (descriptor < 0) return true;  // there is no such process any more
+  const bool ended = wait_readable(descriptor, timeout);
+  close(descriptor);
+  return ended;
 }
 
 void nap() {

@@ -60,6 +60,10 @@ struct CommandOptions {
 CommandResult run_command(const std::vector<std::string>& arguments,
                           const CommandOptions& options = {});
 
+// Waits for a process that is not a child of ours (one that went into the background): false when
+// it still runs.
+bool wait_for_end_of(pid_t pid, Milliseconds timeout);
+
 // Asks `condition` again and again until it says yes; false when it has not within `timeout`.
 template <class Condition>
 bool wait_until(Condition condition, Milliseconds timeout);

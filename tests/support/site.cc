@@ -1,0 +1,48 @@
+#include "tests/support/site.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "tlog/base/random.h"
+
+namespace tlog::testing {
+
+Site::Site(const SiteOptions& options) {
+  std::array<std::byte, 32> key;
+  system_random().fill(key);
+  key_hex_ = to_hex(key);
+  write_text(file("tlogdisk.key"), "tlogdisk-key-1:" + key_hex_ + "\n", 0600);
+  configure(options);
+}
+
+void Site::configure(const SiteOptions& options) const {
+  std::string text = "keyFile: tlogdisk.key\n";
+  text += fmt::format(
+      "journal: {{directory: journal, size: {}MiB, arenaDirectory: arena, arenaSize: 16MiB}}\n",
+      options.journal_mib);
+  text += "clusters:\n";
+  text += options.clusters.empty()
+              ? "  local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}\n"
+              : options.clusters;
+  text += fmt::format("tlog: {{{}}}\n", options.tlog);
+  text += "vdisks:\n";
+  for (const SiteVdisk& vdisk : options.vdisks) {
+    text += fmt::format("  {}: {{size: {}MiB, storage: {{file: blocks/{}}}", vdisk.name,
+                        vdisk.size_mib, vdisk.name);
+    if (vdisk.read_only) text += ", readOnly: true";
+    if (!vdisk.description.empty()) text += fmt::format(", description: \"{}\"", vdisk.description);
+    text += vdisk.more + "}\n";
+  }
+  write_text(config_path(), text);
+}
+
+NbdkitOptions Site::nbdkit(std::vector<std::string> arguments) const {
+  NbdkitOptions options;
+  options.directory = directory();
+  options.arguments = std::move(arguments);
+  options.parameters = {"config=" + config_path()};
+  return options;
+}
+
+}  // namespace tlog::testing
