@@ -1,0 +1,112 @@
+// File: tlog/walk/head.cc
+#include "tlog/walk/head.h"
+
+#include <fmt/format.h>
+
+#include "tlog/walk/chain.h"
+#include "tlog/walk/gather.h"
+
+namespace tlog::walk {
+namespace {
+
+constexpr unsigned kProbeBatch = 16;  // numbers asked for at once
+
+struct Presence {
+  unsigned present = 0;
+  unsigned unknown = 0;
+  std::string unreachable;
+};
+
+enum class Verdict { kStored, kAbsent, kUndecided };
+
+Verdict judge(const Presence& presence, const shard::Geometry& geometry) {
+  if (presence.present >= geometry.data) return Verdict::kStored;
+  // Committed means at write_quorum() stores. What cannot have been there was not committed: the next writer, in
+  // an epoch of its own, writes this number anew.
+  if (presence.present + presence.unknown < write_quorum(geometry)) return Verdict::kAbsent;
+  return Verdict::kUndecided;
+}
+
+using Answers = Gather<std::uint64_t>::Answers;
+
+Presence count(const LogPlace& place, const std::vector<bool>& forgetful, AggregationNumber number,
+               const Answers& answers, std::size_t from) {
+  Presence presence;
+  for (unsigned i = 0; i < place.geometry.total(); ++i) {
+    const std::size_t store = store_of(number, i, place.stores.size());
+    const auto& answer = answers[from + i];
+    if (answer && *answer) {
+      ++presence.present;
+      continue;
+    }
+    const bool absent = answer && answer->error().code() == Code::kNotFound;
+    if (absent && !forgetful[store]) continue;
+    ++presence.unknown;
+    presence.unreachable +=
+        fmt::format("{}{}: {}", presence.unreachable.empty() ? "" : "; ", place.stores[store]->name(),
+                    absent   ? "was wiped"
+                    : answer ? answer->error().message()
+                             : "no answer in time");
+  }
+  return presence;
+}
+
+std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata& metadata,
+                                  const std::vector<bool>& forgetful, AggregationNumber first) {
+  const unsigned total = place.geometry.total();
+  Gather<std::uint64_t> gather(kProbeBatch * total);
+  for (unsigned j = 0; j < kProbeBatch; ++j) {
+    const AggregationNumber number = first + j;
+    const std::string key = format::shard_key(place.vdisk, epoch_of(metadata, number), number);
+    for (unsigned i = 0; i < total; ++i) place.store_for(number, i).stat(key, gather.slot(j * total + i));
+  }
+  auto presences = [&](const Answers& answers) {
+    std::vector<Presence> all;
+    for (unsigned j = 0; j < kProbeBatch; ++j) {
+      all.push_back(count(place, forgetful, first + j, answers, j * total));
+    }
+    return all;
+  };
+  Answers answers = gather.wait([&](const Answers& so_far) {
+    for (unsigned j = 0; j < kProbeBatch; ++j) {
+      Presence presence = count(place, forgetful, first + j, so_far, j * total);
+      if (judge(presence, place.geometry) == Verdict::kUndecided) return false;
+    }
+    return true;
+  }, std::chrono::nanoseconds(0));
+  return presences(answers);
+}
+
+}  // namespace
+
+Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metadata& metadata,
+                                     const ProbeOptions& options, Logger& logger) {
+  AggregationNumber number = options.after;
+  for (;;) {
+    std::vector<Presence> batch = probe_batch(place, metadata, options.forgetful, number + 1);
+    for (unsigned j = 0; j < batch.size(); ++j) {
+      Verdict verdict = judge(batch[j], place.geometry);
+      if (verdict == Verdict::kStored) {
+        ++number;
+        continue;
+      }
+      if (verdict == Verdict::kUndecided) {
+        return fail(Code::kUnavailable,
+                    fmt::format("open log: vdisk '{}': whether aggregation {} was stored is undecided: {} "
+                                "of {} needed shards answer; bring back: {}",
+                                place.vdisk, number + 1, batch[j].present, place.geometry.data,
+                                batch[j].unreachable));
+      }
+      for (unsigned later = j + 1; later < batch.size(); ++later) {
+        if (judge(batch[later], place.geometry) != Verdict::kStored) continue;
+        logger.warning(fmt::format("event=log_tail_gap vdisk={} number={} later={} reason=\"the log ends before "
+                                   "an aggregation that was never committed\"",
+                                   place.vdisk, number + 1, number + 1 + later - j));
+        break;
+      }
+      return number;
+    }
+  }
+}
+
+}  // namespace tlog::walk
