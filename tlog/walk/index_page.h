@@ -4,6 +4,7 @@
 // Errors: kCorruption when a page is not what it should be: it is only an index, readers then read the log itself.
 #pragma once
 
+#include "tlog/base/limits.h"
 #include "tlog/format/metadata.h"
 #include "tlog/seal/sealer.h"
 

@@ -7,7 +7,7 @@
 // (k data shards first, others when one is missing or wrong), each shard verified, decoded, opened and checked against
 // the chain: `prev`, the next number, dense sequences, epochs that never go back.
 //
-// Threading: one thread at a time per LogReader; it reads ahead in parallel on `workers`.
+// Threading: one thread at a time per LogReader, neither the loop's nor one of `workers`, on which it reads ahead.
 // Errors: kNotFound no such vdisk in these stores; kWrongKey; kCorruption with the exact position (number, sequence)
 // and what is wrong; kUnavailable when stores that are not reachable might hold what is missing (never "the end").
 #pragma once
@@ -61,6 +61,7 @@ class LogReader {
   static Result<std::unique_ptr<LogReader>> open(Parts parts);
   virtual ~LogReader() = default;
 
+  // As stored, with `last` brought up to the true head: what LogWriter::open() wants.
   virtual const format::Metadata& metadata() const = 0;
   virtual const LogHead& head() const = 0;
   virtual Status refresh_head() = 0;  // probes forward again: the writer may have gone on
@@ -73,8 +74,9 @@ class LogReader {
   virtual Result<AggregationNumber> find_time(TimestampNs time) = 0;
 };
 
-// The newest intact metadata of a vdisk among the stores. kNotFound only when a quorum of stores answered "absent";
-// `any_shard` is set when shards of the vdisk were seen though its metadata was not.
+// The newest intact metadata of a vdisk among the stores. kNotFound only when so many stores answered "absent" that no
+// quorum can have it; kCorruption when it is absent though other keys of the vdisk are there (it was wiped);
+// kUnavailable when too few stores answer to know the newest generation.
 struct MetadataFound {
   format::Metadata metadata;
   unsigned copies = 0;
