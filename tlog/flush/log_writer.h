@@ -15,7 +15,9 @@
 
 #include "tlog/base/clock.h"
 #include "tlog/base/log.h"
+#include "tlog/base/random.h"
 #include "tlog/format/metadata.h"
+#include "tlog/io/workers.h"
 #include "tlog/seal/sealer.h"
 #include "tlog/shard/shard.h"
 #include "tlog/store/store.h"
@@ -42,8 +44,14 @@ class LogWriter {
     Logger* logger = nullptr;
     std::string hints_path;  // file that remembers missing shards across a crash
     std::uint64_t buffered_bytes_max = 64 * kMiB;
+    Random* random = &system_random();  // for the jitter of back-offs
+    // Optional: opening aggregations for the index, re-making lost shards; without it the loop's thread does that.
+    io::Workers* workers = nullptr;
+    // Optional, on the loop's thread: may_append() was false and is true again.
+    std::function<void()> on_room;
   };
-  // Creates the metadata of a new vdisk on a quorum of stores; kAlreadyExists when any store has something of it.
+  // Creates the metadata of a new vdisk on a quorum of stores. kAlreadyExists when it exists, kCorruption when stores have
+  // anything else of it. Waits, as open() does: not on the loop's thread.
   static Status create(const Parts& parts, const format::VdiskFormat& format);
   // Claims the next epoch (metadata on a quorum) and continues behind `head`.
   static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata, const walk::LogHead& head);
@@ -53,9 +61,11 @@ class LogWriter {
   // Aggregations are appended in the order of their numbers; `reference` describes it for pages and hints.
   virtual void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
                       std::function<void(Status)> done) = 0;
-  virtual bool may_append() const = 0;  // false while buffered_bytes_max is reached: wait for a `done`
+  virtual bool may_append() const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
   virtual LogWriterStatus status() const = 0;
-  // Waits (to the deadline) for appends and missing shards, writes the metadata's head hint, closes nothing else.
+  // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of stores that work, writes
+  // the metadata's head hint, then calls `done`: no store is called any more. Appends that are not committed
+  // by then are answered with kShutdown. Destroying the writer without it stops at once (the loop must run).
   virtual void close(std::uint64_t deadline_ns, std::function<void()> done) = 0;
 };
 

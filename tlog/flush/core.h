@@ -1,0 +1,87 @@
+// File: tlog/flush/core.h
+// Core: the log writer's state on the loop's thread: appends in order, the commit rule, the memory that shards hold, and
+// when the metadata is due. LogWriter (log_writer.cc) is the door to it for the other threads.
+//
+// Threading: the loop's thread only, except where a member says otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/base/mutex.h"
+#include "tlog/flush/lanes.h"
+#include "tlog/flush/log_writer.h"
+#include "tlog/flush/metadata_keeper.h"
+
+namespace tlog::flush {
+
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber committed);
+
+  void claim(std::function<void()> on_quorum);  // publishes the metadata it was made with
+  std::string describe_claim() const { return keeper_->describe(); }
+  void start();                                 // after the claim
+
+  void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
+              std::function<void(Status)> done);
+  void close(std::uint64_t deadline_ns, std::function<void()> done);
+  void stop();  // at once; what is under way answers to nobody
+
+  // Any thread.
+  bool may_append() const { return buffered_bytes_.load() < parts_.buffered_bytes_max; }
+  void reserve(std::uint64_t bytes) { buffered_bytes_ += bytes; }
+  LogWriterStatus status() const;
+  const LogWriter::Parts& parts() const { return parts_; }
+
+ private:
+  struct Pending {
+    std::shared_ptr<PutItem> item;
+    format::AggregationReference reference;
+    std::uint64_t bytes = 0;  // of memory
+    std::uint32_t stored = 0;  // a bit per shard
+    bool committed = false;
+    std::function<void(Status)> done;
+  };
+  void make_lanes();
+  void put_answered(AggregationNumber number, unsigned index, bool stored);
+  void commit_what_is_ready();
+  void note_committed(const format::AggregationReference& reference);
+  void release(AggregationNumber number);
+  void publish_metadata(std::function<void()> on_quorum);
+  void refresh_status();
+  void try_to_finish_closing(bool deadline_passed);
+  void finish_closing();
+  bool nothing_under_way() const;
+
+  LogWriter::Parts parts_;
+  const shard::Geometry geometry_;
+  format::Metadata metadata_;
+  std::shared_ptr<Lanes> lanes_;
+  std::shared_ptr<MetadataKeeper> keeper_;
+
+  std::map<AggregationNumber, Pending> pending_;  // not yet on all their stores
+  AggregationNumber committed_ = 0;
+  std::uint64_t missing_ = 0;        // shards of committed aggregations that are not stored
+  std::uint64_t uncommitted_ = 0;    // in pending_
+  AggregationNumber published_ = 0;  // the head hint in the newest metadata
+  bool full_ = false;                // may_append() was false
+  bool stopped_ = false;
+
+  bool closing_ = false;
+  bool finishing_ = false;
+  io::TimerId close_timer_ = 0;
+  std::function<void()> closed_;
+
+  std::atomic<std::uint64_t> buffered_bytes_{0};
+  mutable Mutex status_mutex_;
+  LogWriterStatus status_ GUARDED_BY(status_mutex_);
+  std::vector<LaneState> lane_states_ GUARDED_BY(status_mutex_);
+  AggregationNumber oldest_ GUARDED_BY(status_mutex_) = 0;  // that has not committed; 0: none
+};
+
+}  // namespace tlog::flush

@@ -1,0 +1,158 @@
+// File: tlog/flush/log_writer.cc
+#include "tlog/flush/log_writer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+
+#include "tlog/base/limits.h"
+#include "tlog/flush/core.h"
+#include "tlog/walk/log_place.h"
+
+namespace tlog::flush {
+namespace {
+
+constexpr std::chrono::seconds kClaimTimeout{10};
+
+std::string writer_name() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
+  return fmt::format("{}:{}", host.data(), getpid());
+}
+
+// Publishes the metadata that the core was made with and waits for the quorum.
+Status claim_and_wait(const std::shared_ptr<Core>& core) {
+  struct Wait {
+    Mutex mutex;
+    CondVar changed;
+    bool done GUARDED_BY(mutex) = false;
+  };
+  auto wait = std::make_shared<Wait>();
+  io::Loop& loop = *core->parts().loop;
+  loop.post([core, wait] {
+    core->claim([wait] {
+      MutexLock lock(wait->mutex);
+      wait->done = true;
+      wait->changed.notify_one();
+    });
+  });
+  {
+    const auto deadline = std::chrono::steady_clock::now() + kClaimTimeout;
+    MutexLock lock(wait->mutex);
+    while (!wait->done && std::chrono::steady_clock::now() < deadline) {
+      wait->changed.wait_until(wait->mutex, deadline);
+    }
+    if (wait->done) return {};
+  }
+  std::string why;
+  io::run_on(loop, [&] {
+    why = core->describe_claim();
+    core->stop();
+  });
+  return fail(Code::kUnavailable, why);
+}
+
+class Writer final : public LogWriter {
+ public:
+  Writer(std::shared_ptr<Core> core, Epoch epoch) : core_(std::move(core)), epoch_(epoch) {}
+  ~Writer() override {
+    if (closed_->load()) return;
+    io::Loop& loop = *core_->parts().loop;
+    if (loop.in_loop_thread()) {
+      core_->stop();
+    } else {
+      io::run_on(loop, [this] { core_->stop(); });
+    }
+  }
+
+  Epoch epoch() const override { return epoch_; }
+
+  void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
+              std::function<void(Status)> done) override {
+    core_->reserve(shards.shard_bytes() * shards.geometry().total());
+    auto carried = std::make_shared<shard::ShardSet>(std::move(shards));
+    core_->parts().loop->post([core = core_, carried, reference, urgent, done = std::move(done)] {
+      core->append(std::move(*carried), reference, urgent, done);
+    });
+  }
+
+  bool may_append() const override { return core_->may_append(); }
+  LogWriterStatus status() const override { return core_->status(); }
+
+  void close(std::uint64_t deadline_ns, std::function<void()> done) override {
+    core_->parts().loop->post([core = core_, closed = closed_, deadline_ns, done = std::move(done)] {
+      core->close(deadline_ns, [closed, done] {
+        closed->store(true);
+        done();
+      });
+    });
+  }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  const Epoch epoch_;
+  const std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+// Nothing of the vdisk may exist anywhere: a name that is used again must not mix two logs.
+Status check_absent(const LogWriter::Parts& parts, const std::string& vdisk) {
+  auto found = walk::read_metadata(vdisk, parts.stores);
+  if (found) {
+    return fail(Code::kAlreadyExists,
+                fmt::format("create vdisk '{}': it exists already, {} stores have its metadata", vdisk, found->copies));
+  }
+  if (found.error().code() != Code::kNotFound) {
+    return fail(found.error().within(fmt::format("create vdisk '{}'", vdisk)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status LogWriter::create(const Parts& parts, const format::VdiskFormat& format) {
+  const shard::Geometry geometry = walk::geometry_of(format);
+  TLOG_TRY(shard::check(geometry));
+  if (parts.stores.size() < geometry.total()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("create vdisk '{}': {}+{} shards need {} stores, the cluster has {}", format.name,
+                            geometry.data, geometry.parity, geometry.total(), parts.stores.size()));
+  }
+  TLOG_TRY(check_absent(parts, format.name));
+  format::Metadata metadata;
+  metadata.generation = 1;
+  metadata.format = format;
+  const seal::KeyId& key = parts.sealer->key_id();
+  metadata.key_id.assign(key.bytes.begin(), key.bytes.end());
+  auto core = std::make_shared<Core>(parts, std::move(metadata), 0);
+  if (Status claimed = claim_and_wait(core); !claimed) {
+    return fail(claimed.error().within(fmt::format("create vdisk '{}'", format.name)));
+  }
+  io::run_on(*parts.loop, [&] { core->stop(); });
+  return {};
+}
+
+Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata metadata,
+                                                   const walk::LogHead& head) {
+  const std::string vdisk = metadata.format.name;
+  const Epoch epoch = metadata.epochs.empty() ? 1 : metadata.epochs.back().epoch + 1;
+  metadata.epochs.push_back({.epoch = epoch,
+                             .started = parts.clock->wall_ns(),
+                             .first_number = head.number + 1,
+                             .first_sequence = head.sequence + 1,
+                             .writer = writer_name()});
+  ++metadata.generation;
+  // What an unreadable newest aggregation has left behind is written anew, also in the index.
+  metadata.index_pages = std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
+  std::erase_if(metadata.last, [&](const auto& known) { return known.number > head.number; });
+  io::Loop& loop = *parts.loop;
+  auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
+  if (Status claimed = claim_and_wait(core); !claimed) {
+    return fail(claimed.error().within(fmt::format("open vdisk '{}' for writing", vdisk)));
+  }
+  io::run_on(loop, [&] { core->start(); });
+  return std::unique_ptr<LogWriter>(std::make_unique<Writer>(std::move(core), epoch));
+}
+
+}  // namespace tlog::flush
