@@ -46,6 +46,9 @@ Status Parameters::set(std::string_view key, const char* value) {
                               printable(value)));
     }
     vdisk = value;
+  } else if (key == "key-file") {
+    TLOG_TRY(once(!key_file.empty()));
+    TLOG_ASSIGN(key_file, absolute_path(key, value));
   } else if (key == "io") {
     TLOG_TRY(once(io.has_value()));
     TLOG_ASSIGN(io, parse_io(value));
@@ -61,11 +64,11 @@ Status Parameters::set(std::string_view key, const char* value) {
       TLOG_ASSIGN(control, absolute_path(key, value));
     }
   } else {
-    return fail(
-        Code::kInvalidArgument,
-        fmt::format("unknown parameter '{}', expected config, vdisk, io, memory-store or control; "
-                    "everything else is set in the configuration file",
-                    printable(key)));
+    return fail(Code::kInvalidArgument,
+                fmt::format("unknown parameter '{}', expected config, vdisk, key-file, io, "
+                            "memory-store or control; "
+                            "everything else is set in the configuration file",
+                            printable(key)));
   }
   return {};
 }

@@ -16,6 +16,7 @@ namespace tlog::plugin {
 struct Parameters {
   std::string config_path;  // absolute: nbdkit changes its directory to / when it forks
   std::string vdisk;        // serve only this one; "": all of the configuration
+  std::string key_file;     // absolute; overrides keyFile
   bool memory_store = false;
   std::optional<io::IoMode> io;  // overrides journal.io
   std::optional<std::string>
@@ -29,6 +30,7 @@ struct Parameters {
 inline constexpr char kParameterHelp[] =
     "config=<FILE>           (required) the configuration, see tlogdisk.yml(5)\n"
     "vdisk=<NAME>            serve only this vdisk of the configuration\n"
+    "key-file=<FILE>         the key; overrides keyFile\n"
     "io=auto|uring|posix     how files are written; overrides journal.io\n"
     "memory-store=<BOOL>     keep the log in memory only, for trials\n"
     "control=<SOCKET>|none   where tlogctl reaches this server";

@@ -40,6 +40,7 @@ Status Plugin::get_ready() {
   TLOG_ASSIGN(config::Config configuration,
               config::load(io::system_files(), parameters_.config_path));
   if (parameters_.io) configuration.journal.io = *parameters_.io;
+  if (!parameters_.key_file.empty()) configuration.key_file = parameters_.key_file;
   session::EngineOptions options;
   options.memory_stores = parameters_.memory_store;
   if (!parameters_.vdisk.empty()) {

@@ -36,7 +36,8 @@ TEST(NbdPlugin, ParametersAloneTouchNothing) {
 TEST(NbdPlugin, HelpNamesEveryParameter) {
   const CommandResult help = run_nbdkit({plugin_path(), "--help"});
   ASSERT_TRUE(help.ok()) << help.text();
-  for (const char* key : {"\nconfig=", "\nvdisk=", "\nio=", "\nmemory-store=", "\ncontrol="}) {
+  for (const char* key :
+       {"\nconfig=", "\nvdisk=", "\nkey-file=", "\nio=", "\nmemory-store=", "\ncontrol="}) {
     EXPECT_NE(help.output.find(key), std::string::npos) << key << "\n" << help.output;
   }
 }
