@@ -6,5 +6,6 @@ namespace tlog {
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 }
 
-#define TLOG_ASSERT(expression) \
-  (static_cast<bool>(expression) ? void(0) : ::tlog::assertion_failed(#expression, __FILE__, __LINE__))
+#define TLOG_ASSERT(expression)            \
+  (static_cast<bool>(expression) ? void(0) \
+                                 : ::tlog::assertion_failed(#expression, __FILE__, __LINE__))

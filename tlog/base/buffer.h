@@ -1,6 +1,7 @@
 // File: tlog/base/buffer.h
-// Buffer: owned memory, aligned to a page so that it can be written with O_DIRECT and hashed with vector loads.
-// The contents of a new buffer are unspecified. Threading: a value; one owner at a time.
+// Buffer: owned memory, aligned to a page so that it can be written with O_DIRECT and hashed with
+// vector loads. The contents of a new buffer are unspecified. Threading: a value; one owner at a
+// time.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,8 @@ namespace {
 std::uint64_t read_clock(clockid_t id) {
   timespec now{};
   clock_gettime(id, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 class SystemClock final : public Clock {

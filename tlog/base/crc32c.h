@@ -9,7 +9,8 @@
 
 namespace tlog {
 
-// `seed` is the CRC of the bytes before these, 0 at the start: crc32c(b, crc32c(a)) == crc32c(a + b).
+// `seed` is the CRC of the bytes before these, 0 at the start: crc32c(b, crc32c(a)) == crc32c(a +
+// b).
 std::uint32_t crc32c(ConstByteSpan bytes, std::uint32_t seed = 0);
 
 }  // namespace tlog

@@ -6,12 +6,13 @@
 
 namespace tlog {
 
-constexpr std::uint64_t kBlockAlignment = 4096;           // of journal writes and arenas
-constexpr std::uint64_t kRecordDataMax = 256 * kKiB;      // a longer request becomes several records
+constexpr std::uint64_t kBlockAlignment = 4096;       // of journal writes and arenas
+constexpr std::uint64_t kRecordDataMax = 256 * kKiB;  // a longer request becomes several records
 constexpr std::uint64_t kMarkNameMax = 1024;
-constexpr std::uint64_t kAggregationDataMax = 4 * kMiB;   // payload of one aggregation, before sealing
+constexpr std::uint64_t kAggregationDataMax =
+    4 * kMiB;  // payload of one aggregation, before sealing
 constexpr std::uint64_t kAggregationRecordsMax = 64 * kKiB;
-constexpr std::uint64_t kSealedMax = 16 * kMiB;           // a sealed aggregation; longer ones are corrupt
+constexpr std::uint64_t kSealedMax = 16 * kMiB;  // a sealed aggregation; longer ones are corrupt
 constexpr std::uint64_t kVdiskSizeMax = std::uint64_t{1} << 62;
 constexpr unsigned kDataShardsMax = 16;
 constexpr unsigned kParityShardsMax = 4;

@@ -1,6 +1,6 @@
 // File: tlog/base/log.h
-// Where the engine says what happens. One line an event, logfmt: `event=commit vdisk=vm1 sequence=7`.
-// Never a key, never a user's data. Threading: any thread.
+// Where the engine says what happens. One line an event, logfmt: `event=commit vdisk=vm1
+// sequence=7`. Never a key, never a user's data. Threading: any thread.
 #pragma once
 
 #include <string_view>

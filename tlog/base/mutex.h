@@ -1,5 +1,6 @@
 // File: tlog/base/mutex.h
-// Mutex, MutexLock and CondVar with clang's thread-safety annotations (checked by the `tidy` preset).
+// Mutex, MutexLock and CondVar with clang's thread-safety annotations (checked by the `tidy`
+// preset).
 #pragma once
 
 #include <chrono>

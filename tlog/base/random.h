@@ -1,6 +1,6 @@
 // File: tlog/base/random.h
-// Unpredictable bytes (uuids, salts, jitter), behind an interface so that a simulation can be replayed.
-// Threading: any thread.
+// Unpredictable bytes (uuids, salts, jitter), behind an interface so that a simulation can be
+// replayed. Threading: any thread.
 #pragma once
 
 #include "tlog/base/types.h"

@@ -1,7 +1,8 @@
 // File: tlog/base/result.h
-// How fallible functions answer. Result<T> holds a T or an Error; an Error has a code for the program
-// and a message for the person: `operation: object: reason; remedy`, in lower case.
-// Bad bytes from disk, network or users are Errors. TLOG_ASSERT (base/assert.h) is for our own mistakes only.
+// How fallible functions answer. Result<T> holds a T or an Error; an Error has a code for the
+// program and a message for the person: `operation: object: reason; remedy`, in lower case. Bad
+// bytes from disk, network or users are Errors. TLOG_ASSERT (base/assert.h) is for our own mistakes
+// only.
 #pragma once
 
 #include <string>
@@ -45,7 +46,8 @@ class Error {
   std::string message_;
 };
 
-// tl::expected is not [[nodiscard]] by itself; this wrapper is, and lets us move to std::expected later.
+// tl::expected is not [[nodiscard]] by itself; this wrapper is, and lets us move to std::expected
+// later.
 template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
@@ -57,26 +59,28 @@ using Status = Result<void>;
 inline tl::unexpected<Error> fail(Code code, std::string message) {
   return tl::unexpected<Error>(Error(code, std::move(message)));
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
-// `errno` of an operating system call as an Error: ENOSPC and EDQUOT become kNoSpace, the rest kIoError
-// (ENOENT kNotFound, EEXIST kAlreadyExists). `what` is "operation: object".
+// `errno` of an operating system call as an Error: ENOSPC and EDQUOT become kNoSpace, the rest
+// kIoError (ENOENT kNotFound, EEXIST kAlreadyExists). `what` is "operation: object".
 Error os_error(int error_number, std::string_view what);
 
 // Returns the error of `expr` (a Result or Status) from the enclosing function.
-#define TLOG_TRY(expr)                                            \
-  do {                                                            \
-    if (auto tlog_try_ = (expr); !tlog_try_) {                    \
-      return ::tlog::fail(std::move(tlog_try_).error());          \
-    }                                                             \
+#define TLOG_TRY(expr)                                   \
+  do {                                                   \
+    if (auto tlog_try_ = (expr); !tlog_try_) {           \
+      return ::tlog::fail(std::move(tlog_try_).error()); \
+    }                                                    \
   } while (0)
 
 #define TLOG_CONCAT_INNER(a, b) a##b
 #define TLOG_CONCAT(a, b) TLOG_CONCAT_INNER(a, b)
 // TLOG_ASSIGN(auto x, f()): x is f()'s value, or the enclosing function returns its error.
-#define TLOG_ASSIGN(declaration, expr)                                          \
-  auto TLOG_CONCAT(tlog_result_, __LINE__) = (expr);                            \
-  if (!TLOG_CONCAT(tlog_result_, __LINE__))                                     \
+#define TLOG_ASSIGN(declaration, expr)                                           \
+  auto TLOG_CONCAT(tlog_result_, __LINE__) = (expr);                             \
+  if (!TLOG_CONCAT(tlog_result_, __LINE__))                                      \
     return ::tlog::fail(std::move(TLOG_CONCAT(tlog_result_, __LINE__)).error()); \
   declaration = std::move(*TLOG_CONCAT(tlog_result_, __LINE__))
 

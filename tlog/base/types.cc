@@ -15,7 +15,9 @@ std::string to_hex(ConstByteSpan bytes) {
   return text;
 }
 
-std::string Hash256::hex() const { return to_hex(std::as_bytes(std::span(bytes))); }
+std::string Hash256::hex() const {
+  return to_hex(std::as_bytes(std::span(bytes)));
+}
 
 std::string Uuid::text() const {
   std::string hex = to_hex(std::as_bytes(std::span(bytes)));
@@ -40,17 +42,23 @@ Result<Uuid> Uuid::parse(std::string_view text) {
     byte = static_cast<std::uint8_t>((byte << 4) | value);
     ++digits;
   }
-  if (digits != 32) return fail(Code::kInvalidArgument, fmt::format("uuid: '{}': not a uuid", text));
+  if (digits != 32)
+    return fail(Code::kInvalidArgument, fmt::format("uuid: '{}': not a uuid", text));
   return uuid;
 }
 
 std::string_view operation_name(Operation operation) {
   switch (operation) {
-    case Operation::kWrite: return "write";
-    case Operation::kDiscard: return "discard";
-    case Operation::kZero: return "zero";
-    case Operation::kMark: return "mark";
-    case Operation::kFlush: return "flush";
+    case Operation::kWrite:
+      return "write";
+    case Operation::kDiscard:
+      return "discard";
+    case Operation::kZero:
+      return "zero";
+    case Operation::kMark:
+      return "mark";
+    case Operation::kFlush:
+      return "flush";
   }
   return "unknown";
 }

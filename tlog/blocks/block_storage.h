@@ -37,7 +37,7 @@ class BlockStorage {
 struct FileStorageOptions {
   std::string path;
   std::uint64_t size = 0;
-  Uuid vdisk;            // kept with the file (extended attribute) where possible; another vdisk's file is refused
+  Uuid vdisk{};          // kept with the file (extended attribute) where possible; another vdisk's file is refused
   bool create = false;   // a new vdisk: the file must not exist with contents; otherwise it must exist
   bool read_only = false;
 };

@@ -1,11 +1,12 @@
 // File: tlog/session/engine.h
-// Engine: everything of one process: the ring thread, the workers, the key, and the vdisks it serves. The plugin and the
-// tests make one; wiring happens here and nowhere else.
+// Engine: everything of one process: the ring thread, the workers, the key, and the vdisks it
+// serves. The plugin and the tests make one; wiring happens here and nowhere else.
 //
-// Life: load (configuration and key checked) -> prepare (before fork: journals locked and their superblocks checked,
-// directories writable; errors are the user's to read; no thread is started) -> start (after fork: threads) ->
-// open/... -> stop (stores what is there within the budget, joins every thread).
-// Threading: open() and status() from any thread after start(); the others from one thread.
+// Life: load (configuration and key checked) -> prepare (before fork: journals locked and their
+// superblocks checked, directories writable; errors are the user's to read; no thread is started)
+// -> start (after fork: threads) -> open/... -> stop (stores what is there within the budget, joins
+// every thread). Threading: open() and status() from any thread after start(); the others from one
+// thread.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,8 @@ struct EngineOptions {
 class Engine {
  public:
   // Checks the configuration's meaning (clusters exist, k+m fit, names) and loads the key.
-  static Result<std::unique_ptr<Engine>> load(config::Config config, EngineOptions options, Environment environment);
+  static Result<std::unique_ptr<Engine>> load(config::Config config, EngineOptions options,
+                                              Environment environment);
   virtual ~Engine() = default;
 
   virtual Status prepare() = 0;
@@ -49,9 +51,9 @@ class Engine {
 
   virtual const config::Config& configuration() const = 0;
   virtual std::vector<std::string> vdisk_names() const = 0;
-  // The one Vdisk object of that name, opened (created, recovered) at the first call. Stays open until stop().
-  // read_only: never creates; a vdisk that exists is opened for writing all the same unless its configuration says
-  // readOnly, because its journal may have to be recovered.
+  // The one Vdisk object of that name, opened (created, recovered) at the first call. Stays open
+  // until stop(). read_only: never creates; a vdisk that exists is opened for writing all the same
+  // unless its configuration says readOnly, because its journal may have to be recovered.
   virtual Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) = 0;
   virtual std::vector<VdiskStatus> status() const = 0;  // of the opened ones
 };

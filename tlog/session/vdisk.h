@@ -1,15 +1,20 @@
 // File: tlog/session/vdisk.h
-// Vdisk: one virtual disk that is served. Step 1 of a write's way, and the face of the engine towards the plugin.
+// Vdisk: one virtual disk that is served. Step 1 of a write's way, and the face of the engine
+// towards the plugin.
 //
-// Threading: every call from any thread at once. Writes never wait except for room (journal and arena), and for the
-// journal when `fua`; reads of what is logged but not applied come from memory, others from block storage.
-// Durability, when a call has returned success:
-//   write, discard, zero      survives the death of the process; not yet power loss, of which what survives is a
+// Threading: every call from any thread at once. Writes never wait except for room (journal and
+// arena), and for the journal when `fua`; reads of what is logged but not applied come from memory,
+// others from block storage. Durability, when a call has returned success:
+//   write, discard, zero      survives the death of the process; not yet power loss, of which what
+//   survives is a
 //                             gap-free prefix of sequences
-//   the same with fua, flush  survives power loss (`durability: journal`), also of the host (`durability: cluster`);
-//                             flush covers every call that had returned before it was made, on any connection
-// Errors: kInvalidArgument (beyond the end), kNoSpace or kTimeout (no room within stallTimeout), kIoError (sticky: after a
-// failed journal write or sync every later write and flush fails until the vdisk is opened again), kShutdown.
+//   the same with fua, flush  survives power loss (`durability: journal`), also of the host
+//   (`durability: cluster`);
+//                             flush covers every call that had returned before it was made, on any
+//                             connection
+// Errors: kInvalidArgument (beyond the end), kNoSpace or kTimeout (no room within stallTimeout),
+// kIoError (sticky: after a failed journal write or sync every later write and flush fails until
+// the vdisk is opened again), kShutdown.
 #pragma once
 
 #include <memory>
@@ -26,7 +31,8 @@ namespace tlog::session {
 enum class State { kServing, kReadOnly, kFailed, kStopped };
 std::string_view state_name(State state);
 
-// appended >= durable >= stored, applied <= durable. The names of architecture.md, of `tlogctl status` and the docs.
+// appended >= durable >= stored, applied <= durable. The names of architecture.md, of `tlogctl
+// status` and the docs.
 struct Watermarks {
   Sequence appended = 0;
   Sequence durable = 0;
@@ -69,11 +75,13 @@ class Vdisk {
   virtual Status zero(std::uint64_t offset, std::uint64_t length, bool may_discard, bool fua) = 0;
   virtual Status flush() = 0;
   // Logged and applied together; extents cover the range, ascending, without gaps.
-  virtual Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length) = 0;
+  virtual Result<std::vector<blocks::Extent>> extents(std::uint64_t offset,
+                                                      std::uint64_t length) = 0;
 
   // A named restore point; answers its sequence once it is durable as flush() makes it.
   virtual Result<Sequence> mark(const std::string& name) = 0;
-  // Forces everything appended so far into the stores and waits for it (not longer than the deadline): the sequence.
+  // Forces everything appended so far into the stores and waits for it (not longer than the
+  // deadline): the sequence.
   virtual Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) = 0;
 
   virtual VdiskStatus status() const = 0;

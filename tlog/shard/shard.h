@@ -43,6 +43,8 @@ constexpr std::size_t kShardTrailerBytes = 4;
 std::size_t piece_length(const Geometry& geometry, std::size_t sealed_length);
 // How much zeroed room behind the sealed bytes encode() needs: k * piece_length - sealed_length at most.
 std::size_t tail_room(const Geometry& geometry, std::size_t sealed_length);
+// The most that tail_room() can be, for who does not know the sealed length yet.
+constexpr std::size_t tail_room_max(const Geometry& geometry) { return std::size_t{64} * geometry.data; }
 
 // The encoded set: owns headers, parity and trailers; points into the sealed buffer it was given, which it owns too.
 class ShardSet {

@@ -1,0 +1,105 @@
+#include "tlog/session/core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tlog::session {
+
+Core::Core(Parts parts)
+    : config(std::move(parts.config)),
+      uuid(parts.uuid),
+      records_max(parts.records_max),
+      journal(std::move(parts.journal)),
+      storage(std::move(parts.storage)),
+      loop(*parts.loop),
+      workers(*parts.workers),
+      clock(*parts.clock),
+      logger(*parts.logger) {}
+
+journal::Position Core::position_of(Sequence sequence) const {
+  if (sequence < table_end()) return entry(std::max(sequence, table_first)).position;
+  return journal->head();
+}
+
+journal::Position Core::arena_wanted_from() const {
+  journal::Position wanted = journal->head();
+  auto want = [&](Sequence next, bool blocked) {
+    if (blocked || next >= table_end()) return;
+    journal::Position position = position_of(next);
+    // What the arena has lost already is read back from the files: no reason to wait for it.
+    if (journal->in_arena(position) != nullptr) wanted = std::min(wanted, position);
+  };
+  want(next_seal, seal_blocked);
+  want(next_apply, apply_blocked);
+  return wanted;
+}
+
+void Core::fail_for_good(const std::string& why) {
+  {
+    MutexLock lock(mutex());
+    if (state == State::kFailed) return;
+    state = State::kFailed;
+    reason = why;
+    room.notify_all();
+  }
+  durable.poison();
+  stored.poison();
+  logger.error(
+      fmt::format("event=failed vdisk={} reason=\"{}\" remedy=\"mend the cause, then restart\"",
+                  config.name, why));
+}
+
+Overlay::Kind overlay_kind(Operation operation) {
+  switch (operation) {
+    case Operation::kWrite:
+      return Overlay::Kind::kData;
+    case Operation::kZero:
+      return Overlay::Kind::kZero;
+    case Operation::kDiscard:
+      return Overlay::Kind::kHole;
+    case Operation::kMark:
+    case Operation::kFlush:
+      break;
+  }
+  return Overlay::Kind::kNone;
+}
+
+std::string Core::who() const {
+  return fmt::format("vdisk '{}'", config.name);
+}
+
+void Strand::schedule() {
+  {
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    if (running_) {
+      again_ = true;
+      return;
+    }
+    running_ = true;
+  }
+  workers_.submit([this] { run(); });
+}
+
+void Strand::run() {
+  for (;;) {
+    bool more = step_();
+    MutexLock lock(mutex_);
+    if (stopped_ || (!more && !again_)) {
+      running_ = false;
+      idle_.notify_all();
+      return;
+    }
+    again_ = false;
+    if (more) continue;
+  }
+}
+
+void Strand::stop_and_wait() {
+  MutexLock lock(mutex_);
+  stopped_ = true;
+  while (running_) idle_.wait(mutex_);
+}
+
+}  // namespace tlog::session

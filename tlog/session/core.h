@@ -1,0 +1,137 @@
+// File: tlog/session/core.h
+// Core: the state of one served vdisk that its data path and its background parts share, under one
+// lock (the journal's). Sealing, applying and releasing are strands: at most one task of each is on
+// the workers at a time.
+//
+//   sequences:  table_first ...... next_apply / next_seal ...... durable ...... appended
+//
+// Owner: ServedVdisk. Everything here lives until the vdisk is closed and its strands and batches
+// have ended.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tlog/base/clock.h"
+#include "tlog/base/log.h"
+#include "tlog/base/watermark.h"
+#include "tlog/blocks/block_storage.h"
+#include "tlog/config/config.h"
+#include "tlog/io/workers.h"
+#include "tlog/journal/committer.h"
+#include "tlog/journal/journal.h"
+#include "tlog/session/overlay.h"
+#include "tlog/session/vdisk.h"
+
+namespace tlog::session {
+
+// What an operation leaves in the overlay; kNone for those that touch no range.
+Overlay::Kind overlay_kind(Operation operation);
+
+struct Counters {
+  std::atomic<std::uint64_t> reads{0}, read_bytes{0};
+  std::atomic<std::uint64_t> writes{0}, write_bytes{0};
+  std::atomic<std::uint64_t> flushes{0}, stalls{0};
+};
+
+class Core {
+ public:
+  struct Parts {
+    config::Vdisk config;
+    Uuid uuid;
+    std::uint64_t records_max = 0;  // bounds the record table and with it the overlay
+    std::unique_ptr<journal::Journal> journal;
+    std::unique_ptr<blocks::BlockStorage> storage;
+    io::Loop* loop = nullptr;
+    io::Workers* workers = nullptr;
+    const Clock* clock = nullptr;
+    Logger* logger = nullptr;
+  };
+  explicit Core(Parts parts);
+
+  const config::Vdisk config;
+  const Uuid uuid;
+  const std::uint64_t records_max;
+  const std::unique_ptr<journal::Journal> journal;
+  const std::unique_ptr<blocks::BlockStorage> storage;
+  io::Loop& loop;
+  io::Workers& workers;
+  const Clock& clock;
+  Logger& logger;
+  Counters counters;
+
+  // Self-synchronised.
+  Watermark durable;
+  Watermark stored;
+  Watermark applied;
+  std::atomic<Sequence> appended{0};
+  // The background parts to tell; set once before serving starts.
+  std::function<void()> request_commit;
+  std::function<void()>
+      work_changed;  // schedules the strands that have something to do; REQUIRES mutex()
+
+  Mutex& mutex() TLOG_ANNOTATE(lock_returned(journal->mutex())) { return journal->mutex(); }
+
+  // The rest is guarded by mutex().
+  State state = State::kServing;
+  std::string reason;  // why kFailed
+  CondVar room;        // has become more
+  unsigned waiting_for_room = 0;
+  Overlay overlay;
+  std::deque<journal::Entry>
+      table;  // records not yet released; table[i] has sequence table_first + i
+  Sequence table_first = 1;
+  TimestampNs last_timestamp = 0;
+  Sequence next_seal = 1;   // all before are in a sealed aggregation
+  Sequence next_apply = 1;  // all before are in block storage, though perhaps not durable there
+  Sequence forced = 0;      // all up to here shall be stored now
+  std::uint64_t unsealed_since_ns = 0;  // monotonic; when next_seal's record began to wait
+  bool seal_blocked =
+      false;  // the log takes no more: let the arena go ahead, the journal still has it
+  bool apply_blocked = false;  // the same for block storage
+  bool apply_now = false;      // a quiet moment: apply though the batch is small
+  bool draining = false;       // closing: apply and release everything
+
+  // The record table. All REQUIRE mutex().
+  Sequence table_end() const { return table_first + table.size(); }
+  const journal::Entry& entry(Sequence sequence) const { return table[sequence - table_first]; }
+  // Where a record begins in the journal, its head for the one that does not exist yet.
+  journal::Position position_of(Sequence sequence) const;
+  // The oldest arena byte that sealing or applying wants to find in memory.
+  journal::Position arena_wanted_from() const;
+
+  // Final: nothing is written or flushed any more until the vdisk is opened again. Any thread, not
+  // under mutex().
+  void fail_for_good(const std::string& why);
+  std::string who() const;  // "vdisk 'vm1'"
+};
+
+// Runs one task at a time on the workers, again when told so during the task.
+class Strand {
+ public:
+  // `step` returns whether it shall be called again at once.
+  Strand(io::Workers& workers, std::function<bool()> step)
+      : workers_(workers), step_(std::move(step)) {}
+  Strand(const Strand&) = delete;
+  Strand& operator=(const Strand&) = delete;
+
+  void schedule();       // any thread
+  void stop_and_wait();  // no step begins afterwards; not from a worker
+
+ private:
+  void run();
+
+  io::Workers& workers_;
+  const std::function<bool()> step_;
+  Mutex mutex_;
+  CondVar idle_;
+  bool running_ GUARDED_BY(mutex_) = false;
+  bool again_ GUARDED_BY(mutex_) = false;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace tlog::session

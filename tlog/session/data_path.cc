@@ -1,0 +1,302 @@
+#include "tlog/session/data_path.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tlog/base/assert.h"
+#include "tlog/base/crc32c.h"
+#include "tlog/base/limits.h"
+
+namespace tlog::session {
+namespace {
+
+// Plain writes are committed when this much has gathered (or at a flush, or at the next tick).
+constexpr std::uint64_t kCommitBytes = kMiB;
+
+}  // namespace
+
+Status DataPath::check_range(const char* operation, std::uint64_t offset,
+                             std::uint64_t length) const {
+  if (offset <= core_.config.size && length <= core_.config.size - offset) return {};
+  return fail(Code::kInvalidArgument,
+              fmt::format("{}: {}: range {}+{} is beyond its end ({} bytes)", operation,
+                          core_.who(), offset, length, core_.config.size));
+}
+
+Status DataPath::failed(const char* operation) const {
+  if (core_.state == State::kFailed) {
+    return fail(Code::kIoError,
+                fmt::format("{}: {}: failed earlier: {}; mend the cause, then restart", operation,
+                            core_.who(), core_.reason));
+  }
+  return fail(Code::kShutdown, fmt::format("{}: {}: is closed", operation, core_.who()));
+}
+
+bool DataPath::has_room(std::uint32_t data_length) const {
+  return core_.journal->has_room(data_length) && core_.table.size() < core_.records_max &&
+         core_.journal->keeps_arena_from(core_.arena_wanted_from(), data_length);
+}
+
+std::string DataPath::what_fills_up() const {
+  if (core_.apply_blocked) return "block storage does not take writes: " + core_.reason;
+  if (core_.seal_blocked)
+    return "the log's stores do not keep up or are not reachable (tlogctl status names them)";
+  return "the disk does not keep up";
+}
+
+// The one place where everything behind the data path pushes back.
+Status DataPath::wait_for_room(std::uint32_t data_length) {
+  if (core_.state != State::kServing) return failed("write");
+  if (core_.config.read_only) {
+    return fail(Code::kNotSupported, fmt::format("write: {}: is configured readOnly", core_.who()));
+  }
+  if (has_room(data_length)) return {};
+  ++core_.counters.stalls;
+  auto deadline = std::chrono::steady_clock::now() +
+                  std::chrono::nanoseconds(core_.config.tlog.stall_timeout_ns);
+  ++core_.waiting_for_room;
+  bool in_time = true;
+  while (core_.state == State::kServing && !has_room(data_length) && in_time) {
+    core_.request_commit();
+    core_.work_changed();
+    in_time = core_.room.wait_until(core_.mutex(), deadline);
+  }
+  --core_.waiting_for_room;
+  if (core_.state != State::kServing) return failed("write");
+  if (has_room(data_length)) return {};
+  return fail(
+      Code::kTimeout,
+      fmt::format("write: {}: no room in the journal within stallTimeout ({} s): {}", core_.who(),
+                  core_.config.tlog.stall_timeout_ns / 1'000'000'000, what_fills_up()));
+}
+
+Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std::uint64_t size,
+                                  ConstByteSpan data) {
+  const std::uint32_t data_crc =
+      crc32c(data);  // outside of the lock, and brings the payload into the cache
+  bool commit = false;
+  bool arm_timer = false;
+  Sequence sequence = 0;
+  {
+    MutexLock lock(core_.mutex());
+    TLOG_TRY(wait_for_room(static_cast<std::uint32_t>(data.size())));
+    core_.last_timestamp = std::max(core_.last_timestamp, core_.clock.wall_ns());
+    journal::Entry entry =
+        core_.journal->append(operation, offset, size, data, data_crc, core_.last_timestamp);
+    core_.table.push_back(entry);
+    sequence = core_.table_end() - 1;
+    Overlay::Kind kind = overlay_kind(operation);
+    if (kind != Overlay::Kind::kNone)
+      core_.overlay.insert(offset, size, kind, entry.data_position(), sequence);
+    if (core_.next_seal == sequence) core_.unsealed_since_ns = core_.clock.monotonic_ns();
+    core_.appended.store(sequence);
+    if (core_.journal->head() - commit_requested_at_ >= kCommitBytes) {
+      commit_requested_at_ = core_.journal->head();
+      commit = true;
+    }
+    if (!tick_armed_) tick_armed_ = arm_timer = true;
+  }
+  if (commit) core_.request_commit();
+  if (arm_timer) arm_tick();
+  return sequence;
+}
+
+bool DataPath::tick() {
+  bool more = false;
+  {
+    MutexLock lock(core_.mutex());
+    more = core_.journal->head() != core_.journal->durable();
+    tick_armed_ = more;
+    core_.apply_now = true;
+    core_.work_changed();
+  }
+  if (more) core_.request_commit();
+  return more;
+}
+
+Status DataPath::write(std::uint64_t offset, ConstByteSpan data, bool fua) {
+  TLOG_TRY(check_range("write", offset, data.size()));
+  ++core_.counters.writes;
+  core_.counters.write_bytes += data.size();
+  Sequence last = 0;
+  while (!data.empty()) {
+    ConstByteSpan part = data.first(std::min<std::uint64_t>(data.size(), kRecordDataMax));
+    TLOG_ASSIGN(last, append(Operation::kWrite, offset, part.size(), part));
+    offset += part.size();
+    data = data.subspan(part.size());
+  }
+  return fua ? settle("write with FUA", last) : Status{};
+}
+
+Status DataPath::write_range(Operation operation, std::uint64_t offset, std::uint64_t length,
+                             bool fua) {
+  const char* name = operation == Operation::kZero ? "zero" : "discard";
+  TLOG_TRY(check_range(name, offset, length));
+  if (length == 0) return {};
+  ++core_.counters.writes;
+  TLOG_ASSIGN(Sequence sequence, append(operation, offset, length, {}));
+  return fua ? settle(name, sequence) : Status{};
+}
+
+Status DataPath::discard(std::uint64_t offset, std::uint64_t length, bool fua) {
+  return write_range(Operation::kDiscard, offset, length, fua);
+}
+
+Status DataPath::zero(std::uint64_t offset, std::uint64_t length, bool may_discard, bool fua) {
+  return write_range(may_discard ? Operation::kDiscard : Operation::kZero, offset, length, fua);
+}
+
+Status DataPath::wait_durable(const char* operation, Sequence sequence) {
+  if (core_.durable.value() >= sequence) return {};
+  core_.request_commit();
+  if (core_.durable.wait(sequence) == Watermark::Outcome::kReached) return {};
+  MutexLock lock(core_.mutex());
+  return failed(operation);
+}
+
+Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns) {
+  if (core_.stored.value() >= sequence) return {};
+  {
+    MutexLock lock(core_.mutex());
+    core_.forced = std::max(core_.forced, sequence);
+    core_.work_changed();
+  }
+  Watermark::Outcome outcome = core_.stored.wait(sequence, timeout_ns);
+  if (outcome == Watermark::Outcome::kReached) return {};
+  MutexLock lock(core_.mutex());
+  if (outcome == Watermark::Outcome::kPoisoned) return failed(operation);
+  return fail(Code::kTimeout, fmt::format("{}: {}: sequence {} is not stored within {} s (stored: "
+                                          "{}); it is in the journal and will be "
+                                          "stored when the stores allow it",
+                                          operation, core_.who(), sequence,
+                                          timeout_ns / 1'000'000'000, core_.stored.value()));
+}
+
+// What FLUSH and FUA promise, by the vdisk's durability.
+Status DataPath::settle(const char* operation, Sequence sequence) {
+  TLOG_TRY(wait_durable(operation, sequence));
+  if (core_.config.tlog.durability == config::Durability::kJournal) return {};
+  return wait_stored(operation, sequence, core_.config.tlog.stall_timeout_ns);
+}
+
+Status DataPath::flush() {
+  ++core_.counters.flushes;
+  // Every call that has been answered has its sequence in `appended`.
+  const Sequence target = core_.appended.load();
+  {
+    // A flush with nothing new must not succeed after a failure either: an earlier answered write
+    // may be lost.
+    MutexLock lock(core_.mutex());
+    if (core_.state != State::kServing) return failed("flush");
+  }
+  return settle("flush", target);
+}
+
+Result<Sequence> DataPath::mark(const std::string& name) {
+  if (name.empty() || name.size() > kMarkNameMax) {
+    return fail(Code::kInvalidArgument, fmt::format("mark: {}: the name must have 1 to {} bytes",
+                                                    core_.who(), kMarkNameMax));
+  }
+  TLOG_ASSIGN(Sequence sequence, append(Operation::kMark, 0, name.size(), bytes_of(name)));
+  TLOG_TRY(settle("mark", sequence));
+  return sequence;
+}
+
+Result<Sequence> DataPath::flush_to_stores(std::uint64_t timeout_ns) {
+  const Sequence target = core_.appended.load();
+  TLOG_TRY(wait_durable("flush to stores", target));
+  TLOG_TRY(wait_stored("flush to stores", target, timeout_ns));
+  return target;
+}
+
+// Copies what memory has, under the lock, so that the arena cannot move on meanwhile. What has to
+// be read elsewhere (block storage, journal files) comes back in `elsewhere`. False: nothing of it
+// was logged.
+bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into,
+                           std::vector<Overlay::Piece>& elsewhere) {
+  elsewhere.clear();
+  std::vector<Overlay::Piece> pieces;
+  MutexLock lock(core_.mutex());
+  if (core_.overlay.extents() == 0) return false;
+  core_.overlay.lookup(offset, into.size(), pieces);
+  for (const Overlay::Piece& piece : pieces) {
+    std::byte* to = into.data() + (piece.offset - offset);
+    const std::byte* from = nullptr;
+    switch (piece.kind) {
+      case Overlay::Kind::kNone:
+        elsewhere.push_back(piece);
+        break;
+      case Overlay::Kind::kZero:
+      case Overlay::Kind::kHole:
+        std::memset(to, 0, piece.length);
+        break;
+      case Overlay::Kind::kData:
+        from = core_.journal->in_arena(piece.position);
+        if (from != nullptr) {
+          std::memcpy(to, from, piece.length);
+        } else {
+          elsewhere.push_back(piece);
+        }
+        break;
+    }
+  }
+  return true;
+}
+
+Status DataPath::read(std::uint64_t offset, ByteSpan into) {
+  TLOG_TRY(check_range("read", offset, into.size()));
+  ++core_.counters.reads;
+  core_.counters.read_bytes += into.size();
+  if (into.empty()) return {};
+  std::vector<Overlay::Piece> elsewhere;
+  for (;;) {
+    if (!copy_logged(offset, into, elsewhere)) return core_.storage->read(offset, into);
+    bool from_files = false;
+    for (const Overlay::Piece& piece : elsewhere) {
+      ByteSpan to = into.subspan(piece.offset - offset, piece.length);
+      if (piece.kind == Overlay::Kind::kData) {
+        TLOG_TRY(core_.journal->read_back(piece.position, to));
+        from_files = true;
+      } else {
+        TLOG_TRY(core_.storage->read(piece.offset, to));
+      }
+    }
+    if (!from_files) return {};
+    // Journal space that was released while we read may hold other records by now: look again.
+    MutexLock lock(core_.mutex());
+    bool intact = std::all_of(elsewhere.begin(), elsewhere.end(), [&](const Overlay::Piece& piece) {
+      return piece.kind != Overlay::Kind::kData || piece.position >= core_.journal->tail();
+    });
+    if (intact) return {};
+  }
+}
+
+Result<std::vector<blocks::Extent>> DataPath::extents(std::uint64_t offset, std::uint64_t length) {
+  TLOG_TRY(check_range("extents", offset, length));
+  std::vector<Overlay::Piece> pieces;
+  {
+    MutexLock lock(core_.mutex());
+    core_.overlay.lookup(offset, length, pieces);
+  }
+  std::vector<blocks::Extent> extents;
+  auto add = [&](const blocks::Extent& extent) {
+    if (!extents.empty() && extents.back().hole == extent.hole) {
+      extents.back().length += extent.length;
+    } else {
+      extents.push_back(extent);
+    }
+  };
+  for (const Overlay::Piece& piece : pieces) {
+    if (piece.kind != Overlay::Kind::kNone) {
+      add({piece.offset, piece.length, piece.kind == Overlay::Kind::kHole});
+      continue;
+    }
+    TLOG_ASSIGN(std::vector<blocks::Extent> below,
+                core_.storage->extents(piece.offset, piece.length));
+    for (const blocks::Extent& extent : below) add(extent);
+  }
+  return extents;
+}
+
+}  // namespace tlog::session

@@ -1,0 +1,49 @@
+// File: tlog/session/data_path.h
+// DataPath: what nbdkit's workers run. Step 1 of a write's way: take the sequence, copy the payload
+// once into the journal's arena, update the overlay, answer. No hand-off and no wake-up for a plain
+// write. Contract: see Vdisk (session/vdisk.h).
+#pragma once
+
+#include "tlog/session/core.h"
+
+namespace tlog::session {
+
+class DataPath {
+ public:
+  explicit DataPath(Core& core) : core_(core) {}
+
+  Status read(std::uint64_t offset, ByteSpan into);
+  Status write(std::uint64_t offset, ConstByteSpan data, bool fua);
+  Status discard(std::uint64_t offset, std::uint64_t length, bool fua);
+  Status zero(std::uint64_t offset, std::uint64_t length, bool may_discard, bool fua);
+  Status flush();
+  Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length);
+  Result<Sequence> mark(const std::string& name);
+  Result<Sequence> flush_to_stores(std::uint64_t timeout_ns);
+
+  // The first write after a quiet moment calls this, once: so what nobody waits for is committed
+  // and applied within a bounded time all the same. Set once before serving starts.
+  std::function<void()> arm_tick;
+  // The tick itself, on the loop's thread: true when another one is wanted.
+  bool tick();
+
+ private:
+  Status check_range(const char* operation, std::uint64_t offset, std::uint64_t length) const;
+  Status write_range(Operation operation, std::uint64_t offset, std::uint64_t length, bool fua);
+  Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
+                          ConstByteSpan data);
+  Status wait_for_room(std::uint32_t data_length) REQUIRES(core_.mutex());
+  bool has_room(std::uint32_t data_length) const REQUIRES(core_.mutex());
+  std::string what_fills_up() const REQUIRES(core_.mutex());
+  Status wait_durable(const char* operation, Sequence sequence);
+  Status wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns);
+  Status settle(const char* operation, Sequence sequence);
+  Status failed(const char* operation) const;
+  bool copy_logged(std::uint64_t offset, ByteSpan into, std::vector<Overlay::Piece>& elsewhere);
+
+  Core& core_;
+  journal::Position commit_requested_at_ = 0;  // guarded by core_.mutex()
+  bool tick_armed_ = false;                    // guarded by core_.mutex()
+};
+
+}  // namespace tlog::session

@@ -1,0 +1,288 @@
+#include "tlog/session/opening.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <latch>
+
+#include "tlog/store/stores.h"
+
+namespace tlog::session {
+namespace {
+
+// Shares of a vdisk's memory budget; the rest is for what is being sealed and applied, and the
+// allocator.
+constexpr std::uint64_t kArenaShare = 4;        // at most budget / 4
+constexpr std::uint64_t kBufferedShare = 5;     // sealed, not yet stored
+constexpr std::uint64_t kTableShare = 3;        // record table and overlay
+constexpr std::uint64_t kBytesPerRecord = 112;  // of table and overlay together
+
+using Stores = std::vector<std::unique_ptr<store::Store>>;
+
+Result<std::string> password_of(const config::Server& server, io::FileSystem& files) {
+  if (server.password_file.empty()) return std::string();
+  TLOG_ASSIGN(std::string text, io::read_file(files, server.password_file, 4096));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
+Result<Stores> open_stores(const OpeningContext& context) {
+  const config::Cluster* cluster = context.config.find_cluster(context.vdisk.tlog.cluster);
+  Environment& environment = context.environment;
+  Stores stores;
+  if (context.memory_stores) {
+    for (std::size_t i = 0; i < cluster->stores(); ++i) {
+      stores.push_back(store::make_memory_store(fmt::format("memory {}", i), context.loop));
+    }
+    return stores;
+  }
+  for (const std::string& directory : cluster->directories) {
+    store::SegmentStoreOptions options;
+    options.directory = directory;
+    options.vdisk = context.vdisk.name;
+    TLOG_ASSIGN(auto opened, store::open_segment_store(options, environment.files, context.loop,
+                                                       environment.logger));
+    stores.push_back(std::move(opened));
+  }
+  for (const config::Server& server : cluster->servers) {
+    store::RespStoreOptions options;
+    options.address = server.address;
+    options.db = server.db;
+    TLOG_ASSIGN(options.password, password_of(server, environment.files));
+    TLOG_ASSIGN(auto opened, store::open_resp_store(options, context.loop, environment.logger));
+    stores.push_back(std::move(opened));
+  }
+  return stores;
+}
+
+void close_stores(Stores& stores) {
+  std::latch closed(static_cast<std::ptrdiff_t>(stores.size()));
+  for (auto& store : stores) store->close([&] { closed.count_down(); });
+  closed.wait();
+}
+
+std::vector<store::Store*> borrow(const Stores& stores) {
+  std::vector<store::Store*> pointers;
+  for (const auto& store : stores) pointers.push_back(store.get());
+  return pointers;
+}
+
+flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores& stores) {
+  flush::LogWriter::Parts parts;
+  parts.stores = borrow(stores);
+  parts.sealer = &context.sealer;
+  parts.files = &context.environment.files;
+  parts.loop = &context.loop;
+  parts.clock = &context.environment.clock;
+  parts.logger = &context.environment.logger;
+  parts.hints_path =
+      io::join_path(io::join_path(context.config.journal.directory, context.vdisk.name), "hints");
+  parts.buffered_bytes_max = context.memory_budget / kBufferedShare;
+  return parts;
+}
+
+tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason) {
+  return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
+}
+
+// Everything a new vdisk needs, its metadata last: until it is stored, a creation that was
+// interrupted can be repeated.
+Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& context,
+                                                       const Stores& stores,
+                                                       std::unique_ptr<journal::Journal> prepared) {
+  const config::Vdisk& vdisk = context.vdisk;
+  Environment& environment = context.environment;
+  if (!context.may_create) {
+    return refuse(vdisk, Code::kNotFound,
+                  "does not exist yet, and is created only when it is opened for writing (not with "
+                  "-r or readOnly)");
+  }
+  if (prepared && prepared->superblock().created) {
+    return refuse(
+        vdisk, Code::kNotFound,
+        fmt::format("its journal {} exists (uuid {}), but the stores of cluster '{}' have no "
+                    "metadata of it; check "
+                    "that the cluster's directories or servers are the right ones and mounted; to "
+                    "start anew "
+                    "and lose this vdisk, remove its journal directory and its storage file",
+                    io::join_path(context.config.journal.directory, vdisk.name),
+                    prepared->superblock().format.vdisk.text(), vdisk.tlog.cluster));
+  }
+  std::unique_ptr<journal::Journal> journal = std::move(prepared);
+  blocks::FileStorageOptions storage{
+      .path = vdisk.storage_file, .size = vdisk.size, .create = true};
+  if (journal) {  // interrupted: its storage file may be there already
+    TLOG_ASSIGN(bool present, environment.files.exists(vdisk.storage_file));
+    storage.create = !present;
+  } else {
+    journal::JournalOptions options = journal_options(context.config, vdisk, context.memory_budget);
+    options.format.vdisk = environment.random.next_uuid();
+    TLOG_ASSIGN(journal, journal::Journal::create(options, environment.files, environment.random,
+                                                  environment.logger));
+  }
+  storage.vdisk = journal->superblock().format.vdisk;
+  TLOG_ASSIGN(auto file, blocks::open_file_storage(storage, environment.files));
+  TLOG_TRY(file->flush());
+  format::VdiskFormat format = format_of(vdisk);
+  format.vdisk = storage.vdisk;
+  TLOG_TRY(flush::LogWriter::create(writer_parts(context, stores), format));
+  environment.logger.info(fmt::format("event=created vdisk={} uuid={} size={}", vdisk.name,
+                                      format.vdisk.text(), vdisk.size));
+  return journal;
+}
+
+Status check_metadata(const config::Vdisk& vdisk, const format::VdiskFormat& have) {
+  format::VdiskFormat want = format_of(vdisk);
+  if (have.size != want.size || have.block_size != want.block_size) {
+    return refuse(vdisk, Code::kInvalidArgument,
+                  fmt::format("was created with size {} and blockSize {}, the configuration says "
+                              "{} and {}; they cannot be "
+                              "changed",
+                              have.size, have.block_size, want.size, want.block_size));
+  }
+  if (have.data_shards != want.data_shards || have.parity_shards != want.parity_shards) {
+    return refuse(
+        vdisk, Code::kInvalidArgument,
+        fmt::format(
+            "was created with {}+{} shards, the configuration says {}+{}; they cannot be changed",
+            have.data_shards, have.parity_shards, want.data_shards, want.parity_shards));
+  }
+  return {};
+}
+
+// The journal begins where the log is known to be complete, and nothing is stored that was not
+// durable in the journal.
+Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& recovered,
+                       const walk::LogHead& head) {
+  const Sequence journal_end = recovered.first_sequence + recovered.entries.size();
+  if (head.sequence + 1 < recovered.first_sequence) {
+    return refuse(
+        vdisk, Code::kCorruption,
+        fmt::format("the log in the stores ends at sequence {}, but the journal begins at {}: what "
+                    "was stored "
+                    "in between is missing from the stores; bring back the stores that have it",
+                    head.sequence, recovered.first_sequence));
+  }
+  if (head.sequence >= journal_end) {
+    return refuse(
+        vdisk, Code::kCorruption,
+        fmt::format(
+            "the log in the stores goes on to sequence {}, the journal ends at {}: the journal is "
+            "an old "
+            "copy, or another host has written this vdisk; use the newest journal, or restore with "
+            "`tlogplay restore {} --to vdisk:NEW`",
+            head.sequence, journal_end - 1, vdisk.name));
+  }
+  return {};
+}
+
+}  // namespace
+
+format::VdiskFormat format_of(const config::Vdisk& vdisk) {
+  return {.vdisk = {},
+          .name = vdisk.name,
+          .size = vdisk.size,
+          .block_size = vdisk.block_size,
+          .data_shards = static_cast<std::uint8_t>(vdisk.tlog.data_shards),
+          .parity_shards = static_cast<std::uint8_t>(vdisk.tlog.parity_shards)};
+}
+
+journal::JournalOptions journal_options(const config::Config& config, const config::Vdisk& vdisk,
+                                        std::uint64_t memory_budget) {
+  journal::JournalOptions options;
+  options.directory = io::join_path(config.journal.directory, vdisk.name);
+  options.arena_directory = config.journal.arena_directory;
+  options.size = config.journal.size;
+  options.arena_size = std::min(config.journal.arena_size, memory_budget / kArenaShare);
+  options.format = format_of(vdisk);
+  return options;
+}
+
+Result<std::unique_ptr<journal::Journal>> prepare_vdisk(const config::Config& config,
+                                                        const config::Vdisk& vdisk,
+                                                        std::uint64_t memory_budget,
+                                                        Environment& environment) {
+  const journal::JournalOptions options = journal_options(config, vdisk, memory_budget);
+  TLOG_TRY(environment.files.make_directories(options.directory));
+  TLOG_TRY(environment.files.make_directories(io::parent_path(vdisk.storage_file)));
+  for (const std::string& directory : config.find_cluster(vdisk.tlog.cluster)->directories) {
+    TLOG_TRY(environment.files.make_directories(directory));
+  }
+  TLOG_ASSIGN(bool present, journal::Journal::exists(options.directory, environment.files));
+  if (!present) return std::unique_ptr<journal::Journal>();
+  return journal::Journal::open(options, environment.files, environment.logger);
+}
+
+Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
+                                                std::unique_ptr<journal::Journal> prepared) {
+  const config::Vdisk& vdisk = context.vdisk;
+  Environment& environment = context.environment;
+  const std::uint64_t began = environment.clock.monotonic_ns();
+  TLOG_ASSIGN(Stores stores, open_stores(context));
+  // Whatever goes wrong from here on, the stores are closed in order before they are destroyed.
+  auto open = [&]() -> Result<std::shared_ptr<ServedVdisk>> {
+    auto found = walk::read_metadata(vdisk.name, borrow(stores));
+    if (!found && found.error().code() == Code::kNotFound) {
+      TLOG_ASSIGN(prepared, create_vdisk(context, stores, std::move(prepared)));
+      found = walk::read_metadata(vdisk.name, borrow(stores));
+    }
+    if (!found) return fail(found.error().within(fmt::format("open: vdisk '{}'", vdisk.name)));
+    const format::VdiskFormat& format = found->metadata.format;
+    TLOG_TRY(check_metadata(vdisk, format));
+    if (!prepared) {
+      return refuse(
+          vdisk, Code::kNotFound,
+          fmt::format(
+              "its log exists (uuid {}), but its journal {} does not: acknowledged writes may be "
+              "in it; "
+              "bring it back, or restore what is stored with `tlogplay restore {} --to vdisk:NEW`",
+              format.vdisk.text(), io::join_path(context.config.journal.directory, vdisk.name),
+              vdisk.name));
+    }
+    if (prepared->superblock().format.vdisk != format.vdisk) {
+      return refuse(vdisk, Code::kInvalidArgument,
+                    fmt::format("its journal belongs to another vdisk (uuid {}), the log is of "
+                                "uuid {}; give each vdisk "
+                                "a journal directory and a log of its own",
+                                prepared->superblock().format.vdisk.text(), format.vdisk.text()));
+    }
+    if (!prepared->superblock().created) TLOG_TRY(prepared->mark_created());
+    blocks::FileStorageOptions storage{
+        .path = vdisk.storage_file, .size = vdisk.size, .vdisk = format.vdisk};
+    ServedVdisk::Parts parts;
+    TLOG_ASSIGN(parts.core.storage, blocks::open_file_storage(storage, environment.files));
+    TLOG_ASSIGN(parts.recovered, prepared->recover());
+    walk::LogReader::Parts reader_parts{.vdisk = vdisk.name,
+                                        .stores = borrow(stores),
+                                        .sealer = &context.sealer,
+                                        .workers = &context.workers,
+                                        .logger = &environment.logger};
+    TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
+    parts.head = reader->head();
+    TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
+    TLOG_ASSIGN(parts.log, flush::LogWriter::open(writer_parts(context, stores), reader->metadata(),
+                                                  parts.head));
+    environment.logger.info(
+        fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "
+                    "log_head={} ms={}",
+                    vdisk.name, format.vdisk.text(), parts.log->epoch(),
+                    parts.recovered.entries.size(), parts.recovered.from_arena, parts.head.sequence,
+                    (environment.clock.monotonic_ns() - began) / 1'000'000));
+    parts.core.config = vdisk;
+    parts.core.uuid = format.vdisk;
+    parts.core.records_max = context.memory_budget / kTableShare / kBytesPerRecord;
+    parts.core.journal = std::move(prepared);
+    parts.core.loop = &context.loop;
+    parts.core.workers = &context.workers;
+    parts.core.clock = &environment.clock;
+    parts.core.logger = &environment.logger;
+    parts.stores = std::move(stores);
+    parts.sealer = &context.sealer;
+    return std::make_shared<ServedVdisk>(std::move(parts));
+  };
+  auto opened = open();
+  if (!opened) close_stores(stores);
+  return opened;
+}
+
+}  // namespace tlog::session

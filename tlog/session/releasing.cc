@@ -1,0 +1,79 @@
+#include "tlog/session/releasing.h"
+
+#include <algorithm>
+
+#include "tlog/base/assert.h"
+
+namespace tlog::session {
+
+void Releasing::want_all() {
+  MutexLock lock(core_.mutex());
+  want_all_ = true;
+}
+
+Sequence Releasing::releasable_end() const {
+  return std::min(core_.stored.value() + 1, core_.next_apply);
+}
+
+// A release costs a flush of block storage, so it waits for a good part of the journal; rewritten
+// blocks are written to disk once per release.
+bool Releasing::due() const {
+  const Sequence end = releasable_end();
+  if (core_.state == State::kFailed) return false;
+  if (end <= core_.table_first) return false;
+  if (want_all_ || core_.draining) return true;
+  std::uint64_t total = core_.journal->bytes_total();
+  std::uint64_t used = core_.journal->head() - core_.journal->tail();
+  std::uint64_t releasable = core_.position_of(end) - core_.journal->tail();
+  bool crowded = used >= total / 2 || core_.table.size() >= core_.records_max / 2;
+  return crowded && (releasable >= total / 8 || end - core_.table_first >= core_.records_max / 8 ||
+                     core_.waiting_for_room != 0);
+}
+
+Status Releasing::release_up_to(Sequence end, bool clean) {
+  TLOG_TRY(core_.storage->flush());
+  journal::Journal::Release release;
+  {
+    MutexLock lock(core_.mutex());
+    release = {.position = core_.position_of(end),
+               .sequence = end,
+               .timestamp = core_.last_timestamp,
+               .clean = clean};
+    if (end < core_.table_end()) release.timestamp = core_.entry(end).timestamp;
+  }
+  TLOG_TRY(core_.journal->release(release));
+  MutexLock lock(core_.mutex());
+  TLOG_ASSERT(end >= core_.table_first);
+  core_.table.erase(core_.table.begin(),
+                    core_.table.begin() + static_cast<std::ptrdiff_t>(end - core_.table_first));
+  core_.table_first = end;
+  core_.room.notify_all();
+  return {};
+}
+
+bool Releasing::step() {
+  Sequence end = 0;
+  {
+    MutexLock lock(core_.mutex());
+    if (!due()) return false;
+    end = releasable_end();
+    want_all_ = false;
+  }
+  if (Status done = release_up_to(end, false); !done) {
+    core_.fail_for_good(done.error().message());
+    return false;
+  }
+  return true;
+}
+
+Status Releasing::release_clean() {
+  Sequence end = 0;
+  {
+    MutexLock lock(core_.mutex());
+    end = core_.table_end();
+    TLOG_ASSERT(core_.stored.value() + 1 >= end && core_.next_apply >= end);
+  }
+  return release_up_to(end, true);
+}
+
+}  // namespace tlog::session

@@ -1,0 +1,149 @@
+#include "tlog/session/sealing.h"
+
+#include <fmt/format.h>
+
+#include "tlog/base/assert.h"
+#include "tlog/base/crc32c.h"
+
+namespace tlog::session {
+
+Sealing::Sealing(Core& core, const seal::Sealer& sealer, flush::LogWriter& log, Start start,
+                 std::function<void(Sequence)> on_stored)
+    : core_(core),
+      sealer_(sealer),
+      log_(log),
+      on_stored_(std::move(on_stored)),
+      next_number_(start.next_number),
+      prev_(start.prev) {}
+
+bool Sealing::due() const {
+  const Sequence durable_end = core_.durable.value() + 1;
+  aggregation::Waiting waiting;
+  waiting.records = durable_end > core_.next_seal ? durable_end - core_.next_seal : 0;
+  waiting.forced = core_.forced >= core_.next_seal || core_.draining;
+  waiting.oldest_age_ns = core_.clock.monotonic_ns() - core_.unsealed_since_ns;
+  aggregation::Policy policy{core_.config.tlog.flush_size, core_.config.tlog.flush_time_ns};
+  return core_.state != State::kFailed && aggregation::is_due(policy, waiting);
+}
+
+// Decides under the lock which records an aggregation takes, and pins them in the arena.
+bool Sealing::take(Job& job) {
+  const bool log_takes = log_.may_append();
+  MutexLock lock(core_.mutex());
+  if (!due()) return false;
+  const Sequence durable_end = core_.durable.value() + 1;
+  core_.seal_blocked = !log_takes;
+  if (!log_takes) {
+    if (core_.waiting_for_room != 0) core_.room.notify_all();
+    return false;
+  }
+  aggregation::Gatherer gatherer;
+  job.first = core_.next_seal;
+  for (Sequence s = core_.next_seal; s < durable_end; ++s) {
+    const journal::Entry& entry = core_.entry(s);
+    if (!gatherer.takes(entry.data_length)) break;
+    gatherer.add(entry.data_length);
+    job.entries.push_back(entry);
+  }
+  job.urgent = core_.forced >= job.first || core_.draining;
+  job.begin = job.entries.front().position;
+  job.memory = core_.journal->in_arena(job.begin);
+  if (job.memory != nullptr) core_.journal->pin(job.begin);
+  return true;
+}
+
+// The arena has moved on (the log could not keep up): the journal's files have the bytes, and they
+// are checked.
+Status Sealing::fill(Job& job) {
+  if (job.memory != nullptr) return {};
+  job.read_back = Buffer(job.entries.back().end() - job.begin);
+  TLOG_TRY(core_.journal->read_back(job.begin, job.read_back.span()));
+  job.memory = job.read_back.data();
+  for (const journal::Entry& entry : job.entries) {
+    ConstByteSpan data{job.memory + (entry.data_position() - job.begin), entry.data_length};
+    if (crc32c(data) != entry.data_crc) {
+      return fail(Code::kCorruption,
+                  fmt::format("read journal: {}: the record at position {} has changed on disk",
+                              core_.who(), entry.position));
+    }
+  }
+  return {};
+}
+
+format::Aggregation Sealing::aggregation_of(const Job& job) const {
+  format::Aggregation aggregation;
+  aggregation.header = {.vdisk = core_.uuid,
+                        .number = next_number_,
+                        .epoch = log_.epoch(),
+                        .first_sequence = job.first,
+                        .last_sequence = job.first + job.entries.size() - 1,
+                        .timestamp = job.entries.back().timestamp,
+                        .prev = prev_};
+  aggregation.records.reserve(job.entries.size());
+  for (std::size_t i = 0; i < job.entries.size(); ++i) {
+    const journal::Entry& entry = job.entries[i];
+    aggregation.records.push_back(
+        {.sequence = job.first + i,
+         .offset = entry.offset,
+         .size = entry.size,
+         .operation = entry.operation,
+         .timestamp = entry.timestamp,
+         .hash = {},
+         .data = {job.memory + (entry.data_position() - job.begin), entry.data_length}});
+  }
+  return aggregation;
+}
+
+Status Sealing::seal_and_append(Job& job) {
+  format::Aggregation aggregation = aggregation_of(job);
+  const shard::Geometry geometry{core_.config.tlog.data_shards, core_.config.tlog.parity_shards};
+  // The room wanted behind the sealed bytes depends on their length by less than a piece's
+  // rounding.
+  TLOG_ASSIGN(seal::Sealed sealed, sealer_.seal(aggregation, shard::tail_room_max(geometry)));
+  shard::Identity identity{core_.uuid, aggregation.header.epoch, aggregation.header.number,
+                           sealed.hash};
+  format::AggregationReference reference{.number = aggregation.header.number,
+                                         .epoch = aggregation.header.epoch,
+                                         .hash = sealed.hash,
+                                         .first_sequence = aggregation.header.first_sequence,
+                                         .last_sequence = aggregation.header.last_sequence,
+                                         .first_timestamp = aggregation.records.front().timestamp,
+                                         .last_timestamp = aggregation.records.back().timestamp};
+  shard::ShardSet shards(geometry, identity, std::move(sealed.bytes), sealed.length);
+  prev_ = identity.aggregation_hash;
+  ++next_number_;
+  const Sequence last = aggregation.header.last_sequence;
+  log_.append(std::move(shards), reference, job.urgent, [this, last](Status status) {
+    if (!status) {
+      core_.fail_for_good(status.error().message());
+      return;
+    }
+    on_stored_(last);
+  });
+  return {};
+}
+
+bool Sealing::step() {
+  Job job;
+  if (!take(job)) return false;
+  const bool pinned = job.memory != nullptr;
+  Status done = fill(job);
+  if (done) done = seal_and_append(job);
+  bool more = true;
+  {
+    MutexLock lock(core_.mutex());
+    if (pinned) core_.journal->unpin(job.begin);
+    if (done) {
+      core_.next_seal = job.first + job.entries.size();
+      core_.unsealed_since_ns = core_.clock.monotonic_ns();
+    }
+    if (core_.waiting_for_room != 0) core_.room.notify_all();
+  }
+  if (!done) {
+    core_.fail_for_good(done.error().message());
+    more = false;
+  }
+  return more;
+}
+
+}  // namespace tlog::session

@@ -1,0 +1,246 @@
+#include "tlog/session/served_vdisk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <latch>
+
+namespace tlog::session {
+namespace {
+
+constexpr std::uint64_t kTickNs = 20'000'000;
+
+}  // namespace
+
+std::string_view state_name(State state) {
+  switch (state) {
+    case State::kServing:
+      return "serving";
+    case State::kReadOnly:
+      return "read-only";
+    case State::kFailed:
+      return "failed";
+    case State::kStopped:
+      return "stopped";
+  }
+  return "unknown";
+}
+
+ServedVdisk::ServedVdisk(Parts parts)
+    : core_(std::move(parts.core)),
+      stores_(std::move(parts.stores)),
+      log_(std::move(parts.log)),
+      data_path_(core_),
+      committer_(
+          *core_.journal, core_.loop,
+          {.on_durable = [this](Sequence sequence) { on_durable(sequence); },
+           .on_failure = [this](const Error& error) { core_.fail_for_good(error.message()); }}),
+      sealing_(core_, *parts.sealer, *log_, {parts.head.number + 1, parts.head.hash},
+               [this](Sequence sequence) { on_stored(sequence); }),
+      applying_(core_),
+      releasing_(core_),
+      seal_strand_(core_.workers, [this] { return sealing_.step(); }),
+      apply_strand_(core_.workers, [this] { return applying_.step(); }),
+      release_strand_(core_.workers, [this] { return releasing_.step(); }) {
+  core_.request_commit = [this] { committer_.request(); };
+  core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
+  data_path_.arm_tick = [this] { core_.loop.post([this] { arm_tick(); }); };
+  applying_.retry_later = [this](std::uint64_t after_ns) {
+    core_.loop.post([this, after_ns] {
+      if (timers_ended_) return;
+      core_.loop.cancel_timer(retry_timer_);
+      retry_timer_ = core_.loop.add_timer(after_ns, [this] { apply_strand_.schedule(); });
+    });
+  };
+  adopt(std::move(parts.recovered), parts.head);
+}
+
+ServedVdisk::~ServedVdisk() = default;
+
+// What the journal had becomes the record table and the overlay; the log's head says what need not
+// be sealed again. Everything from the tail on is applied again: in order, so that it ends with the
+// newest bytes.
+void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head) {
+  MutexLock lock(core_.mutex());
+  core_.table_first = recovered.first_sequence;
+  for (const journal::Entry& entry : recovered.entries) {
+    core_.table.push_back(entry);
+    Overlay::Kind kind = overlay_kind(entry.operation);
+    if (kind == Overlay::Kind::kNone) continue;
+    core_.overlay.insert(entry.offset, entry.size, kind, entry.data_position(),
+                         core_.table_end() - 1);
+  }
+  const Sequence last = core_.table_end() - 1;
+  core_.last_timestamp = std::max(recovered.last_timestamp, head.timestamp);
+  core_.next_apply = core_.table_first;
+  core_.next_seal = head.sequence + 1;
+  core_.unsealed_since_ns = core_.clock.monotonic_ns();
+  core_.appended.store(last);
+  core_.durable.advance(last);
+  core_.stored.advance(head.sequence);
+  core_.applied.advance(core_.table_first - 1);
+}
+
+void ServedVdisk::start() {
+  core_.loop.post([this] { on_durable(core_.durable.value()); });
+  data_path_.arm_tick();
+}
+
+void ServedVdisk::work_changed() {
+  if (sealing_.due()) seal_strand_.schedule();
+  if (applying_.due()) apply_strand_.schedule();
+  if (releasing_.due()) release_strand_.schedule();
+}
+
+void ServedVdisk::on_durable(Sequence sequence) {
+  core_.durable.advance(sequence);
+  {
+    MutexLock lock(core_.mutex());
+    if (core_.waiting_for_room != 0) core_.room.notify_all();
+    work_changed();
+  }
+  arm_flush_timer();
+}
+
+void ServedVdisk::on_stored(Sequence sequence) {
+  core_.stored.advance(sequence);
+  MutexLock lock(core_.mutex());
+  if (core_.waiting_for_room != 0) core_.room.notify_all();
+  work_changed();
+}
+
+// Loop thread: whatever is durable and not sealed goes to the stores within flushTime.
+void ServedVdisk::arm_flush_timer() {
+  if (timers_ended_ || flush_timer_ != 0) return;
+  if (core_.stored.value() >= core_.appended.load() &&
+      core_.applied.value() >= core_.appended.load())
+    return;
+  flush_timer_ =
+      core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
+}
+
+void ServedVdisk::flush_timer_fired() {
+  flush_timer_ = 0;
+  const Sequence appended = core_.appended.load();
+  const bool quiet = appended == appended_at_last_fire_;
+  appended_at_last_fire_ = appended;
+  if (quiet) releasing_.want_all();
+  {
+    MutexLock lock(core_.mutex());
+    core_.forced = std::max(core_.forced, core_.durable.value());
+    work_changed();
+    bool released = core_.table.empty();
+    if (released && quiet) return;
+  }
+  if (!timers_ended_) {
+    flush_timer_ =
+        core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
+  }
+}
+
+void ServedVdisk::arm_tick() {
+  if (timers_ended_) return;
+  tick_timer_ = core_.loop.add_timer(kTickNs, [this] {
+    tick_timer_ = 0;
+    if (data_path_.tick()) arm_tick();
+  });
+}
+
+void ServedVdisk::end_timers() {
+  io::run_on(core_.loop, [this] {
+    timers_ended_ = true;
+    for (io::TimerId* timer : {&tick_timer_, &flush_timer_, &retry_timer_}) {
+      core_.loop.cancel_timer(*timer);
+      *timer = 0;
+    }
+  });
+}
+
+// True when everything appended is durable, stored and applied.
+bool ServedVdisk::drain(std::uint64_t deadline_ns) {
+  auto left = [&] {
+    std::uint64_t now = core_.clock.monotonic_ns();
+    return deadline_ns > now ? deadline_ns - now : 0;
+  };
+  const Sequence last = core_.appended.load();
+  auto reached = [&](Watermark& mark) {
+    return mark.wait(last, left()) == Watermark::Outcome::kReached;
+  };
+  core_.request_commit();
+  if (!reached(core_.durable)) return false;
+  {
+    MutexLock lock(core_.mutex());
+    core_.forced = last;
+    core_.draining = true;
+    work_changed();
+  }
+  bool stored = reached(core_.stored);
+  return reached(core_.applied) && stored;
+}
+
+void ServedVdisk::close(std::uint64_t budget_ns) {
+  if (closed_) return;
+  closed_ = true;
+  const std::uint64_t deadline_ns = core_.clock.monotonic_ns() + budget_ns;
+  bool failed = false;
+  {
+    MutexLock lock(core_.mutex());
+    failed = core_.state == State::kFailed;
+    if (!failed) core_.state = State::kStopped;
+    core_.room.notify_all();
+  }
+  bool drained = !failed && drain(deadline_ns);
+  end_timers();
+  apply_strand_.stop_and_wait();
+  seal_strand_.stop_and_wait();
+  release_strand_.stop_and_wait();
+  std::latch log_closed(1);
+  log_->close(deadline_ns, [&] { log_closed.count_down(); });
+  log_closed.wait();
+  if (drained) {
+    if (Status clean = releasing_.release_clean(); !clean)
+      core_.logger.error(clean.error().message());
+  }
+  std::latch stores_closed(static_cast<std::ptrdiff_t>(stores_.size()));
+  for (auto& store : stores_) store->close([&] { stores_closed.count_down(); });
+  stores_closed.wait();
+  // The last batch's completion may still be on its way through the loop.
+  while (committer_.busy()) io::run_on(core_.loop, [] {});
+  core_.logger.info(
+      fmt::format("event=closed vdisk={} clean={} appended={} durable={} stored={} applied={}",
+                  name(), drained ? "yes" : "no", core_.appended.load(), core_.durable.value(),
+                  core_.stored.value(), core_.applied.value()));
+}
+
+VdiskStatus ServedVdisk::status() const {
+  VdiskStatus status;
+  status.name = core_.config.name;
+  status.uuid = core_.uuid;
+  status.size = core_.config.size;
+  status.epoch = log_->epoch();
+  status.watermarks = {core_.appended.load(), core_.durable.value(), core_.stored.value(),
+                       core_.applied.value()};
+  {
+    MutexLock lock(core_.mutex());
+    status.state =
+        core_.state == State::kServing && core_.config.read_only ? State::kReadOnly : core_.state;
+    status.reason = core_.reason;
+    status.journal_bytes_used = core_.journal->head() - core_.journal->tail();
+    status.journal_bytes_total = core_.journal->bytes_total();
+    status.arena_bytes_used = core_.journal->head() - core_.arena_wanted_from();
+    status.overlay_extents = core_.overlay.extents();
+  }
+  const Counters& counters = core_.counters;
+  status.reads = counters.reads;
+  status.read_bytes = counters.read_bytes;
+  status.writes = counters.writes;
+  status.write_bytes = counters.write_bytes;
+  status.flushes = counters.flushes;
+  status.stalls = counters.stalls;
+  status.log = log_->status();
+  if (status.reason.empty()) status.reason = status.log.waiting_for;
+  for (const auto& store : stores_) status.stores.push_back(store->status());
+  return status;
+}
+
+}  // namespace tlog::session

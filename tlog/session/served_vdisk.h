@@ -1,0 +1,93 @@
+// File: tlog/session/served_vdisk.h
+// ServedVdisk: the Vdisk that clients are served by: its data path, the strands behind it, its
+// stores and timers, wired. Contract: see Vdisk (session/vdisk.h). Made by open_vdisk()
+// (session/opening.h), closed by the Engine.
+#pragma once
+
+#include "tlog/flush/log_writer.h"
+#include "tlog/session/applying.h"
+#include "tlog/session/data_path.h"
+#include "tlog/session/releasing.h"
+#include "tlog/session/sealing.h"
+#include "tlog/store/store.h"
+#include "tlog/walk/log_reader.h"
+
+namespace tlog::session {
+
+class ServedVdisk final : public Vdisk {
+ public:
+  struct Parts {
+    Core::Parts core;
+    journal::Recovered recovered;  // becomes the record table and the overlay
+    walk::LogHead head;            // what the log has stored already
+    std::vector<std::unique_ptr<store::Store>> stores;
+    std::unique_ptr<flush::LogWriter> log;
+    const seal::Sealer* sealer = nullptr;
+  };
+  explicit ServedVdisk(Parts parts);
+  ~ServedVdisk() override;  // closed, or never started
+
+  void start();
+  // Refuses new calls, stores and applies what is there within the budget, ends everything. Not
+  // from the loop's thread.
+  void close(std::uint64_t budget_ns);
+
+  const std::string& name() const override { return core_.config.name; }
+  std::uint64_t size() const override { return core_.config.size; }
+  std::uint32_t block_size() const override { return core_.config.block_size; }
+  bool read_only() const override { return core_.config.read_only; }
+  Status read(std::uint64_t offset, ByteSpan into) override {
+    return data_path_.read(offset, into);
+  }
+  Status write(std::uint64_t offset, ConstByteSpan data, bool fua) override {
+    return data_path_.write(offset, data, fua);
+  }
+  Status discard(std::uint64_t offset, std::uint64_t length, bool fua) override {
+    return data_path_.discard(offset, length, fua);
+  }
+  Status zero(std::uint64_t offset, std::uint64_t length, bool may_discard, bool fua) override {
+    return data_path_.zero(offset, length, may_discard, fua);
+  }
+  Status flush() override { return data_path_.flush(); }
+  Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length) override {
+    return data_path_.extents(offset, length);
+  }
+  Result<Sequence> mark(const std::string& name) override { return data_path_.mark(name); }
+  Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) override {
+    return data_path_.flush_to_stores(timeout_ns);
+  }
+  VdiskStatus status() const override;
+
+ private:
+  void adopt(journal::Recovered recovered, const walk::LogHead& head);
+  void work_changed() REQUIRES(core_.mutex());
+  void on_durable(Sequence sequence);
+  void on_stored(Sequence sequence);
+  void arm_flush_timer();
+  void flush_timer_fired();
+  void arm_tick();
+  void end_timers();
+  bool drain(std::uint64_t deadline_ns);
+
+  mutable Core core_;
+  std::vector<std::unique_ptr<store::Store>> stores_;
+  std::unique_ptr<flush::LogWriter> log_;
+  DataPath data_path_;
+  journal::Committer committer_;
+  Sealing sealing_;
+  Applying applying_;
+  Releasing releasing_;
+  Strand seal_strand_;
+  Strand apply_strand_;
+  Strand release_strand_;
+  bool closed_ = false;  // by the closing thread
+
+  // Loop thread only:
+  bool timers_ended_ = false;
+  io::TimerId tick_timer_ = 0;
+  io::TimerId flush_timer_ = 0;
+  io::TimerId retry_timer_ = 0;
+  Sequence appended_at_last_fire_ = 0;
+};
+
+}  // namespace tlog::session
