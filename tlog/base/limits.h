@@ -17,6 +17,10 @@ constexpr std::uint64_t kVdiskSizeMax = std::uint64_t{1} << 62;
 constexpr unsigned kDataShardsMax = 16;
 constexpr unsigned kParityShardsMax = 4;
 constexpr std::uint64_t kIndexPageAggregations = 256;
+constexpr std::size_t kLastReferencesMax = 5;             // of the metadata's head hint
+constexpr std::uint64_t kMetadataBytesMax = 16 * kMiB;    // one message of metadata
+constexpr std::size_t kEpochsMax = 128 * kKiB;            // openings of a vdisk for writing
+constexpr std::size_t kTextMax = 1024;                    // names and ids inside metadata
 
 static_assert(kRecordDataMax <= kAggregationDataMax);
 static_assert(kRecordDataMax % kBlockAlignment == 0);

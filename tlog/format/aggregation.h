@@ -1,11 +1,13 @@
 // File: tlog/format/aggregation.h
-// Aggregation: what is sealed, sharded and stored as one: a header, a table of records, then their payload.
-// Plaintext layout: u64 length of the table (little endian), the table (a Cap'n Proto message, format/tlog.capnp),
-// zero padding to 64 bytes, the data of the records in order, without gaps. So an index can be read without the data.
+// Aggregation: what is sealed, sharded and stored as one: a header, a table of records, then their
+// payload. Plaintext layout: u64 length of the table (little endian), the table (a Cap'n Proto
+// message, format/tlog.capnp), zero padding to 64 bytes, the data of the records in order, without
+// gaps. So an index can be read without the data.
 //
 // Threading: values and pure functions.
-// Errors: decode() checks everything (lengths, known operations, dense sequences, limits, timestamps that never
-// decrease) and answers kCorruption or kNotSupported (a newer version) naming what is wrong. It never trusts a length.
+// Errors: decode() checks everything (lengths, known operations, dense sequences, limits,
+// timestamps that never decrease) and answers kCorruption or kNotSupported (a newer version) naming
+// what is wrong. It never trusts a length.
 #pragma once
 
 #include <vector>
@@ -32,7 +34,15 @@ struct Aggregation {
   std::vector<Record> records;  // dense: records[i].sequence == first_sequence + i; at least one
 };
 
-// The bytes before the payload: length, table and padding. The plaintext is these, then each record's data.
+// The rules every aggregation obeys (sizes, limits, dense sequences, times that never decrease):
+// decode() applies them, and so does sealing, before anything unreadable is stored.
+// kInvalidArgument naming what is wrong.
+Status check(const Aggregation& aggregation);
+
+std::size_t table_bytes(std::size_t records);                 // of encode_table()'s answer
+std::size_t plaintext_bytes(const Aggregation& aggregation);  // the table's and the payload's
+// The bytes before the payload: length, table and padding. The plaintext is these, then each
+// record's data.
 Buffer encode_table(const Aggregation& aggregation);
 // `plaintext` must outlive the result: records point into it.
 Result<Aggregation> decode(ConstByteSpan plaintext);

@@ -1,9 +1,11 @@
 // File: tlog/format/metadata.h
-// What is kept per vdisk on every store of its log cluster besides shards: metadata and index pages, and their keys.
+// What is kept per vdisk on every store of its log cluster besides shards: metadata and index
+// pages, and their keys.
 //
-// Store keys: "tlog:<vdisk>:<epoch>:<number as 16 hex digits>" a shard (one per store); "tlog:<vdisk>:meta" metadata;
-// "tlog:<vdisk>:page:<page number as 16 hex digits>" an index page. The next shard's key is predictable: the true head
-// of the log is found by probing forward from the hint.
+// Store keys: "tlog:<vdisk>:<epoch>:<number as 16 hex digits>" a shard (one per store);
+// "tlog:<vdisk>:meta" metadata; "tlog:<vdisk>:page:<page number as 16 hex digits>" an index page.
+// The next shard's key is predictable: the true head of the log is found by probing forward from
+// the hint.
 #pragma once
 
 #include <string>
@@ -23,7 +25,8 @@ struct VdiskFormat {
   std::uint8_t data_shards = 4;
   std::uint8_t parity_shards = 2;
   friend bool operator==(const VdiskFormat&, const VdiskFormat&) = default;
-  // CRC-32C over a canonical encoding: two formats are the same when their fingerprints are, for messages and probes.
+  // CRC-32C over a canonical encoding: two formats are the same when their fingerprints are, for
+  // messages and probes.
   std::uint32_t fingerprint() const;
 };
 
@@ -32,7 +35,7 @@ struct EpochEntry {
   TimestampNs started = 0;
   AggregationNumber first_number = 0;  // number of the first aggregation that this epoch may write
   Sequence first_sequence = 0;
-  std::string writer;                  // host name and pid, for people
+  std::string writer;  // host name and pid, for people
 };
 
 struct AggregationReference {
@@ -48,10 +51,11 @@ struct AggregationReference {
 struct Metadata {
   std::uint64_t generation = 0;  // the highest wins at a quorum read
   VdiskFormat format;
-  std::vector<EpochEntry> epochs;               // ascending
-  std::vector<AggregationReference> last;       // the last (at most 5) aggregations, ascending: the head hint
-  std::uint64_t index_pages = 0;                // pages 0 .. index_pages-1 exist
-  std::vector<std::uint8_t> key_id;             // which master key seals this log; not secret
+  std::vector<EpochEntry> epochs;  // ascending
+  std::vector<AggregationReference>
+      last;                          // the last (at most 5) aggregations, ascending: the head hint
+  std::uint64_t index_pages = 0;     // pages 0 .. index_pages-1 exist
+  std::vector<std::uint8_t> key_id;  // which master key seals this log; not secret
 };
 
 // Index page p lists the aggregations p*256+1 .. (p+1)*256; stored sealed, see seal/page.h.
@@ -61,7 +65,8 @@ struct IndexPage {
   Hash256 previous_page;  // hash of the page before it; zeros for page 0
 };
 
-// Cap'n Proto with magic, version and CRC-32C around. Errors: kCorruption, kNotSupported for a newer version.
+// Cap'n Proto with magic, version and CRC-32C around. Errors: kCorruption, kNotSupported for a
+// newer version.
 Buffer encode_metadata(const Metadata& metadata);
 Result<Metadata> decode_metadata(ConstByteSpan bytes);
 Buffer encode_index_page(const IndexPage& page);
