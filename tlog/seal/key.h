@@ -1,8 +1,8 @@
 // File: tlog/seal/key.h
-// The master key of a log, in memory that is locked, guarded and wiped (libsodium). It is in no log line, no store,
-// no argument list. Key file: one line "tlogdisk-key-1:" and 64 hex digits, mode 0600 or stricter, made by
-// `tlogctl keygen`. The key id (16 bytes derived from the key, not secret) is stored with what the key seals, so that
-// "another key" can be told from "corrupt".
+// The master key of a log, in memory that is locked, guarded and wiped (libsodium). It is in no log
+// line, no store, no argument list. Key file: one line "tlogdisk-key-1:" and 64 hex digits, mode
+// 0600 or stricter, made by `tlogctl keygen`. The key id (16 bytes derived from the key, not
+// secret) is stored with what the key seals, so that "another key" can be told from "corrupt".
 // Threading: const calls from any thread.
 #pragma once
 
