@@ -199,6 +199,42 @@ TEST_F(NbdLifecycle, ServesOnStandardInput) {
   EXPECT_EQ(result.output, "ended\n") << result.text();
 }
 
+// The log's only store stops answering while a FLUSH waits for it: reads and writes go on
+// meanwhile, on its own connection and on others.
+TEST_F(NbdLifecycle, flush_does_not_stall_others) {
+  TempDirectory redis;
+  const std::string socket = redis.file("redis.sock");
+  Process store({.arguments = {"redis-server", "--port", "0", "--unixsocket", socket, "--save", ""},
+                 .environment = {},
+                 .directory = redis.path(),
+                 .output_path = redis.file("log"),
+                 .error_path = {}});
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(socket); }, Milliseconds(10'000)));
+  SiteOptions options;
+  options.clusters = "  local: {servers: [{address: \"unix:" + socket + "\"}]}\n";
+  options.tlog =
+      "cluster: local, dataShards: 1, parityShards: 0, durability: cluster, flushTime: 60s";
+  serve({"-t", "64"}, options);
+  NbdClient one(server->uri("vm1"));
+  NbdClient other(server->uri("vm1"));
+  one.write(0, pattern(4096, 1));
+  one.flush();
+
+  store.signal(SIGSTOP);
+  const Bytes waited_for = pattern(4096, 2);
+  ASSERT_EQ(one.await(one.send_write(4096, waited_for)), 0);
+  const std::int64_t flush = one.send_flush();
+  for (std::uint64_t i = 0; i < 20; i++) {
+    const Bytes bytes = pattern(4096, 10 + i);
+    NbdClient& client = i % 2 == 0 ? one : other;
+    ASSERT_EQ(client.await(client.send_write(i * 65536, bytes), 5'000), 0) << i;
+    EXPECT_EQ(other.read(i * 65536, 4096), bytes);
+  }
+  EXPECT_EQ(one.await(flush, 0), ETIMEDOUT) << "answered although no store has it";
+  store.signal(SIGCONT);
+  EXPECT_EQ(one.await(flush), 0);
+}
+
 TEST_F(NbdLifecycle, key_is_nowhere) {
   serve({"-v", "-D", "tlogdisk.engine=1"});
   {
