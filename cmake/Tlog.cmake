@@ -40,6 +40,9 @@ function(tlog_library name)
   target_link_libraries(${name} PUBLIC tlog_options ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
 endfunction()
 
+# What runs under tsan: the tests labelled `engine`.
+add_custom_target(engine_tests)
+
 # tlog_test(NAME SOURCES ... DEPS ... LABELS quick|slow ... TIMEOUT seconds): a GoogleTest program, one ctest entry.
 # quick: belongs to `scripts/test --quick`; engine: also run under tsan.
 function(tlog_test name)
@@ -50,6 +53,9 @@ function(tlog_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tlog_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  if("engine" IN_LIST ARG_LABELS)
+    add_dependencies(engine_tests ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
                        ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
