@@ -22,6 +22,18 @@ constexpr std::uint64_t kMetadataBytesMax = 16 * kMiB;    // one message of meta
 constexpr std::size_t kEpochsMax = 128 * kKiB;            // openings of a vdisk for writing
 constexpr std::size_t kTextMax = 1024;                    // names and ids inside metadata
 
+// The configuration file.
+constexpr std::uint64_t kConfigFileMax = kMiB;
+constexpr std::size_t kConfigProblemsMax = 100;    // reported of one file
+constexpr std::size_t kConfigSectionKeysMax = 64;  // of one section, known or not
+constexpr std::size_t kClustersMax = 64;
+constexpr std::size_t kClusterStoresMax = 64;
+constexpr std::size_t kVdisksMax = 1024;
+constexpr std::size_t kNameMax = 64;               // of a vdisk or a cluster
+constexpr std::size_t kPathMax = 4095;
+constexpr std::size_t kSocketPathMax = 107;        // sun_path without its final zero
+constexpr std::size_t kDescriptionMax = 1024;      // a line of text in the configuration
+
 static_assert(kRecordDataMax <= kAggregationDataMax);
 static_assert(kRecordDataMax % kBlockAlignment == 0);
 // Room for the record table (at most ~96 bytes a record) besides the payload.

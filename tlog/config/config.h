@@ -1,10 +1,12 @@
 // File: tlog/config/config.h
-// The configuration file (YAML) as checked values. One property table (config/properties.cc) is the only place that
-// knows keys, types, defaults, ranges and descriptions; the loader, configs/tlogdisk.schema.json, the commented
-// configs/tlogdisk.yml and the man page's table come from it.
+// The configuration file (YAML) as checked values. One property table (config/properties.cc) is the
+// only place that knows keys, types, defaults, ranges and descriptions; the loader,
+// configs/tlogdisk.schema.json, the commented configs/tlogdisk.yml and the man page's table come
+// from it.
 //
-// Errors: `FILE:line:column: key: reason, expected ...`; unknown keys are errors and name the nearest known key; all
-// errors of a file are reported, one per line. Relative paths are relative to the file and are made absolute here.
+// Errors: `FILE:line:column: key: reason, expected ...`; unknown keys are errors and name the
+// nearest known key; all errors of a file are reported, one per line. Relative paths are relative
+// to the file and are made absolute here.
 #pragma once
 
 #include <map>
@@ -22,15 +24,15 @@ namespace tlog::config {
 enum class Durability { kJournal, kCluster };
 
 struct Journal {
-  std::string directory;                       // default "journal"
-  std::uint64_t size = kGiB;                   // per vdisk
-  std::string arena_directory = "/dev/shm";    // memory that outlives the process
-  std::uint64_t arena_size = 64 * kMiB;        // per vdisk
-  io::IoMode io = io::IoMode::kAuto;           // auto | uring | posix
+  std::string directory;                     // default "journal"
+  std::uint64_t size = kGiB;                 // per vdisk
+  std::string arena_directory = "/dev/shm";  // memory that outlives the process
+  std::uint64_t arena_size = 64 * kMiB;      // per vdisk
+  io::IoMode io = io::IoMode::kAuto;         // auto | uring | posix
 };
 
 struct Server {
-  std::string address;        // "host:port" or "unix:/path"
+  std::string address;  // "host:port" or "unix:/path"
   std::string db;
   std::string password_file;  // absolute; "" for none
 };
@@ -46,7 +48,7 @@ struct Tlog {
   std::string cluster;
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
-  std::uint64_t flush_size = 25;                     // records; a minimum, see tlog/aggregation
+  std::uint64_t flush_size = 25;  // records; a minimum, see tlog/aggregation
   std::uint64_t flush_time_ns = 25'000'000'000;
   Durability durability = Durability::kJournal;
   std::uint64_t stall_timeout_ns = 30'000'000'000;
@@ -54,21 +56,22 @@ struct Tlog {
 
 struct Vdisk {
   std::string name;
-  std::string description;         // shown to clients that list the exports
+  std::string description;  // shown to clients that list the exports
   std::uint64_t size = 0;
   std::uint32_t block_size = 4096;
   bool read_only = false;
-  std::string storage_file;        // storage: {file: ...}
-  Tlog tlog;                       // the file's defaults with the vdisk's own on top
+  std::string storage_file;  // storage: {file: ...}
+  Tlog tlog;                 // the file's defaults with the vdisk's own on top
 };
 
 struct Config {
-  std::string path;                // absolute, of the file
-  std::string key_file;            // absolute
+  std::string path;      // absolute, of the file
+  std::string key_file;  // absolute
   Journal journal;
-  std::vector<Cluster> clusters;   // in the file's order
-  std::vector<Vdisk> vdisks;       // in the file's order
-  std::string control_socket;      // default "control.sock" beside the file, see docs/operations.md
+  std::vector<Cluster> clusters;  // in the file's order
+  Tlog tlog;                      // the defaults of all vdisks
+  std::vector<Vdisk> vdisks;      // in the file's order
+  std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;
 
   const Vdisk* find_vdisk(std::string_view name) const;
@@ -80,13 +83,42 @@ Result<Config> load(io::FileSystem& files, const std::string& path);
 // The same for text, as if it had been read from `path`.
 Result<Config> parse(const std::string& text, const std::string& path);
 
+// What is wrong with a file, and where. Line and column count from 1.
+struct Problem {
+  std::size_t line = 1;
+  std::size_t column = 1;
+  std::string key;     // "vdisks.vm1.size", "yaml" when the text is not YAML
+  std::string reason;  // "too small: 100, expected ..."
+  friend bool operator==(const Problem&, const Problem&) = default;
+};
+std::string format_problem(const Problem& problem, const std::string& path);
+
+// As parse(), for who wants the problems one by one; `config` is of use only when there are none.
+struct Checked {
+  Config config;
+  std::vector<Problem> problems;  // in the file's order, at most kConfigProblemsMax
+};
+Checked check(const std::string& text, const std::string& path);
+// Its text, refused when it is longer than kConfigFileMax.
+Result<std::string> read(io::FileSystem& files, const std::string& path);
+
+// Where a process listens for tlogctl: controlSocket when it serves all vdisks (`only_vdisk`
+// empty), and when it serves one vdisk of them the same with "-NAME" before the extension, so that
+// processes do not meet.
+std::string control_socket_path(const Config& config, std::string_view only_vdisk);
+
 // A vdisk or cluster name: 1-64 of [A-Za-z0-9._-], not starting with a dot or dash.
 bool is_valid_name(std::string_view name);
-// "10GiB", "64 MiB", "4096" -> bytes; "25s", "500ms", "2m" -> nanoseconds.
+// "10GiB", "64 MiB", "10G", "4096" -> bytes (binary units only); "25s", "500ms", "2m", "1h" ->
+// nanoseconds.
 Result<std::uint64_t> parse_size(std::string_view text);
 Result<std::uint64_t> parse_duration_ns(std::string_view text);
+// The shortest text that the functions above read back as the same number.
+std::string format_size(std::uint64_t bytes);
+std::string format_duration_ns(std::uint64_t ns);
 
-std::string json_schema();     // configs/tlogdisk.schema.json
-std::string example_file();    // configs/tlogdisk.yml, every key with its description and default
+std::string json_schema();   // configs/tlogdisk.schema.json
+std::string example_file();  // configs/tlogdisk.yml, every key with its description and default
+std::string manual_table();  // the keys of tlogdisk.yml(5), in POD
 
 }  // namespace tlog::config

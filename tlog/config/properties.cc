@@ -1,0 +1,399 @@
+#include "tlog/config/properties.h"
+
+#include <fmt/format.h>
+
+#include "tlog/base/limits.h"
+#include "tlog/config/names.h"
+
+namespace tlog::config {
+namespace {
+
+template <class T>
+struct MemberOf;
+template <class Class, class Field>
+struct MemberOf<Field Class::*> {
+  using class_type = Class;
+  using field_type = Field;
+};
+
+// Writes a value into one member of the section's struct.
+template <auto kMember>
+void assign(Target target, Value&& value) {
+  using Member = MemberOf<decltype(kMember)>;
+  using Field = typename Member::field_type;
+  Field& field = std::get<typename Member::class_type*>(target)->*kMember;
+  if constexpr (std::is_same_v<Field, std::string>) {
+    field = std::move(value.text);
+  } else if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
+    field = std::move(value.list);
+  } else {
+    field = static_cast<Field>(value.number);  // checked against the property's range
+  }
+}
+
+template <auto kMember>
+Target enter_member(Target target, std::string) {
+  return &(std::get<typename MemberOf<decltype(kMember)>::class_type*>(target)->*kMember);
+}
+
+// The order of a kChoice's words is the order of its enumerators.
+static_assert(static_cast<int>(Durability::kJournal) == 0 &&
+              static_cast<int>(Durability::kCluster) == 1);
+static_assert(static_cast<int>(io::IoMode::kAuto) == 0 &&
+              static_cast<int>(io::IoMode::kUring) == 1 &&
+              static_cast<int>(io::IoMode::kPosix) == 2);
+
+constexpr std::uint64_t kTiB = 1024 * kGiB;
+constexpr std::uint64_t kMillisecondNs = 1'000'000;
+constexpr std::uint64_t kDayNs = 86'400'000 * kMillisecondNs;
+
+const Section& journal_section() {
+  static const Section section{
+      "The journal: every write is in it before anything else happens, and stays until it is "
+      "stored and applied.",
+      {
+          {.key = "directory",
+           .type = Type::kPath,
+           .description = "Where the journals are, one folder for each vdisk. A FLUSH is answered "
+                          "when it is synced "
+                          "here: put it on the fastest durable disk.",
+           .default_text = "journal",
+           .set = assign<&Journal::directory>},
+          {.key = "size",
+           .type = Type::kSize,
+           .description = "Room for each vdisk's journal. When it is full because the stores are "
+                          "too slow, writers "
+                          "wait.",
+           .default_text = "1GiB",
+           .minimum = 8 * kMiB,
+           .maximum = 16 * kTiB,
+           .multiple_of = kBlockAlignment,
+           .set = assign<&Journal::size>},
+          {.key = "arenaDirectory",
+           .type = Type::kPath,
+           .description = "A file system in memory (tmpfs). Writes that were answered but not "
+                          "flushed yet survive "
+                          "the death of the process there.",
+           .default_text = "/dev/shm",
+           .set = assign<&Journal::arena_directory>},
+          {.key = "arenaSize",
+           .type = Type::kSize,
+           .description = "Memory for each vdisk's newest writes; at most the journal's size.",
+           .default_text = "64MiB",
+           .default_note = "64MiB, or the journal's size if that is smaller",
+           .minimum = 2 * kMiB,
+           .maximum = 64 * kGiB,
+           .multiple_of = kBlockAlignment,
+           .set = assign<&Journal::arena_size>},
+          {.key = "io",
+           .type = Type::kChoice,
+           .description = "How files are written: io_uring, plain system calls, or the first of "
+                          "them that works.",
+           .default_text = "auto",
+           .choices = {"auto", "uring", "posix"},
+           .set = assign<&Journal::io>},
+      }};
+  return section;
+}
+
+const Section& server_section() {
+  static const Section section{
+      "A redis-protocol server.",
+      {
+          {.key = "address",
+           .type = Type::kAddress,
+           .description = "\"host:port\", \"[ipv6]:port\" or \"unix:/path\".",
+           .example = "\"127.0.0.1:16379\"",
+           .required = true,
+           .set = assign<&Server::address>},
+          {.key = "db",
+           .type = Type::kText,
+           .description = "The database to select: a number, or any word for ardb.",
+           .default_note = "the server's first",
+           .example = "0",
+           .set = assign<&Server::db>},
+          {.key = "passwordFile",
+           .type = Type::kPath,
+           .description = "A file of mode 0600 with the server's password on its first line. The "
+                          "password itself "
+                          "never stands in the configuration.",
+           .default_note = "no password",
+           .example = "redis.password",
+           .set = assign<&Server::password_file>},
+      }};
+  return section;
+}
+
+const Section& cluster_section() {
+  static const Section section{
+      "A set of stores that keep the shards of a log, each one a failure domain. Either "
+      "directories or servers.",
+      {
+          {.key = "directories",
+           .type = Type::kPaths,
+           .description =
+               "Embedded stores: directories, best on different disks. No server is needed.",
+           .default_note = "none; a cluster has either directories or servers",
+           .example = "[log/0, log/1, log/2, log/3, log/4, log/5]",
+           .set = assign<&Cluster::directories>},
+          {.key = "servers",
+           .type = Type::kSections,
+           .description = "Servers that speak the redis protocol (ardb, redis, valkey, kvrocks).",
+           .default_note = "none; a cluster has either directories or servers",
+           .example_only = true,
+           .section = &server_section(),
+           .enter = [](Target target, std::string) -> Target {
+             return &std::get<Cluster*>(target)->servers.emplace_back();
+           }},
+      },
+      {"directories", "servers"}};
+  return section;
+}
+
+const Section& tlog_section() {
+  static const Section section{
+      "How the log is gathered, coded and stored: the defaults of all vdisks.",
+      {
+          {.key = "cluster",
+           .type = Type::kName,
+           .description = "The cluster that keeps the log.",
+           .default_note = "the only cluster, if there is exactly one",
+           .example = "local",
+           .set = assign<&Tlog::cluster>},
+          {.key = "dataShards",
+           .type = Type::kInteger,
+           .description = "k: the number of pieces an aggregation is cut into. Fixed when the "
+                          "vdisk is created.",
+           .default_text = "4",
+           .minimum = 1,
+           .maximum = kDataShardsMax,
+           .set = assign<&Tlog::data_shards>},
+          {.key = "parityShards",
+           .type = Type::kInteger,
+           .description =
+               "m: the number of stores that may be lost without losing data. k + m is at most the "
+               "number of the cluster's stores. Fixed when the vdisk is created.",
+           .default_text = "2",
+           .maximum = kParityShardsMax,
+           .set = assign<&Tlog::parity_shards>},
+          {.key = "flushSize",
+           .type = Type::kInteger,
+           .description = "Writes after which an aggregation is closed and stored. A minimum: "
+                          "under load it takes "
+                          "what has gathered meanwhile.",
+           .default_text = "25",
+           .minimum = 1,
+           .maximum = kAggregationRecordsMax,
+           .set = assign<&Tlog::flush_size>},
+          {.key = "flushTime",
+           .type = Type::kDuration,
+           .description =
+               "The longest time for which a write waits until its aggregation is closed.",
+           .default_text = "25s",
+           .minimum = kMillisecondNs,
+           .maximum = kDayNs,
+           .set = assign<&Tlog::flush_time_ns>},
+          {.key = "durability",
+           .type = Type::kChoice,
+           .description = "What a FLUSH waits for: the journal on this host, or the stores of the "
+                          "cluster as well.",
+           .default_text = "journal",
+           .choices = {"journal", "cluster"},
+           .set = assign<&Tlog::durability>},
+          {.key = "stallTimeout",
+           .type = Type::kDuration,
+           .description = "How long a writer waits for room in a full journal before it is "
+                          "answered with an error.",
+           .default_text = "30s",
+           .minimum = kMillisecondNs,
+           .maximum = kDayNs,
+           .set = assign<&Tlog::stall_timeout_ns>},
+      }};
+  return section;
+}
+
+const Section& storage_section() {
+  static const Section section{"Where the vdisk's current contents are.",
+                               {
+                                   {.key = "file",
+                                    .type = Type::kPath,
+                                    .description = "A sparse file, created with the vdisk.",
+                                    .example = "blocks/vm1",
+                                    .required = true,
+                                    .set = assign<&Vdisk::storage_file>},
+                               }};
+  return section;
+}
+
+const Section& vdisk_section() {
+  static const Section section{
+      "A virtual disk, served as the NBD export of its name.",
+      {
+          {.key = "size",
+           .type = Type::kSize,
+           .description = "The size of the disk. Fixed when the vdisk is created.",
+           .example = "10GiB",
+           .required = true,
+           .minimum = 512,
+           .maximum = kVdiskSizeMax,
+           .multiple_of = 512,
+           .set = assign<&Vdisk::size>},
+          {.key = "blockSize",
+           .type = Type::kSize,
+           .description =
+               "The block size that clients are told to prefer. Any alignment is served.",
+           .default_text = "4096",
+           .minimum = 512,
+           .maximum = 65536,
+           .power_of_two = true,
+           .set = assign<&Vdisk::block_size>},
+          {.key = "readOnly",
+           .type = Type::kBoolean,
+           .description = "Refuses all writes.",
+           .default_text = "false",
+           .set = assign<&Vdisk::read_only>},
+          {.key = "description",
+           .type = Type::kText,
+           .description = "Shown to clients that list the exports.",
+           .default_note = "none",
+           .example = "\"the first virtual machine\"",
+           .set = assign<&Vdisk::description>},
+          {.key = "storage",
+           .type = Type::kSection,
+           .description = storage_section().description,
+           .sample = "storage: {file: blocks/vm1}",
+           .required = true,
+           .section = &storage_section(),
+           .enter = [](Target target, std::string) { return target; }},
+          {.key = "tlog",
+           .type = Type::kSection,
+           .description = "This vdisk's own settings on top of the file's tlog section.",
+           .inherits = true,
+           .example_only = true,
+           .section = &tlog_section(),
+           .enter = enter_member<&Vdisk::tlog>},
+      }};
+  return section;
+}
+
+Target add_cluster(Target target, std::string name) {
+  Cluster& cluster = std::get<Config*>(target)->clusters.emplace_back();
+  cluster.name = std::move(name);
+  return &cluster;
+}
+
+// The file's tlog section comes before the vdisks in the table, whatever their order in the file.
+Target add_vdisk(Target target, std::string name) {
+  Config* config = std::get<Config*>(target);
+  Vdisk& vdisk = config->vdisks.emplace_back();
+  vdisk.name = std::move(name);
+  vdisk.tlog = config->tlog;
+  return &vdisk;
+}
+
+}  // namespace
+
+const Section& root_section() {
+  static const Section section{
+      "The configuration of tlogdisk. Relative paths are relative to this file.",
+      {
+          {.key = "keyFile",
+           .type = Type::kPath,
+           .description = "The master key, made by `tlogctl keygen`, mode 0600. Keep a copy "
+                          "elsewhere: without it "
+                          "the log cannot be read.",
+           .default_text = "tlogdisk.key",
+           .set = assign<&Config::key_file>},
+          {.key = "journal",
+           .type = Type::kSection,
+           .description = journal_section().description,
+           .section = &journal_section(),
+           .enter = enter_member<&Config::journal>},
+          {.key = "clusters",
+           .type = Type::kNamed,
+           .description = cluster_section().description,
+           .example = "local",
+           .sample = "clusters: {local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}}",
+           .required = true,
+           .maximum = kClustersMax,
+           .section = &cluster_section(),
+           .enter = add_cluster},
+          {.key = "tlog",
+           .type = Type::kSection,
+           .description = tlog_section().description,
+           .section = &tlog_section(),
+           .enter = enter_member<&Config::tlog>},
+          {.key = "vdisks",
+           .type = Type::kNamed,
+           .description = vdisk_section().description,
+           .example = "vm1",
+           .sample = "vdisks: {vm1: {size: 10GiB, storage: {file: blocks/vm1}}}",
+           .required = true,
+           .maximum = kVdisksMax,
+           .section = &vdisk_section(),
+           .enter = add_vdisk},
+          {.key = "controlSocket",
+           .type = Type::kPath,
+           .description = "Where tlogctl finds the server, at most 107 bytes long. A process that "
+                          "serves only the "
+                          "vdisk NAME adds -NAME before the extension.",
+           .default_text = "control.sock",
+           .set = assign<&Config::control_socket>},
+          {.key = "memoryBudget",
+           .type = Type::kSize,
+           .description =
+               "The memory of the process for what is on its way; writers wait when it is used up.",
+           .default_text = "256MiB",
+           .minimum = 32 * kMiB,
+           .maximum = 16 * kTiB,
+           .set = assign<&Config::memory_budget>},
+      }};
+  return section;
+}
+
+const Property* Section::find(std::string_view key) const {
+  for (const Property& property : properties) {
+    if (property.key == key) return &property;
+  }
+  return nullptr;
+}
+
+std::string expected_of(const Property& property) {
+  switch (property.type) {
+    case Type::kText:
+      return "text on one line";
+    case Type::kPath:
+      return "a path";
+    case Type::kAddress:
+      return "\"host:port\", \"[ipv6]:port\" or \"unix:/path\"";
+    case Type::kName:
+      return "the name of a cluster";
+    case Type::kSize: {
+      std::string text = fmt::format("a size from {} to {}", format_size(property.minimum),
+                                     format_size(property.maximum));
+      if (property.power_of_two) return text + ", a power of two";
+      if (property.multiple_of == 1) return text;
+      return fmt::format("{}, a multiple of {} bytes", text, property.multiple_of);
+    }
+    case Type::kDuration:
+      return fmt::format("a duration from {} to {}", format_duration_ns(property.minimum),
+                         format_duration_ns(property.maximum));
+    case Type::kInteger:
+      return fmt::format("an integer from {} to {}", property.minimum, property.maximum);
+    case Type::kBoolean:
+      return "true or false";
+    case Type::kChoice:
+      return fmt::format("one of {}", alternatives(property.choices));
+    case Type::kPaths:
+      return "a list of paths";
+    case Type::kSection:
+      return "a mapping of keys to values";
+    case Type::kNamed:
+      return "a mapping of names to sections";
+    case Type::kSections:
+      return "a list of mappings";
+  }
+  return "a value";
+}
+
+}  // namespace tlog::config

@@ -1,0 +1,82 @@
+// File: tlog/config/properties.h
+// The property table: the only place that knows the keys of the configuration file. The loader, the
+// JSON schema, the commented example and the manual page's table are made from it. Threading:
+// constant after the first call.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tlog/config/config.h"
+
+namespace tlog::config {
+
+enum class Type {
+  kText,      // printable, on one line
+  kPath,      // relative to the file
+  kAddress,   // host:port or unix:/path
+  kName,      // of a cluster
+  kSize,      // bytes
+  kDuration,  // nanoseconds
+  kInteger,
+  kBoolean,
+  kChoice,
+  kPaths,     // a list of paths
+  kSection,   // a mapping with keys of its own
+  kNamed,     // a mapping from names to sections
+  kSections,  // a list of sections
+};
+
+// A value of the file, checked against its property.
+struct Value {
+  std::string text = {};     // kText, kPath (absolute), kAddress, kName
+  std::uint64_t number = 0;  // kSize, kDuration, kInteger; 0 or 1 of kBoolean; index of kChoice
+  std::vector<std::string> list = {};  // kPaths
+};
+
+// What a section's keys are written into.
+using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, Vdisk*>;
+
+struct Section;
+
+struct Property {
+  std::string_view key = {};
+  Type type = Type::kText;
+  std::string_view description = {};   // sentences
+  std::string_view default_text = {};  // as it stands in a file; empty: none
+  std::string_view default_note = {};  // where the default is not one text: "the only cluster"
+  std::string_view example = {};       // as it stands in a file, where there is no default
+  std::string_view sample =
+      {};  // for the message that it is missing, when `example` does not say enough
+  bool required = false;
+  bool inherits = false;      // kSection: absent keys keep what the target has already
+  bool example_only = false;  // commented out in the example file
+  std::uint64_t minimum = 0;
+  std::uint64_t maximum = 0;
+  std::uint64_t multiple_of = 1;
+  bool power_of_two = false;
+  std::vector<std::string_view> choices = {};
+  const Section* section = nullptr;
+
+  void (*set)(Target, Value&&) = nullptr;
+  // kSection, kNamed (with the name), kSections: the target of the section that begins.
+  Target (*enter)(Target, std::string name) = nullptr;
+};
+
+struct Section {
+  std::string_view description;
+  std::vector<Property> properties;  // in the order in which they are loaded and shown
+  std::vector<std::string_view> exactly_one_of =
+      {};  // keys that exclude each other, one of which must be there
+
+  const Property* find(std::string_view key) const;
+};
+
+const Section& root_section();
+
+// "a size from 8MiB to 16TiB, a multiple of 4KiB", "true or false", ...
+std::string expected_of(const Property& property);
+
+}  // namespace tlog::config
