@@ -26,7 +26,7 @@ class BlockStorage {
   virtual Status read(std::uint64_t offset, ByteSpan into) = 0;
   virtual Status write(std::uint64_t offset, std::span<const ConstByteSpan> pieces) = 0;
   virtual Status discard(std::uint64_t offset, std::uint64_t length) = 0;  // becomes a hole, reads as zeros
-  virtual Status zero(std::uint64_t offset, std::uint64_t length) = 0;     // reads as zeros; stays allocated if it can
+  virtual Status zero(std::uint64_t offset, std::uint64_t length) = 0;     // reads as zeros
   virtual Status flush() = 0;
   // Extents that cover [offset, offset + length), ascending, without gaps.
   virtual Result<std::vector<Extent>> extents(std::uint64_t offset, std::uint64_t length) = 0;

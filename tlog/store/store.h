@@ -63,8 +63,11 @@ class Store {
 
 // Calls that wait, for opening, tools and tests. Never from the loop's thread.
 Status put_and_wait(Store& store, std::string key, ConstByteSpan value);
+Status remove_and_wait(Store& store, std::string key);
 Result<Buffer> get_and_wait(Store& store, std::string key);
+Result<std::uint64_t> stat_and_wait(Store& store, std::string key);
 Result<std::vector<std::string>> scan_and_wait(Store& store, std::string prefix, std::string after,
                                                std::size_t limit);
+void close_and_wait(Store& store);
 
 }  // namespace tlog::store

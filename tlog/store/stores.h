@@ -37,7 +37,10 @@ struct RespStoreOptions {
 // deadline, then fail with kTimeout or kUnavailable.
 Result<std::unique_ptr<Store>> open_resp_store(const RespStoreOptions& options, io::Loop& loop, Logger& logger);
 
-// Keeps values in memory until it is destroyed; `shared` names a set that later openings in this process find again.
-std::unique_ptr<Store> make_memory_store(std::string name, io::Loop& loop);
+// Keeps values in memory for its lifetime. Tests give `contents` (memory_store.h) to open a store again with the same
+// values, or to make it fail.
+class MemoryStoreContents;
+std::unique_ptr<Store> make_memory_store(std::string name, io::Loop& loop,
+                                         std::shared_ptr<MemoryStoreContents> contents = nullptr);
 
 }  // namespace tlog::store
