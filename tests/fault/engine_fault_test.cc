@@ -1,7 +1,6 @@
-// Goal: whatever file operation fails, no wrong byte is ever served, nothing hangs, and everything flushed is there at the
-// next opening.
-// Method: the Nth file operation fails, N = 1, 2, 3 ... until a run meets no fault; then the engine is opened without
-// faults and every block is checked.
+// Goal: whatever file operation fails, no wrong byte is ever served, nothing hangs, and everything
+// flushed is there at the next opening. Method: the Nth file operation fails, N = 1, 2, 3 ... until
+// a run meets no fault; then the engine is opened without faults and every block is checked.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -45,7 +44,8 @@ bool one_round(const Fault& fault) {
     EngineRig rig(options_in(directory.path()), files);
     files.inject(fault);
     if (rig.try_start()) {
-      (void)writer.run(rig.vdisk(), 60);  // may fail from some point on; what counts is the check below
+      (void)writer.run(rig.vdisk(),
+                       60);  // may fail from some point on; what counts is the check below
       rig.stop(500'000'000);
     }
   }
@@ -62,7 +62,8 @@ bool one_round(const Fault& fault) {
     EXPECT_TRUE(stored) << stored.error().message();
   }
   if (::testing::Test::HasFailure()) {
-    for (const std::string& failure : files.failures()) ADD_FAILURE() << "nth " << fault.nth << ": " << failure;
+    for (const std::string& failure : files.failures())
+      ADD_FAILURE() << "nth " << fault.nth << ": " << failure;
   }
   return fired;
 }
@@ -79,10 +80,12 @@ TEST(EngineFault, TheNthOperationFailsOnce) {
 }
 
 TEST(EngineFault, FromTheNthOperationOnTheDiskIsFull) {
-  unsigned growing = tlog::testing::kWriteFile | tlog::testing::kResizeFile | tlog::testing::kPreallocateFile |
-                     tlog::testing::kOpenFile | tlog::testing::kMakeDirectories;
+  unsigned growing = tlog::testing::kWriteFile | tlog::testing::kResizeFile |
+                     tlog::testing::kPreallocateFile | tlog::testing::kOpenFile |
+                     tlog::testing::kMakeDirectories;
   for (std::uint64_t nth = 1; !HasFailure(); nth += 2 * step()) {
-    if (!one_round({.operations = growing, .nth = nth, .error_number = ENOSPC, .sticky = true})) break;
+    if (!one_round({.operations = growing, .nth = nth, .error_number = ENOSPC, .sticky = true}))
+      break;
   }
 }
 
@@ -94,7 +97,8 @@ TEST(EngineFault, sync_failure_is_final) {
   rig.start();
   ASSERT_TRUE(writer.run(rig.vdisk(), 20));
   ASSERT_TRUE(rig.vdisk().flush());
-  files.inject({.operations = tlog::testing::kSyncFile, .nth = 1, .path_contains = "/journal/vm1/segment-"});
+  files.inject(
+      {.operations = tlog::testing::kSyncFile, .nth = 1, .path_contains = "/journal/vm1/segment-"});
   std::vector<std::byte> data(4096, std::byte{0});
   EXPECT_FALSE(rig.vdisk().write(0, data, true));
   ASSERT_TRUE(files.fired());
@@ -116,8 +120,10 @@ TEST(EngineFault, AFailedFlushOfBlockStorageIsFinal) {
   {
     EngineRig rig(options_in(directory.path()), files);
     rig.start();
-    files.inject({.operations = tlog::testing::kSyncFile, .nth = 1, .path_contains = "/blocks/vm1"});
-    for (int i = 0; i < 200 && !files.fired(); ++i) (void)writer.run(rig.vdisk(), 50);  // the journal must wrap
+    files.inject(
+        {.operations = tlog::testing::kSyncFile, .nth = 1, .path_contains = "/blocks/vm1"});
+    for (int i = 0; i < 200 && !files.fired(); ++i)
+      (void)writer.run(rig.vdisk(), 50);  // the journal must wrap
     ASSERT_TRUE(files.fired());
     rig.stop(100'000'000);
   }

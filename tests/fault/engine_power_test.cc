@@ -1,6 +1,7 @@
-// Goal: power loss at any moment: everything flushed is there, what is there is a prefix, block contents and log agree.
-// Method: the whole engine on a disk that forgets what was not synced (all of it, random blocks, torn sectors). The cut
-// comes while a stamped writer runs; several cuts follow each other on one disk.
+// Goal: power loss at any moment: everything flushed is there, what is there is a prefix, block
+// contents and log agree. Method: the whole engine on a disk that forgets what was not synced (all
+// of it, random blocks, torn sectors). The cut comes while a stamped writer runs; several cuts
+// follow each other on one disk.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -60,7 +61,8 @@ TEST_P(EnginePower, flush_waits_for_the_log) {
     ASSERT_TRUE(started) << started.error().message();
     ASSERT_EQ(writer.check(rig.vdisk(), false), "");
     std::thread cut([&, wait_us = random() % 60'000, cut_seed = random()] {
-      std::this_thread::sleep_for(std::chrono::microseconds(wait_us));  // the moment is what is random here
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(wait_us));  // the moment is what is random here
       files.power_off(cut_seed, GetParam());
     });
     Status ran = writer.run(rig.vdisk(), 1'000'000);
@@ -72,7 +74,8 @@ TEST_P(EnginePower, flush_waits_for_the_log) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cuts, EnginePower,
-                         ::testing::Values(PowerCut::kDropAll, PowerCut::kDropBlocks, PowerCut::kTearSectors));
+                         ::testing::Values(PowerCut::kDropAll, PowerCut::kDropBlocks,
+                                           PowerCut::kTearSectors));
 
 }  // namespace
 }  // namespace tlog::session

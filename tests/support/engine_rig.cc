@@ -79,7 +79,9 @@ Status EngineRig::try_start() {
   return {};
 }
 
-void EngineRig::start() { need(try_start()); }
+void EngineRig::start() {
+  need(try_start());
+}
 
 void EngineRig::stop(std::uint64_t budget_ns) {
   vdisk_.reset();
@@ -91,7 +93,8 @@ Status ShadowDisk::random_step(session::Vdisk& vdisk, std::uint64_t seed, bool f
   std::mt19937_64 random(seed);
   const std::uint64_t size = bytes_.size();
   std::uint64_t offset = random() % size;
-  std::uint64_t length = 1 + random() % std::min<std::uint64_t>(size - offset, random() % 16 == 0 ? kMiB : 20000);
+  std::uint64_t length =
+      1 + random() % std::min<std::uint64_t>(size - offset, random() % 16 == 0 ? kMiB : 20000);
   if (random() % 2 == 0) {  // as file systems do it
     offset = round_down(offset, 4096);
     length = std::min(round_up(length, 4096), size - offset);
@@ -114,7 +117,8 @@ std::string ShadowDisk::difference(session::Vdisk& vdisk) const {
   std::vector<std::byte> got(std::min<std::uint64_t>(bytes_.size(), kMiB));
   for (std::uint64_t at = 0; at < bytes_.size(); at += got.size()) {
     std::uint64_t length = std::min<std::uint64_t>(got.size(), bytes_.size() - at);
-    if (Status done = vdisk.read(at, std::span(got).first(length)); !done) return done.error().message();
+    if (Status done = vdisk.read(at, std::span(got).first(length)); !done)
+      return done.error().message();
     auto want = std::span(bytes_).subspan(at, length);
     auto wrong = std::mismatch(want.begin(), want.end(), got.begin());
     if (wrong.first != want.end()) {

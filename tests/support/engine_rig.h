@@ -1,6 +1,7 @@
 // File: tests/support/engine_rig.h
-// A whole engine over a directory of the test's own: configuration, key, six embedded stores. It can be stopped and
-// started again, over any FileSystem. Errors end the test that caused them (std::runtime_error).
+// A whole engine over a directory of the test's own: configuration, key, six embedded stores. It
+// can be stopped and started again, over any FileSystem. Errors end the test that caused them
+// (std::runtime_error).
 #pragma once
 
 #include <map>
@@ -12,8 +13,8 @@
 namespace tlog::testing {
 
 struct EngineRigOptions {
-  std::string directory;             // exists
-  std::string arena_directory;       // "" : below `directory`
+  std::string directory;        // exists
+  std::string arena_directory;  // "" : below `directory`
   std::uint64_t vdisk_size = 16 * kMiB;
   std::uint64_t journal_size = 16 * kMiB;
   std::uint64_t arena_size = 4 * kMiB;
@@ -56,7 +57,8 @@ class EngineRig {
 class ShadowDisk {
  public:
   explicit ShadowDisk(std::uint64_t size) : bytes_(size) {}
-  // One random operation on both; the error of the vdisk's, after which the two may differ in that range.
+  // One random operation on both; the error of the vdisk's, after which the two may differ in that
+  // range.
   Status random_step(session::Vdisk& vdisk, std::uint64_t random, bool fua = false);
   // Every byte equal; a message names the first that is not.
   ::std::string difference(session::Vdisk& vdisk) const;

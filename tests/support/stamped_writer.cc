@@ -20,10 +20,12 @@ std::vector<std::byte> StampedWriter::contents(std::uint64_t block, std::uint64_
 }
 
 // 0: never written or zeroed. Every cell must say the same number and be in its place.
-std::uint64_t StampedWriter::number_in(const std::vector<std::byte>& bytes, std::uint64_t block, bool& intact) {
+std::uint64_t StampedWriter::number_in(const std::vector<std::byte>& bytes, std::uint64_t block,
+                                       bool& intact) {
   std::uint64_t number = 0;
   std::memcpy(&number, bytes.data(), sizeof number);
-  intact = number == 0 ? std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })
+  intact = number == 0 ? std::all_of(bytes.begin(), bytes.end(),
+                                     [](std::byte b) { return b == std::byte{0}; })
                        : bytes == contents(block, number);
   return number;
 }
@@ -43,10 +45,11 @@ Status StampedWriter::run(session::Vdisk& vdisk, std::uint64_t count) {
     const bool fua = kind >= 80 && kind < 84;
     operations_.push_back(operation);
     const std::uint64_t number = ++issued_;
-    Status done = operation.zero
-                      ? (kind % 2 == 0 ? vdisk.discard(operation.block * kBlock, kBlock, false)
-                                       : vdisk.zero(operation.block * kBlock, kBlock, false, false))
-                      : vdisk.write(operation.block * kBlock, contents(operation.block, number), fua);
+    Status done =
+        operation.zero
+            ? (kind % 2 == 0 ? vdisk.discard(operation.block * kBlock, kBlock, false)
+                             : vdisk.zero(operation.block * kBlock, kBlock, false, false))
+            : vdisk.write(operation.block * kBlock, contents(operation.block, number), fua);
     TLOG_TRY(done);
     operations_[number].answered = true;
     answered_ = number;
@@ -64,11 +67,13 @@ std::string StampedWriter::check(session::Vdisk& vdisk, bool answered_survive) {
     bool intact = false;
     found[block] = number_in(bytes, block, intact);
     if (!intact) return fmt::format("block {}: torn or misplaced", block);
-    if (found[block] > issued_) return fmt::format("block {}: has operation {}, never issued", block, found[block]);
+    if (found[block] > issued_)
+      return fmt::format("block {}: has operation {}, never issued", block, found[block]);
     newest = std::max(newest, found[block]);
   }
   const std::uint64_t floor = answered_survive ? answered_ : flushed_;
-  // What survives is the state after some operation `upto` (zeroed blocks do not show theirs: any that explains all).
+  // What survives is the state after some operation `upto` (zeroed blocks do not show theirs: any
+  // that explains all).
   std::vector<std::uint64_t> state = last_;
   auto apply = [&](std::uint64_t number) {
     const Operation& operation = operations_[number];
@@ -77,7 +82,8 @@ std::string StampedWriter::check(session::Vdisk& vdisk, bool answered_survive) {
   for (std::uint64_t number = base_ + 1; number <= std::max(floor, newest); ++number) apply(number);
   for (std::uint64_t upto = std::max(floor, newest); upto <= issued_; ++upto) {
     if (upto > std::max(floor, newest)) apply(upto);
-    // A failed operation may be missing in the middle only if nothing after it was answered: it is the last one.
+    // A failed operation may be missing in the middle only if nothing after it was answered: it is
+    // the last one.
     if (state == found) {
       last_ = found;
       base_ = issued_;
@@ -86,7 +92,8 @@ std::string StampedWriter::check(session::Vdisk& vdisk, bool answered_survive) {
     }
   }
   if (newest >= floor) {  // perhaps the one that failed is missing while everything else is there
-    for (std::uint64_t missing = issued_; missing > base_ && !operations_[missing].answered; --missing) {
+    for (std::uint64_t missing = issued_; missing > base_ && !operations_[missing].answered;
+         --missing) {
       state = last_;
       for (std::uint64_t number = base_ + 1; number < missing; ++number) apply(number);
       if (state == found) {
@@ -103,8 +110,10 @@ std::string StampedWriter::check(session::Vdisk& vdisk, bool answered_survive) {
       if (operations_[number].block == block) expected = operations_[number].zero ? 0 : number;
     }
     if (found[block] != expected) {
-      return fmt::format("block {}: has operation {}, {} expected (flushed {}, answered {}, issued {}, newest found {})",
-                         block, found[block], expected, flushed_, answered_, issued_, newest);
+      return fmt::format(
+          "block {}: has operation {}, {} expected (flushed {}, answered {}, issued {}, newest "
+          "found {})",
+          block, found[block], expected, flushed_, answered_, issued_, newest);
     }
   }
   return "what is there is no prefix";

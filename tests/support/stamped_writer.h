@@ -1,9 +1,10 @@
 // File: tests/support/stamped_writer.h
-// Writes 4 KiB blocks that carry the number of the operation that wrote them, and checks what is left of them after any
-// accident: everything flushed is there, what is there is a prefix, no block is torn or misplaced.
+// Writes 4 KiB blocks that carry the number of the operation that wrote them, and checks what is
+// left of them after any accident: everything flushed is there, what is there is a prefix, no block
+// is torn or misplaced.
 //
-// Operation i is issued only after i-1 was answered (one writer), so "prefix" has one meaning. Several flushing threads
-// may run beside it. A failed operation may be there or not.
+// Operation i is issued only after i-1 was answered (one writer), so "prefix" has one meaning.
+// Several flushing threads may run beside it. A failed operation may be there or not.
 #pragma once
 
 #include <atomic>
@@ -19,11 +20,11 @@ class StampedWriter {
  public:
   StampedWriter(std::uint64_t blocks, std::uint64_t seed) : seed_(seed), last_(blocks) {}
 
-  // Issues operations until one fails or `count` have been answered: writes, some with FUA, some flushes, some zeros.
-  // Returns the first error.
+  // Issues operations until one fails or `count` have been answered: writes, some with FUA, some
+  // flushes, some zeros. Returns the first error.
   Status run(session::Vdisk& vdisk, std::uint64_t count);
-  // Compares the vdisk with what must be there; "" when all is well, and then goes on from what was found.
-  // `answered_survive`: not only what was flushed but everything answered must be there.
+  // Compares the vdisk with what must be there; "" when all is well, and then goes on from what was
+  // found. `answered_survive`: not only what was flushed but everything answered must be there.
   std::string check(session::Vdisk& vdisk, bool answered_survive);
 
   std::uint64_t answered() const { return answered_; }
@@ -36,15 +37,17 @@ class StampedWriter {
     bool answered = false;
   };
   static std::vector<std::byte> contents(std::uint64_t block, std::uint64_t number);
-  static std::uint64_t number_in(const std::vector<std::byte>& bytes, std::uint64_t block, bool& intact);
+  static std::uint64_t number_in(const std::vector<std::byte>& bytes, std::uint64_t block,
+                                 bool& intact);
 
   std::uint64_t seed_;
   std::uint64_t issued_ = 0;    // operations are numbered from 1
   std::uint64_t answered_ = 0;  // the last that was answered with success
   std::uint64_t flushed_ = 0;   // all up to here must survive everything
   std::vector<Operation> operations_{Operation{}};
-  std::vector<std::uint64_t> last_;  // per block, what the last check found: the number of the operation, 0 for none
-  std::uint64_t base_ = 0;           // operations up to here were settled by the last check
+  std::vector<std::uint64_t>
+      last_;  // per block, what the last check found: the number of the operation, 0 for none
+  std::uint64_t base_ = 0;  // operations up to here were settled by the last check
 };
 
 }  // namespace tlog::testing

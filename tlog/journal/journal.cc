@@ -242,6 +242,13 @@ bool Journal::keeps_arena_from(Position keep_from, std::uint32_t data_length) co
   return head_ + bytes_needed(data_length) - keep_from <= arena_->size();
 }
 
+// Rounded up: a record never claims that more was durable than was.
+std::uint32_t Journal::durable_distance() const {
+  std::uint64_t blocks =
+      round_up(head_ - std::min(head_, durable_), kBlockAlignment) / kBlockAlignment;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(blocks, kDurableDistanceMax));
+}
+
 Entry Journal::append(Operation operation, std::uint64_t offset, std::uint64_t size,
                       ConstByteSpan data, std::uint32_t data_crc, TimestampNs timestamp) {
   auto data_length = static_cast<std::uint32_t>(data.size());
@@ -256,9 +263,7 @@ Entry Journal::append(Operation operation, std::uint64_t offset, std::uint64_t s
                       .data_crc = data_crc,
                       .incarnation = superblock_.incarnation,
                       .operation = static_cast<std::uint8_t>(operation)};
-  header.durable_distance = static_cast<std::uint32_t>(std::min<std::uint64_t>(
-      round_up(head_ - std::min(head_, durable_), kBlockAlignment) / kBlockAlignment,
-      kDurableDistanceMax));
+  header.durable_distance = durable_distance();
   std::byte* at = arena_at(head_);
   // Data first: a header must never be found in the arena in front of another record's bytes.
   if (data_length != 0) std::memcpy(at + kRecordHeaderBytes, data.data(), data_length);
@@ -283,7 +288,8 @@ void Journal::pad_to(Position end) {
                       .sequence = next_sequence_,
                       .data_length = static_cast<std::uint32_t>(end - head_ - kRecordHeaderBytes),
                       .incarnation = superblock_.incarnation,
-                      .operation = kPadOperation};
+                      .operation = kPadOperation,
+                      .durable_distance = durable_distance()};
   encode_record_header(header, seed_, arena_at(head_));
   head_ = end;
 }

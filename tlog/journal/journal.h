@@ -158,6 +158,7 @@ class Journal {
   Status check_nothing_durable_is_missing(const Scan& scan);
   Status settle(const Scan& scan);
   void pad_to(Position end) REQUIRES(mutex_);
+  std::uint32_t durable_distance() const REQUIRES(mutex_);
   std::uint64_t bytes_needed(std::uint32_t data_length) const REQUIRES(mutex_);
   std::byte* arena_at(Position position) const {
     return arena_->data() + position % arena_->size();

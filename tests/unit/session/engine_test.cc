@@ -1,6 +1,6 @@
-// Goal: a served vdisk is a disk, whatever the sizes and the order, before and after each clean restart; its log takes
-// everything; what does not fit together is refused with the reason.
-// Method: the whole engine over real files. Crashes and power loss: tests/fault and tests/crash.
+// Goal: a served vdisk is a disk, whatever the sizes and the order, before and after each clean
+// restart; its log takes everything; what does not fit together is refused with the reason. Method:
+// the whole engine over real files. Crashes and power loss: tests/fault and tests/crash.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,8 +46,12 @@ TEST_F(EngineTest, IsADiskAlsoAfterRestarts) {
     ASSERT_EQ(shadow.difference(rig.vdisk()), "") << "life " << life;
     for (int step = 0; step < 300; ++step) {
       ASSERT_TRUE(shadow.random_step(rig.vdisk(), random(), random() % 20 == 0));
-      if (random() % 40 == 0) ASSERT_TRUE(rig.vdisk().flush());
-      if (random() % 100 == 0) ASSERT_EQ(shadow.difference(rig.vdisk()), "") << "life " << life << " step " << step;
+      if (random() % 40 == 0) {
+        ASSERT_TRUE(rig.vdisk().flush());
+      }
+      if (random() % 100 == 0) {
+        ASSERT_EQ(shadow.difference(rig.vdisk()), "") << "life " << life << " step " << step;
+      }
     }
     ASSERT_EQ(shadow.difference(rig.vdisk()), "");
     rig.stop();
@@ -58,7 +62,8 @@ TEST_F(EngineTest, EverythingIsStoredAndAppliedAtAQuietMoment) {
   EngineRig rig(options());
   rig.start();
   ShadowDisk shadow(options().vdisk_size);
-  for (std::uint64_t step = 0; step < 200; ++step) ASSERT_TRUE(shadow.random_step(rig.vdisk(), step));
+  for (std::uint64_t step = 0; step < 200; ++step)
+    ASSERT_TRUE(shadow.random_step(rig.vdisk(), step));
   auto stored = rig.vdisk().flush_to_stores(20'000'000'000);
   ASSERT_TRUE(stored) << stored.error().message();
   VdiskStatus status = rig.vdisk().status();
@@ -79,7 +84,8 @@ TEST_F(EngineTest, partial_aggregation_then_restart) {
     rig.stop();
   }
   EngineRigOptions cluster = options();
-  cluster.durability = config::Durability::kCluster;  // the flush waits for the stores: the ancestor's hung here
+  cluster.durability =
+      config::Durability::kCluster;  // the flush waits for the stores: the ancestor's hung here
   EngineRig rig(cluster);
   rig.start();
   for (std::uint64_t i = 10; i < 40; ++i) ASSERT_TRUE(rig.vdisk().write(i * 4096, few, false));
@@ -141,7 +147,8 @@ TEST_F(EngineTest, concurrent_subblock_writes) {
     for (std::uint64_t block = 0; block < 400; ++block) {
       ASSERT_TRUE(rig.vdisk().read(block * 4096, got));
       for (std::uint64_t part = 0; part < 8; ++part) {
-        ASSERT_EQ(static_cast<std::uint64_t>(got[part * 512 + 511]), (part * 31 + block % 17)) << block << " " << part;
+        ASSERT_EQ(static_cast<std::uint64_t>(got[part * 512 + 511]), (part * 31 + block % 17))
+            << block << " " << part;
       }
     }
   };
