@@ -101,6 +101,10 @@ Result<RoundReport> Rig::round() {
   TLOG_TRY(stop_round(writer, history, report));
 
   append(report.violations, check_answers(history, image_, options_.promises));
+  if (options_.power.cut) {
+    std::erase_if(report.violations, [](const Violation& v) { return v.fault == Fault::kError; });
+    TLOG_TRY(options_.power.restore());
+  }
   TLOG_TRY(restart());
   report.restart_seconds = server_.last_start_seconds();
   std::string bytes;
@@ -120,6 +124,11 @@ Result<RoundReport> Rig::round() {
 }
 
 Status Rig::stop_round(Writer& writer, History& history, RoundReport& report) {
+  if (options_.power.cut) {
+    options_.power.cut();
+    TLOG_TRY(server_.kill());
+    return writer.wait(kWriterEndMs);
+  }
   const bool kill_client = options_.victim == Victim::kClient ||
                            (options_.victim == Victim::kAlternate && rounds_ % 2 == 1);
   if (!kill_client) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ namespace tlog::crash {
 
 enum class Victim { kServer, kClient, kAlternate };
 
+// A crash of the whole machine: `cut` takes the disk away from the running server, `restore` brings
+// it back when the server has been killed too.
+struct PowerCut {
+  std::function<void()> cut;
+  std::function<Status()> restore;
+};
+
 struct RigOptions {
   ServerOptions server;
   Promises promises;
@@ -25,6 +33,7 @@ struct RigOptions {
   unsigned connections = 1;
   unsigned depth = 0;  // requests in flight on each connection; 0: random in each round
   std::uint64_t seed = 1;
+  PowerCut power;            // instead of a victim; refused requests are no fault then
   unsigned run_ms_max = 60;  // a round's writer is killed this long after its first answer at most
   unsigned interrupt_percent = 20;  // of the recoveries are killed too, and begun again
   bool flushes = true;

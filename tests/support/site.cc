@@ -18,9 +18,9 @@ Site::Site(const SiteOptions& options) {
 
 void Site::configure(const SiteOptions& options) const {
   std::string text = "keyFile: tlogdisk.key\n";
-  text += fmt::format(
-      "journal: {{directory: journal, size: {}MiB, arenaDirectory: arena, arenaSize: 16MiB}}\n",
-      options.journal_mib);
+  text +=
+      fmt::format("journal: {{directory: {}, size: {}MiB, arenaDirectory: {}, arenaSize: 16MiB}}\n",
+                  options.journal_directory, options.journal_mib, options.arena_directory);
   text += "clusters:\n";
   text += options.clusters.empty()
               ? "  local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}\n"
@@ -28,8 +28,8 @@ void Site::configure(const SiteOptions& options) const {
   text += fmt::format("tlog: {{{}}}\n", options.tlog);
   text += "vdisks:\n";
   for (const SiteVdisk& vdisk : options.vdisks) {
-    text += fmt::format("  {}: {{size: {}MiB, storage: {{file: blocks/{}}}", vdisk.name,
-                        vdisk.size_mib, vdisk.name);
+    text += fmt::format("  {}: {{size: {}MiB, storage: {{file: {}/{}}}", vdisk.name, vdisk.size_mib,
+                        options.blocks_directory, vdisk.name);
     if (vdisk.read_only) text += ", readOnly: true";
     if (!vdisk.description.empty()) text += fmt::format(", description: \"{}\"", vdisk.description);
     text += vdisk.more + "}\n";

@@ -25,6 +25,10 @@ struct SiteOptions {
   std::uint64_t journal_mib = 64;
   std::string clusters;  // instead of the six directories of "local": lines, indented by two
   std::string tlog = "cluster: local, flushTime: 500ms";
+  // Elsewhere than in the site's directory when absolute.
+  std::string journal_directory = "journal";
+  std::string arena_directory = "arena";
+  std::string blocks_directory = "blocks";
 };
 
 class Site {

@@ -4,6 +4,7 @@
 
 #include "tlog/base/assert.h"
 #include "tlog/base/limits.h"
+#include "tlog/seal/aggregation_hash.h"
 #include "tlog/seal/cipher.h"
 #include "tlog/seal/hash.h"
 #include "tlog/seal/header.h"
@@ -12,7 +13,6 @@
 namespace tlog::seal {
 namespace {
 
-constexpr std::string_view kHashContext = "tlogdisk-1 aggregation hash";
 constexpr std::string_view kBlobHashContext = "tlogdisk-1 blob hash";
 constexpr std::string_view kSaltContext = "tlogdisk-1 salt";
 constexpr std::string_view kNonceContext = "tlogdisk-1 nonce";
@@ -73,41 +73,12 @@ class Subkey {
   std::vector<std::byte> associated_;
 };
 
-// Keyed BLAKE2b-256 over the header's and the records' fields and hashes; the payload is in the
-// records' hashes.
-Hash256 aggregation_hash(const MasterKey& master, const format::Aggregation& aggregation) {
-  StackSecret<32> key;
-  master.derive(kHashContext, {}, key.bytes);
-  Blake2b hash(key.bytes);
-  const format::AggregationHeader& header = aggregation.header;
-  hash.add_u64(format::kAggregationVersion);
-  hash.add(bytes_of(header.vdisk.bytes));
-  for (std::uint64_t field : {header.number, header.epoch, header.first_sequence,
-                              header.last_sequence, header.timestamp}) {
-    hash.add_u64(field);
-  }
-  hash.add(bytes_of(header.prev.bytes));
-  hash.add_u64(aggregation.records.size());
-  for (const format::Record& record : aggregation.records) {
-    struct Fields {
-      std::uint64_t offset, size, timestamp, operation;
-      Hash256 hash;
-    };
-    static_assert(sizeof(Fields) == 64, "no padding may be hashed");
-    const Fields fields{record.offset, record.size, record.timestamp,
-                        static_cast<std::uint64_t>(record.operation), record.hash};
-    hash.add(bytes_of(fields));
-  }
-  Hash256 result;
-  hash.finish(std::as_writable_bytes(std::span(result.bytes)));
-  return result;
-}
-
-void hash_records(const format::Aggregation& aggregation, std::span<Hash256> hashes) {
+void hash_records(const format::Aggregation& aggregation, HashLanes lanes,
+                  std::span<Hash256> hashes) {
   std::vector<ConstByteSpan> messages;
   messages.reserve(aggregation.records.size());
   for (const format::Record& record : aggregation.records) messages.push_back(record.data);
-  hash_many(messages, hashes);
+  hash_many(messages, hashes, lanes);
 }
 
 // Fresh random bytes decide; the contents' keyed hash makes up for random bytes that repeat.
@@ -208,9 +179,9 @@ Result<Buffer> open_pieces(const MasterKey& master, SealedKind kind,
   return plaintext;
 }
 
-Status check_hashes(const format::Aggregation& aggregation) {
+Status check_hashes(const format::Aggregation& aggregation, HashLanes lanes) {
   std::vector<Hash256> hashes(aggregation.records.size());
-  hash_records(aggregation, hashes);
+  hash_records(aggregation, lanes, hashes);
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     if (hashes[i] != aggregation.records[i].hash) {
       return fail(Code::kCorruption,
@@ -230,9 +201,9 @@ std::string name_of(const Expected& identity) {
 
 Sealer::Sealer(const MasterKey& key, Random& random) : Sealer(key, random, best_cipher()) {}
 
-Sealer::Sealer(const MasterKey& key, Random& random, Cipher cipher)
-    : key_(key), random_(random), cipher_(cipher) {
-  TLOG_ASSERT(cipher_available(cipher));
+Sealer::Sealer(const MasterKey& key, Random& random, Cipher cipher, HashLanes lanes)
+    : key_(key), random_(random), cipher_(cipher), lanes_(lanes) {
+  TLOG_ASSERT(cipher_available(cipher) && hash_lanes_available(lanes));
 }
 
 std::size_t sealed_bytes(const format::Aggregation& aggregation) {
@@ -246,7 +217,7 @@ Result<Sealed> Sealer::seal(format::Aggregation& aggregation, std::size_t tail_r
     return fail(good.error().within("seal: " + name_of(identity)));
   }
   std::vector<Hash256> hashes(aggregation.records.size());
-  hash_records(aggregation, hashes);
+  hash_records(aggregation, lanes_, hashes);
   for (std::size_t i = 0; i < hashes.size(); ++i) aggregation.records[i].hash = hashes[i];
 
   Sealed sealed;
@@ -280,7 +251,7 @@ Result<Opened> Sealer::open(std::span<const ConstByteSpan> pieces, const Expecte
         found.number != expected.number) {
       return fail(Code::kCorruption, "it is " + name_of(found));
     }
-    TLOG_TRY(check_hashes(opened.aggregation));
+    TLOG_TRY(check_hashes(opened.aggregation, lanes_));
     opened.hash = aggregation_hash(key_, opened.aggregation);
     return opened;
   };

@@ -22,6 +22,7 @@
 #include "tlog/base/random.h"
 #include "tlog/format/aggregation.h"
 #include "tlog/format/metadata.h"
+#include "tlog/seal/hash.h"
 #include "tlog/seal/key.h"
 
 namespace tlog::seal {
@@ -51,9 +52,10 @@ struct Expected {
 
 class Sealer {
  public:
-  // The key must outlive the sealer. `cipher`: the best for this CPU when not given.
+  // The key must outlive the sealer. `cipher`: the best for this CPU when not given; `lanes`
+  // decides only the speed.
   Sealer(const MasterKey& key, Random& random);
-  Sealer(const MasterKey& key, Random& random, Cipher cipher);
+  Sealer(const MasterKey& key, Random& random, Cipher cipher, HashLanes lanes = HashLanes::kBest);
 
   // Fills the records' hashes. `tail_room`: bytes of zeroed capacity wanted behind the sealed
   // bytes.
@@ -74,6 +76,7 @@ class Sealer {
   const MasterKey& key_;
   Random& random_;
   const Cipher cipher_;
+  const HashLanes lanes_;
 };
 
 // Both can be read everywhere. best_cipher() is AES where the CPU has instructions for it,

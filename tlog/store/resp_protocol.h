@@ -1,0 +1,42 @@
+// File: tlog/store/resp_protocol.h
+// What is said to a redis-protocol server and what its words mean. Only commands that redis,
+// valkey, kvrocks and ardb share: ardb closes the connection after an unknown one. Threading: any
+// thread.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "tlog/base/types.h"
+#include "tlog/store/resp_reply.h"
+
+namespace tlog::store {
+
+std::string encode_command(std::initializer_list<std::string_view> words);
+// SET up to its value, which follows, and then kLineEnd.
+std::string encode_set_head(std::string_view key, std::uint64_t value_size);
+inline constexpr std::string_view kLineEnd = "\r\n";
+
+// `prefix` as a pattern of SCAN that matches every key that begins with it.
+std::string prefix_pattern(std::string_view prefix);
+
+// What an error reply means. kNoSpace: full, reads go on. kUnavailable: may pass. kInvalidArgument:
+// somebody must change something. kCorruption: foreign data under our key. kIoError: not known.
+Error error_of_reply(std::string_view text);
+
+// The server's description of itself, as far as we care.
+struct ServerInfo {
+  bool is_ardb = false;
+  std::string engine;  // of ardb
+  bool is_cluster_node = false;
+  bool is_replica = false;
+  bool is_loading = false;
+  std::string eviction_policy;  // "" when INFO does not say
+};
+ServerInfo parse_info(std::string_view text);
+// Why such a server must not hold shards, if so.
+Status check_server(const ServerInfo& info);
+Status check_eviction_policy(std::string_view policy);
+
+}  // namespace tlog::store
