@@ -55,7 +55,8 @@ void FakeServer::run() {
   std::vector<Peer> peers;
   while (!stopping_) {
     std::vector<pollfd> polled = {{listener_, POLLIN, 0}};
-    for (const Peer& peer : peers) polled.push_back({peer.descriptor, POLLIN, 0});
+    const short events = reading_ ? POLLIN : 0;
+    for (const Peer& peer : peers) polled.push_back({peer.descriptor, events, 0});
     if (::poll(polled.data(), polled.size(), 20) <= 0) continue;
     for (std::size_t i = peers.size(); i > 0; --i) {
       if (polled[i].revents == 0 || serve(peers[i - 1])) continue;

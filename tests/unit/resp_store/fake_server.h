@@ -30,6 +30,7 @@ class FakeServer {
   const std::string& address() const { return address_; }
   int connections() const { return connections_; }
   std::vector<std::string> commands() const;  // the first words, of all connections
+  void read(bool on) { reading_ = on; }  // off: what clients send piles up in the socket buffers
   // Sends on the newest connection, whatever was asked.
   void send_now(const std::string& text);
 
@@ -47,6 +48,7 @@ class FakeServer {
   int listener_ = -1;
   std::string address_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> reading_ = true;
   std::atomic<int> connections_ = 0;
   mutable Mutex mutex_;
   std::vector<std::string> commands_ GUARDED_BY(mutex_);
