@@ -1,7 +1,9 @@
 #include "tests/crash/server.h"
 
 #include <libnbd.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <fmt/core.h>
 
 #include "tests/crash/process.h"
+#include "tlog/base/assert.h"
 
 namespace tlog::crash {
 namespace {
@@ -34,6 +37,19 @@ Result<Nbd> connect(const std::string& uri) {
   return nbd;
 }
 
+// A port nobody listens on now.
+std::uint16_t free_port() {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  TLOG_ASSERT(fd >= 0 && bind(fd, generic, length) == 0 && getsockname(fd, generic, &length) == 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
 // One look every few milliseconds, at a condition and until a deadline.
 void short_pause() {
   const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
@@ -42,20 +58,23 @@ void short_pause() {
 
 }  // namespace
 
-Server::Server(ServerOptions options) : options_(std::move(options)) {}
+Server::Server(ServerOptions options)
+    : options_(std::move(options)), port_(options_.tcp ? free_port() : std::uint16_t{0}) {}
 
 Server::~Server() {
-  (void)kill();
-}  // a destructor has nobody to tell
+  (void)kill();  // a destructor has nobody to tell
+}
 
 std::string Server::uri() const {
+  if (port_ != 0) return fmt::format("nbd://127.0.0.1:{}/{}", port_, options_.export_name);
   return "nbd+unix:///" + options_.export_name + "?socket=" + socket();
 }
 
 Status Server::start() {
   unlink(socket().c_str());
   const std::string command =
-      expand(options_.command, {{"socket", socket()}, {"dir", options_.directory}});
+      expand(options_.command,
+             {{"socket", socket()}, {"dir", options_.directory}, {"port", std::to_string(port_)}});
   const auto started = SteadyClock::now();
   TLOG_ASSIGN(pid_, spawn({.command = "exec " + command,
                            .log_path = log_path(),
@@ -63,7 +82,7 @@ Status Server::start() {
   const auto deadline = started + std::chrono::milliseconds(options_.start_timeout_ms);
   while (true) {
     // Connecting before the socket exists would cost a failed handshake each time.
-    if (access(socket().c_str(), F_OK) == 0 && connect(uri())) break;
+    if ((port_ != 0 || access(socket().c_str(), F_OK) == 0) && connect(uri())) break;
     if (!alive()) {
       return fail(Code::kIoError,
                   fmt::format("start: {}: {}: {}", command, last_end_, tail_of(log_path())));

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 #include "tests/crash/model.h"
@@ -17,6 +18,7 @@ struct ServerOptions {
   std::string command;      // in the foreground; its process is the one that is killed
   std::string export_name;  // may be ""
   std::string directory;    // {dir}; also holds the socket and server.log
+  bool tcp = false;         // it listens on {port} instead of {socket}
   unsigned start_timeout_ms = 30'000;
 };
 
@@ -40,6 +42,7 @@ class Server {
   std::string uri() const;
   std::string socket() const { return options_.directory + "/nbd.sock"; }
   std::string log_path() const { return options_.directory + "/server.log"; }
+  std::uint16_t port() const { return port_; }
   pid_t pid() const { return pid_; }
   double last_start_seconds() const { return last_start_seconds_; }
 
@@ -47,6 +50,7 @@ class Server {
   Status end(int signal_number, unsigned timeout_ms);
 
   const ServerOptions options_;
+  const std::uint16_t port_;  // 0 unless tcp
   pid_t pid_ = -1;
   std::string last_end_;
   double last_start_seconds_ = 0;

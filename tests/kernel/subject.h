@@ -1,0 +1,33 @@
+// File: tests/kernel/subject.h
+// A disk that the kernel's client is tried on: a server that can be killed and started again on its
+// port, and, where it keeps a log, the image that the log restores to. Threading: one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/crash/server.h"
+
+namespace tlog::kernel {
+
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  virtual crash::Server& server() = 0;
+  // Ends the server and restores the log to this file. False: it has no log.
+  virtual Result<bool> restore(const std::string& image) = 0;
+};
+
+using MakeSubject = std::unique_ptr<Subject> (*)(const std::string& directory);
+
+struct SubjectKind {
+  std::string name;
+  MakeSubject make;
+};
+// nbdkit file, and tlogdisk where it is built.
+std::vector<SubjectKind> subject_kinds();
+
+constexpr std::uint64_t kSubjectMib = 96;
+
+}  // namespace tlog::kernel
