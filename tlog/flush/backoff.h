@@ -1,7 +1,6 @@
 // File: tlog/flush/backoff.h
-// Backoff: how long to wait before the next attempt at something that failed: doubling, with jitter so that many
-// writers do not return to a store at the same moment.
-// Threading: a value.
+// Backoff: how long to wait before the next attempt at something that failed: doubling, with jitter
+// so that many writers do not return to a store at the same moment. Threading: a value.
 #pragma once
 
 #include <algorithm>

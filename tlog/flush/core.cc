@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <utility>
 
 #include "tlog/base/assert.h"
-#include "tlog/walk/log_place.h"
+#include "tlog/walk/chain.h"
 
 namespace tlog::flush {
 namespace {
@@ -15,6 +14,8 @@ namespace {
 constexpr std::size_t kReferencesKept = 5;
 // The head hint is renewed this often, so that the next opening probes little further than this.
 constexpr AggregationNumber kMetadataEvery = 64;
+// Without a hints file so many of the newest aggregations are looked after.
+constexpr AggregationNumber kDoubtfulMax = 1024;
 constexpr std::uint64_t kSlowAnswerNs = 2'000'000'000;
 
 }  // namespace
@@ -23,6 +24,7 @@ Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber 
     : parts_(std::move(parts)),
       geometry_(walk::geometry_of(metadata.format)),
       metadata_(std::move(metadata)),
+      place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
       committed_(committed),
       published_(committed) {
   keeper_ = std::make_shared<MetadataKeeper>(
@@ -38,7 +40,9 @@ void Core::make_lanes() {
   const std::uint64_t lane_bytes_max =
       std::max<std::uint64_t>(1, parts_.buffered_bytes_max / 4 * 3 / geometry_.total());
   lanes_ = std::make_shared<Lanes>(Lanes::Parts{
+      .vdisk = metadata_.format.name,
       .stores = parts_.stores,
+      .logger = parts_.logger,
       .loop = parts_.loop,
       .clock = parts_.clock,
       .random = parts_.random,
@@ -47,22 +51,101 @@ void Core::make_lanes() {
           [weak = weak_from_this()](AggregationNumber number, unsigned index, bool stored) {
             if (auto self = weak.lock()) self->put_answered(number, index, stored);
           },
-      .usable = [](std::size_t) {},
+      .usable =
+          [weak = weak_from_this()](std::size_t) {
+            if (auto self = weak.lock(); self && self->repair_) self->repair_->go_on();
+          },
   });
 }
 
-void Core::claim(std::function<void()> on_quorum) { keeper_->publish(metadata_, std::move(on_quorum)); }
+walk::Run Core::run() const {
+  if (parts_.workers == nullptr) return [](const std::function<void()>& task) { task(); };
+  return
+      [workers = parts_.workers](std::function<void()> task) { workers->submit(std::move(task)); };
+}
 
-void Core::start() {
+void Core::make_repair() {
+  repair_ = std::make_shared<Repair>(Repair::Parts{
+      .place = place_,
+      .epoch_of =
+          [epochs = metadata_](AggregationNumber number) { return walk::epoch_of(epochs, number); },
+      .lanes = lanes_,
+      .loop = parts_.loop,
+      .random = parts_.random,
+      .logger = parts_.logger,
+      .run = run(),
+      .changed =
+          [weak = weak_from_this()] {
+            auto self = weak.lock();
+            if (!self || self->stopped_) return;
+            self->refresh_status();
+            self->hints_changed();
+          },
+  });
+}
+
+void Core::make_pages() {
+  pages_ = std::make_shared<Pages>(
+      Pages::Parts{
+          .place = place_,
+          .epoch_of = [epochs = metadata_](
+                          AggregationNumber number) { return walk::epoch_of(epochs, number); },
+          .sealer = parts_.sealer,
+          .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_),
+          .loop = parts_.loop,
+          .random = parts_.random,
+          .logger = parts_.logger,
+          .run = run(),
+          .written =
+              [weak = weak_from_this()](std::uint64_t pages) {
+                auto self = weak.lock();
+                if (!self || self->stopped_ || pages <= self->metadata_.index_pages) return;
+                self->metadata_.index_pages = pages;
+                self->publish_metadata({});
+              },
+      },
+      metadata_.index_pages, committed_);
+}
+
+void Core::claim(std::function<void()> on_quorum) {
+  keeper_->publish(metadata_, std::move(on_quorum));
+}
+
+void Core::start(std::unique_ptr<HintsFile> hints) {
+  hints_file_ = std::move(hints);
   make_lanes();
+  make_repair();
+  make_pages();
+  take_hints();
   refresh_status();
+  repair_->go_on();
+  pages_->go_on();
+}
+
+// What the last writer left behind: shards known to be missing, and the newest aggregations, whose
+// last puts may have been under way when it ended.
+void Core::take_hints() {
+  AggregationNumber complete = committed_ - std::min(committed_, kDoubtfulMax);
+  if (hints_file_ && hints_file_->found()) {
+    const Hints& hints = hints_file_->hints();
+    complete = std::min(hints.complete, committed_);
+    for (std::size_t i = 0; i < hints.missing.size(); ++i)
+      repair_->add_missing(i, hints.missing[i]);
+  } else if (complete > 0) {
+    parts_.logger->info(fmt::format(
+        "event=hints_absent vdisk={} action=\"the newest {} aggregations are checked for "
+        "missing shards\"",
+        metadata_.format.name, kDoubtfulMax));
+  }
+  if (complete < committed_) repair_->add_doubtful(complete + 1, committed_);
 }
 
 void Core::append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
                   std::function<void(Status)> done) {
   if (stopped_ || closing_) return done(fail(Code::kShutdown, "append: the log writer is closed"));
   const AggregationNumber number = reference.number;
-  TLOG_ASSERT(number == (pending_.empty() ? committed_ : std::max(committed_, pending_.rbegin()->first)) + 1);
+  TLOG_ASSERT(number ==
+              (pending_.empty() ? committed_ : std::max(committed_, pending_.rbegin()->first)) + 1);
   TLOG_ASSERT(shards.geometry() == geometry_ && shards.identity().number == number);
   const std::uint64_t bytes = shards.shard_bytes() * geometry_.total();
   auto item = std::make_shared<PutItem>(
@@ -91,6 +174,7 @@ void Core::put_answered(AggregationNumber number, unsigned index, bool stored) {
   }
   commit_what_is_ready();
   if (stored) release(number);
+  keep_to_the_budget();
   refresh_status();
   try_to_finish_closing(false);
 }
@@ -103,6 +187,7 @@ void Core::commit_what_is_ready() {
     ++committed_;
     next->second.committed = true;
     --uncommitted_;
+    committed_bytes_ += next->second.bytes;
     missing_ += geometry_.total() - static_cast<unsigned>(std::popcount(next->second.stored));
     note_committed(next->second.reference);
     std::function<void(Status)> done = std::move(next->second.done);
@@ -116,11 +201,34 @@ void Core::release(AggregationNumber number) {
   auto found = pending_.find(number);
   if (found == pending_.end() || !found->second.committed) return;
   if (std::popcount(found->second.stored) < static_cast<int>(geometry_.total())) return;
-  buffered_bytes_ -= found->second.bytes;
-  pending_.erase(found);
+  forget_memory(found);
+}
+
+void Core::forget_memory(std::map<AggregationNumber, Pending>::iterator pending) {
+  committed_bytes_ -= pending->second.bytes;
+  buffered_bytes_ -= pending->second.bytes;
+  pending_.erase(pending);
   if (full_ && may_append()) {
     full_ = false;
     if (parts_.on_room) parts_.on_room();
+  }
+}
+
+// Half of the memory is for what is not committed. Of what is, the oldest are dropped; their
+// missing shards are re-made from the others when their store is back.
+void Core::keep_to_the_budget() {
+  for (auto next = pending_.begin(); next != pending_.end() && next->second.committed;) {
+    auto pending = next++;
+    if (committed_bytes_ <= parts_.buffered_bytes_max / 2) return;
+    if (pending->second.item->in_flight > 0) continue;  // a store still reads it
+    for (unsigned i = 0; i < geometry_.total(); ++i) {
+      if (((pending->second.stored >> i) & 1U) != 0) continue;
+      const std::size_t store = walk::store_of(pending->first, i, parts_.stores.size());
+      lanes_->forget(store, pending->first);
+      repair_->add_missing(store, pending->first);
+      --missing_;
+    }
+    forget_memory(pending);
   }
 }
 
@@ -128,6 +236,8 @@ void Core::note_committed(const format::AggregationReference& reference) {
   metadata_.last.push_back(reference);
   if (metadata_.last.size() > kReferencesKept) metadata_.last.erase(metadata_.last.begin());
   if (committed_ - published_ >= kMetadataEvery) publish_metadata({});
+  pages_->add(reference);
+  hints_changed();
 }
 
 void Core::publish_metadata(std::function<void()> on_quorum) {
@@ -136,68 +246,11 @@ void Core::publish_metadata(std::function<void()> on_quorum) {
   keeper_->publish(metadata_, std::move(on_quorum));
 }
 
-bool Core::nothing_under_way() const {
-  if (uncommitted_ > 0) return false;
-  for (std::size_t i = 0; i < parts_.stores.size(); ++i) {
-    if (!lanes_->failing(i) && !lanes_->idle(i)) return false;
-  }
-  return true;
-}
-
-void Core::close(std::uint64_t deadline_ns, std::function<void()> done) {
-  if (stopped_ || closing_) return done();
-  closing_ = true;
-  closed_ = std::move(done);
-  lanes_->hurry();
-  const std::uint64_t now = parts_.clock->monotonic_ns();
-  close_timer_ = parts_.loop->add_timer(deadline_ns > now ? deadline_ns - now : 0,
-                                        [self = shared_from_this()] {
-                                          self->close_timer_ = 0;
-                                          self->try_to_finish_closing(true);
-                                        });
-  try_to_finish_closing(false);
-}
-
-// Two steps: what is under way, then the metadata; the deadline ends both.
-void Core::try_to_finish_closing(bool deadline_passed) {
-  if (!closing_ || stopped_) return;
-  if (!finishing_ && (deadline_passed || nothing_under_way())) {
-    finishing_ = true;
-    publish_metadata([weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->finish_closing();
-    });
-  }
-  if (deadline_passed) finish_closing();
-}
-
-void Core::finish_closing() {
-  if (stopped_) return;
-  if (close_timer_ != 0) parts_.loop->cancel_timer(close_timer_);
-  auto self = shared_from_this();
-  stop();
-}
-
-void Core::stop() {
-  if (stopped_) return;
-  stopped_ = true;
-  if (lanes_) lanes_->stop();
-  keeper_->stop();
-  std::vector<std::function<void(Status)>> unanswered;
-  for (auto& [number, pending] : pending_) {
-    if (pending.done) unanswered.push_back(std::move(pending.done));
-  }
-  pending_.clear();
-  for (auto& done : unanswered) {
-    done(fail(Code::kShutdown, "append: the log writer was closed before the stores had it"));
-  }
-  if (closed_) std::exchange(closed_, {})();
-}
-
 void Core::refresh_status() {
   MutexLock lock(status_mutex_);
   status_.committed = committed_;
   status_.in_flight = uncommitted_;
-  status_.missing_shards = missing_;
+  status_.missing_shards = missing_ + repair_->missing();
   lanes_->describe(lane_states_);
   oldest_ = uncommitted_ > 0 ? committed_ + 1 : 0;
 }
@@ -213,7 +266,8 @@ LogWriterStatus Core::status() const {
   for (unsigned i = 0; i < geometry_.total(); ++i) {
     const LaneState& lane = lane_states_[walk::store_of(oldest_, i, lane_states_.size())];
     std::string reason = lane.reason;
-    if (!lane.failing && lane.waiting_since_ns != 0 && now > lane.waiting_since_ns + kSlowAnswerNs) {
+    if (!lane.failing && lane.waiting_since_ns != 0 &&
+        now > lane.waiting_since_ns + kSlowAnswerNs) {
       reason = fmt::format("no answer for {} s", (now - lane.waiting_since_ns) / 1'000'000'000);
     } else if (!lane.failing) {
       ++reachable;
@@ -223,8 +277,8 @@ LogWriterStatus Core::status() const {
   }
   const unsigned needed = walk::write_quorum(geometry_);
   if (reachable < needed) {
-    answer.waiting_for = fmt::format("{} of {} stores reachable, {} needed: {}", reachable, geometry_.total(),
-                                     needed, reasons);
+    answer.waiting_for = fmt::format("{} of {} stores reachable, {} needed: {}", reachable,
+                                     geometry_.total(), needed, reasons);
   }
   return answer;
 }

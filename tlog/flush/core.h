@@ -1,6 +1,7 @@
 // File: tlog/flush/core.h
-// Core: the log writer's state on the loop's thread: appends in order, the commit rule, the memory that shards hold, and
-// when the metadata is due. LogWriter (log_writer.cc) is the door to it for the other threads.
+// Core: the log writer's state on the loop's thread: appends in order, the commit rule, the memory
+// that shards hold, and when the metadata is due. LogWriter (log_writer.cc) is the door to it for
+// the other threads.
 //
 // Threading: the loop's thread only, except where a member says otherwise.
 #pragma once
@@ -13,9 +14,12 @@
 #include <vector>
 
 #include "tlog/base/mutex.h"
+#include "tlog/flush/hints_file.h"
 #include "tlog/flush/lanes.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/flush/metadata_keeper.h"
+#include "tlog/flush/pages.h"
+#include "tlog/flush/repair.h"
 
 namespace tlog::flush {
 
@@ -25,7 +29,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void claim(std::function<void()> on_quorum);  // publishes the metadata it was made with
   std::string describe_claim() const { return keeper_->describe(); }
-  void start();                                 // after the claim
+  void start(std::unique_ptr<HintsFile>
+                 hints);  // after the claim; without a file nothing outlives the process
 
   void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
               std::function<void(Status)> done);
@@ -42,38 +47,57 @@ class Core : public std::enable_shared_from_this<Core> {
   struct Pending {
     std::shared_ptr<PutItem> item;
     format::AggregationReference reference;
-    std::uint64_t bytes = 0;  // of memory
+    std::uint64_t bytes = 0;   // of memory
     std::uint32_t stored = 0;  // a bit per shard
     bool committed = false;
     std::function<void(Status)> done;
   };
   void make_lanes();
+  void make_repair();
+  void make_pages();
+  void take_hints();
+  walk::Run run() const;
   void put_answered(AggregationNumber number, unsigned index, bool stored);
   void commit_what_is_ready();
   void note_committed(const format::AggregationReference& reference);
   void release(AggregationNumber number);
+  void forget_memory(std::map<AggregationNumber, Pending>::iterator pending);
+  void keep_to_the_budget();
   void publish_metadata(std::function<void()> on_quorum);
   void refresh_status();
+  void hints_changed();
+  void save_hints(std::function<void()> done);
   void try_to_finish_closing(bool deadline_passed);
-  void finish_closing();
+  void last_step_done();
   bool nothing_under_way() const;
 
   LogWriter::Parts parts_;
   const shard::Geometry geometry_;
   format::Metadata metadata_;
+  const std::shared_ptr<const walk::LogPlace> place_;
   std::shared_ptr<Lanes> lanes_;
   std::shared_ptr<MetadataKeeper> keeper_;
+  std::shared_ptr<Repair> repair_;
+  std::shared_ptr<Pages> pages_;
+  std::shared_ptr<HintsFile> hints_file_;
 
   std::map<AggregationNumber, Pending> pending_;  // not yet on all their stores
   AggregationNumber committed_ = 0;
-  std::uint64_t missing_ = 0;        // shards of committed aggregations that are not stored
-  std::uint64_t uncommitted_ = 0;    // in pending_
-  AggregationNumber published_ = 0;  // the head hint in the newest metadata
-  bool full_ = false;                // may_append() was false
+  std::uint64_t committed_bytes_ = 0;  // of memory, of those in pending_
+  std::uint64_t missing_ = 0;          // shards of those that are not stored
+  std::uint64_t uncommitted_ = 0;      // in pending_
+  AggregationNumber published_ = 0;    // the head hint in the newest metadata
+  bool full_ = false;                  // may_append() was false
   bool stopped_ = false;
+
+  io::TimerId hints_timer_ = 0;
+  bool hints_saving_ = false;
+  bool hints_again_ = false;             // they changed meanwhile
+  std::function<void()> hints_waiting_;  // for the next saving
 
   bool closing_ = false;
   bool finishing_ = false;
+  unsigned last_steps_ = 0;  // of closing, that have not ended
   io::TimerId close_timer_ = 0;
   std::function<void()> closed_;
 

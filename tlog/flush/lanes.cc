@@ -1,6 +1,8 @@
 // File: tlog/flush/lanes.cc
 #include "tlog/flush/lanes.h"
 
+#include <fmt/format.h>
+
 namespace tlog::flush {
 
 Lanes::Lanes(Parts parts) : parts_(std::move(parts)), lanes_(parts_.stores.size()) {}
@@ -10,7 +12,9 @@ void Lanes::enqueue(std::size_t store, AggregationNumber number, unsigned index,
   lanes_[store].queued.emplace(number, Owed{.index = index, .item = std::move(item)});
 }
 
-void Lanes::forget(std::size_t store, AggregationNumber number) { lanes_[store].queued.erase(number); }
+void Lanes::forget(std::size_t store, AggregationNumber number) {
+  lanes_[store].queued.erase(number);
+}
 
 void Lanes::pump() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) pump(i);
@@ -67,24 +71,32 @@ void Lanes::note_health(std::size_t store, const Status& status) {
     lane.backoff.reset();
     lane.reason.clear();
     if (!lane.failing) return;
+    parts_.logger->info(fmt::format("event=store_works_again vdisk={} store=\"{}\"", parts_.vdisk,
+                                    parts_.stores[store]->name()));
     lane.failing = lane.trial = false;
     if (lane.timer != 0) parts_.loop->cancel_timer(lane.timer);
     lane.timer = 0;
     parts_.usable(store);
     return;
   }
+  if (!lane.failing) {
+    parts_.logger->warning(
+        fmt::format("event=store_fails vdisk={} store=\"{}\" action=retrying reason=\"{}\"",
+                    parts_.vdisk, parts_.stores[store]->name(), status.error().message()));
+  }
   lane.failing = true;
   lane.trial = false;
   lane.reason = status.error().message();
   if (lane.timer != 0) return;  // others of the same breakdown
-  lane.timer = parts_.loop->add_timer(lane.backoff.next_ns(*parts_.random), [self = shared_from_this(), store] {
-    Lane& waiting = self->lanes_[store];
-    waiting.timer = 0;
-    if (self->stopped_) return;
-    waiting.trial = true;
-    self->pump(store);
-    self->parts_.usable(store);
-  });
+  lane.timer = parts_.loop->add_timer(lane.backoff.next_ns(*parts_.random),
+                                      [self = shared_from_this(), store] {
+                                        Lane& waiting = self->lanes_[store];
+                                        waiting.timer = 0;
+                                        if (self->stopped_) return;
+                                        waiting.trial = true;
+                                        self->pump(store);
+                                        self->parts_.usable(store);
+                                      });
 }
 
 bool Lanes::may_try(std::size_t store) const {
@@ -120,7 +132,8 @@ std::vector<AggregationNumber> Lanes::owed(std::size_t store) const {
 
 void Lanes::describe(std::vector<LaneState>& states) const {
   if (states.empty()) {
-    for (store::Store* store : parts_.stores) states.push_back({.name = store->name(), .reason = {}});
+    for (store::Store* store : parts_.stores)
+      states.push_back({.name = store->name(), .reason = {}});
   }
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const Lane& lane = lanes_[i];

@@ -1,10 +1,12 @@
 // File: tlog/flush/lanes.h
-// Lanes: what is owed to each store, in the order of numbers, and how the store does. A put that fails goes back into its
-// lane; a lane that fails waits with exponential back-off and jitter, then tries ONE put before it goes on: nothing
-// spins when stores are gone, and everything resumes by itself.
+// Lanes: what is owed to each store, in the order of numbers, and how the store does. A put that
+// fails goes back into its lane; a lane that fails waits with exponential back-off and jitter, then
+// tries ONE put before it goes on: nothing spins when stores are gone, and everything resumes by
+// itself.
 //
 // Threading: the loop's thread only.
-// Lifetime: an item's bytes live until its put has answered, whatever happens to the writer meanwhile.
+// Lifetime: an item's bytes live until its put has answered, whatever happens to the writer
+// meanwhile.
 #pragma once
 
 #include <functional>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "tlog/base/clock.h"
+#include "tlog/base/log.h"
 #include "tlog/flush/backoff.h"
 #include "tlog/io/loop.h"
 #include "tlog/shard/shard.h"
@@ -35,25 +38,30 @@ struct PutItem {
 struct LaneState {
   std::string name;
   bool failing = false;
-  std::string reason;                    // of the last failure
-  std::uint64_t waiting_since_ns = 0;    // monotonic, of the oldest put that has not answered; 0: none
+  std::string reason;  // of the last failure
+  std::uint64_t waiting_since_ns =
+      0;  // monotonic, of the oldest put that has not answered; 0: none
 };
 
 class Lanes : public std::enable_shared_from_this<Lanes> {
  public:
   struct Parts {
+    std::string vdisk;
     std::vector<store::Store*> stores;
+    Logger* logger = nullptr;
     io::Loop* loop = nullptr;
     const Clock* clock = nullptr;
     Random* random = nullptr;
     std::uint64_t lane_bytes_max = 0;  // in flight per store
     // A put has answered: with success, or with a failure after which it is queued again.
     std::function<void(AggregationNumber, unsigned index, bool stored)> answered;
-    std::function<void(std::size_t store)> usable;  // a store that failed is to be tried, or works again
+    std::function<void(std::size_t store)>
+        usable;  // a store that failed is to be tried, or works again
   };
   explicit Lanes(Parts parts);
 
-  void enqueue(std::size_t store, AggregationNumber number, unsigned index, std::shared_ptr<PutItem> item);
+  void enqueue(std::size_t store, AggregationNumber number, unsigned index,
+               std::shared_ptr<PutItem> item);
   void forget(std::size_t store, AggregationNumber number);  // a queued one; not one in flight
   void pump();
   void hurry();
@@ -64,10 +72,13 @@ class Lanes : public std::enable_shared_from_this<Lanes> {
   void report(std::size_t store, const Status& status);
 
   bool failing(std::size_t store) const { return lanes_[store].failing; }
-  bool idle(std::size_t store) const { return lanes_[store].queued.empty() && lanes_[store].in_flight.empty(); }
+  bool idle(std::size_t store) const {
+    return lanes_[store].queued.empty() && lanes_[store].in_flight.empty();
+  }
   // Numbers that are queued or in flight.
   std::vector<AggregationNumber> owed(std::size_t store) const;
-  void describe(std::vector<LaneState>& states) const;  // brings `states` up to date; cheap when little changes
+  void describe(std::vector<LaneState>& states)
+      const;  // brings `states` up to date; cheap when little changes
 
  private:
   struct Owed {
@@ -87,7 +98,8 @@ class Lanes : public std::enable_shared_from_this<Lanes> {
   };
   void pump(std::size_t store);
   void issue(std::size_t store, AggregationNumber number, Owed owed);
-  void put_answered(std::size_t store, AggregationNumber number, const Owed& owed, const Status& status);
+  void put_answered(std::size_t store, AggregationNumber number, const Owed& owed,
+                    const Status& status);
   void note_health(std::size_t store, const Status& status);
 
   const Parts parts_;

@@ -14,8 +14,6 @@
 namespace tlog::flush {
 namespace {
 
-constexpr std::chrono::seconds kClaimTimeout{10};
-
 std::string writer_name() {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
@@ -39,7 +37,8 @@ Status claim_and_wait(const std::shared_ptr<Core>& core) {
     });
   });
   {
-    const auto deadline = std::chrono::steady_clock::now() + kClaimTimeout;
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
     MutexLock lock(wait->mutex);
     while (!wait->done && std::chrono::steady_clock::now() < deadline) {
       wait->changed.wait_until(wait->mutex, deadline);
@@ -82,12 +81,13 @@ class Writer final : public LogWriter {
   LogWriterStatus status() const override { return core_->status(); }
 
   void close(std::uint64_t deadline_ns, std::function<void()> done) override {
-    core_->parts().loop->post([core = core_, closed = closed_, deadline_ns, done = std::move(done)] {
-      core->close(deadline_ns, [closed, done] {
-        closed->store(true);
-        done();
-      });
-    });
+    core_->parts().loop->post(
+        [core = core_, closed = closed_, deadline_ns, done = std::move(done)] {
+          core->close(deadline_ns, [closed, done] {
+            closed->store(true);
+            done();
+          });
+        });
   }
 
  private:
@@ -101,7 +101,8 @@ Status check_absent(const LogWriter::Parts& parts, const std::string& vdisk) {
   auto found = walk::read_metadata(vdisk, parts.stores);
   if (found) {
     return fail(Code::kAlreadyExists,
-                fmt::format("create vdisk '{}': it exists already, {} stores have its metadata", vdisk, found->copies));
+                fmt::format("create vdisk '{}': it exists already, {} stores have its metadata",
+                            vdisk, found->copies));
   }
   if (found.error().code() != Code::kNotFound) {
     return fail(found.error().within(fmt::format("create vdisk '{}'", vdisk)));
@@ -116,8 +117,9 @@ Status LogWriter::create(const Parts& parts, const format::VdiskFormat& format) 
   TLOG_TRY(shard::check(geometry));
   if (parts.stores.size() < geometry.total()) {
     return fail(Code::kInvalidArgument,
-                fmt::format("create vdisk '{}': {}+{} shards need {} stores, the cluster has {}", format.name,
-                            geometry.data, geometry.parity, geometry.total(), parts.stores.size()));
+                fmt::format("create vdisk '{}': {}+{} shards need {} stores, the cluster has {}",
+                            format.name, geometry.data, geometry.parity, geometry.total(),
+                            parts.stores.size()));
   }
   TLOG_TRY(check_absent(parts, format.name));
   format::Metadata metadata;
@@ -144,14 +146,21 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
                              .writer = writer_name()});
   ++metadata.generation;
   // What an unreadable newest aggregation has left behind is written anew, also in the index.
-  metadata.index_pages = std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
+  metadata.index_pages =
+      std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
   std::erase_if(metadata.last, [&](const auto& known) { return known.number > head.number; });
+  if (parts.logger == nullptr) parts.logger = &null_logger();
+  std::unique_ptr<HintsFile> hints;
+  if (!parts.hints_path.empty()) {
+    TLOG_ASSIGN(hints, HintsFile::open(*parts.files, parts.hints_path, metadata.format.vdisk,
+                                       parts.stores.size()));
+  }
   io::Loop& loop = *parts.loop;
   auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
   if (Status claimed = claim_and_wait(core); !claimed) {
     return fail(claimed.error().within(fmt::format("open vdisk '{}' for writing", vdisk)));
   }
-  io::run_on(loop, [&] { core->start(); });
+  io::run_on(loop, [&] { core->start(std::move(hints)); });
   return std::unique_ptr<LogWriter>(std::make_unique<Writer>(std::move(core), epoch));
 }
 

@@ -1,12 +1,13 @@
 // File: tlog/flush/log_writer.h
-// Stores sealed aggregations: shards to k+m stores in parallel, committed at the write quorum min(k+m, k+1); what misses is
-// remembered (in memory and in a small hints file in the journal's directory) and retried until it is stored. Writes
-// index pages and metadata. Step 6 of a write's way.
+// Stores sealed aggregations: shards to k+m stores in parallel, committed at the write quorum
+// min(k+m, k+1); what misses is remembered (in memory and in a small hints file in the journal's
+// directory) and retried until it is stored. Writes index pages and metadata. Step 6 of a write's
+// way.
 //
 // Threading: every call from any thread; callbacks on the loop's thread.
 // Durability: `done` of append() says the aggregation and all before it are committed.
-// Errors: below quorum an append does not fail, it waits and retries with back-off; the writer is slowed down by the
-// journal that fills. status() says why it waits.
+// Errors: below quorum an append does not fail, it waits and retries with back-off; the writer is
+// slowed down by the journal that fills. status() says why it waits.
 #pragma once
 
 #include <functional>
@@ -44,28 +45,35 @@ class LogWriter {
     Logger* logger = nullptr;
     std::string hints_path;  // file that remembers missing shards across a crash
     std::uint64_t buffered_bytes_max = 64 * kMiB;
-    Random* random = &system_random();  // for the jitter of back-offs
-    // Optional: opening aggregations for the index, re-making lost shards; without it the loop's thread does that.
+    std::uint64_t open_timeout_ns = 10'000'000'000;  // of create() and open(), to reach a quorum
+    Random* random = &system_random();               // for the jitter of back-offs
+    // Optional: opening aggregations for the index, re-making lost shards; without it the loop's
+    // thread does that.
     io::Workers* workers = nullptr;
     // Optional, on the loop's thread: may_append() was false and is true again.
     std::function<void()> on_room;
   };
-  // Creates the metadata of a new vdisk on a quorum of stores. kAlreadyExists when it exists, kCorruption when stores have
-  // anything else of it. Waits, as open() does: not on the loop's thread.
+  // Creates the metadata of a new vdisk on a quorum of stores. kAlreadyExists when it exists,
+  // kCorruption when stores have anything else of it. Waits, as open() does: not on the loop's
+  // thread.
   static Status create(const Parts& parts, const format::VdiskFormat& format);
   // Claims the next epoch (metadata on a quorum) and continues behind `head`.
-  static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata, const walk::LogHead& head);
+  static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata,
+                                                 const walk::LogHead& head);
   virtual ~LogWriter() = default;
 
   virtual Epoch epoch() const = 0;
-  // Aggregations are appended in the order of their numbers; `reference` describes it for pages and hints.
+  // Aggregations are appended in the order of their numbers; `reference` describes it for pages and
+  // hints.
   virtual void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
                       std::function<void(Status)> done) = 0;
-  virtual bool may_append() const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
+  virtual bool may_append()
+      const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
   virtual LogWriterStatus status() const = 0;
-  // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of stores that work, writes
-  // the metadata's head hint, then calls `done`: no store is called any more. Appends that are not committed
-  // by then are answered with kShutdown. Destroying the writer without it stops at once (the loop must run).
+  // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of
+  // stores that work, writes the metadata's head hint, then calls `done`: no store is called any
+  // more. Appends that are not committed by then are answered with kShutdown. Destroying the writer
+  // without it stops at once (the loop must run).
   virtual void close(std::uint64_t deadline_ns, std::function<void()> done) = 0;
 };
 

@@ -20,9 +20,8 @@ void MetadataKeeper::send(std::size_t store) {
   channel.in_flight = true;
   parts_.stores[store]->put(
       format::metadata_key(parts_.vdisk), {encoded_->span()}, {.urgent = true},
-      [self = shared_from_this(), store, generation = generation_, bytes = encoded_](Status status) {
-        self->answered(store, generation, status);
-      });
+      [self = shared_from_this(), store, generation = generation_,
+       bytes = encoded_](Status status) { self->answered(store, generation, status); });
 }
 
 void MetadataKeeper::answered(std::size_t store, std::uint64_t generation, const Status& status) {
@@ -38,10 +37,11 @@ void MetadataKeeper::answered(std::size_t store, std::uint64_t generation, const
     return;
   }
   channel.reason = status.error().message();
-  channel.timer = parts_.loop->add_timer(channel.backoff.next_ns(*parts_.random), [self = shared_from_this(), store] {
-    self->channels_[store].timer = 0;
-    self->send(store);
-  });
+  channel.timer = parts_.loop->add_timer(channel.backoff.next_ns(*parts_.random),
+                                         [self = shared_from_this(), store] {
+                                           self->channels_[store].timer = 0;
+                                           self->send(store);
+                                         });
 }
 
 void MetadataKeeper::check_quorum() {
@@ -78,7 +78,8 @@ std::string MetadataKeeper::describe() const {
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", parts_.stores[i]->name(),
                            channels_[i].reason.empty() ? "no answer yet" : channels_[i].reason);
   }
-  return fmt::format("{} of {} stores reachable, {} needed: {}", good, channels_.size(), parts_.quorum, reasons);
+  return fmt::format("{} of {} stores reachable, {} needed: {}", good, channels_.size(),
+                     parts_.quorum, reasons);
 }
 
 }  // namespace tlog::flush

@@ -1,7 +1,8 @@
 // File: tlog/flush/metadata_keeper.h
-// MetadataKeeper: brings the newest generation of the metadata to every store. At most one write per store is under way;
-// when it ends, the newest generation follows if it is not the one just written, so that a store never ends with an
-// older one. A store that fails is tried again with back-off until it has the newest.
+// MetadataKeeper: brings the newest generation of the metadata to every store. At most one write
+// per store is under way; when it ends, the newest generation follows if it is not the one just
+// written, so that a store never ends with an older one. A store that fails is tried again with
+// back-off until it has the newest.
 //
 // Threading: the loop's thread only.
 #pragma once
@@ -27,7 +28,8 @@ class MetadataKeeper : public std::enable_shared_from_this<MetadataKeeper> {
     io::Loop* loop = nullptr;
     Random* random = nullptr;
   };
-  explicit MetadataKeeper(Parts parts) : parts_(std::move(parts)), channels_(parts_.stores.size()) {}
+  explicit MetadataKeeper(Parts parts)
+      : parts_(std::move(parts)), channels_(parts_.stores.size()) {}
 
   // `on_quorum` when a quorum of stores has this generation or a newer one.
   void publish(const format::Metadata& metadata, std::function<void()> on_quorum);

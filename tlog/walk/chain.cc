@@ -7,8 +7,9 @@ namespace tlog::walk {
 namespace {
 
 tl::unexpected<Error> broken(const format::AggregationReference& now, const std::string& why) {
-  return fail(Code::kCorruption, fmt::format("aggregation {} (epoch {}, sequences {}-{}): {}", now.number,
-                                             now.epoch, now.first_sequence, now.last_sequence, why));
+  return fail(Code::kCorruption,
+              fmt::format("aggregation {} (epoch {}, sequences {}-{}): {}", now.number, now.epoch,
+                          now.first_sequence, now.last_sequence, why));
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ Status Chain::check_alone(const format::AggregationReference& now) const {
   return {};
 }
 
-Status Chain::check_link(const seal::Opened& opened, const format::AggregationReference& now) const {
+Status Chain::check_link(const seal::Opened& opened,
+                         const format::AggregationReference& now) const {
   if (now.number != last_->number + 1) {
     return broken(now, fmt::format("follows aggregation {}", last_->number));
   }

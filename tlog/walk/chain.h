@@ -10,7 +10,8 @@
 
 namespace tlog::walk {
 
-// The epoch whose writer stored aggregation `number`: a later epoch that began at or before it supersedes an earlier.
+// The epoch whose writer stored aggregation `number`: a later epoch that began at or before it
+// supersedes an earlier.
 Epoch epoch_of(const format::Metadata& metadata, AggregationNumber number);
 
 format::AggregationReference reference_of(const seal::Opened& opened);
@@ -19,7 +20,8 @@ class Chain {
  public:
   explicit Chain(const format::Metadata& metadata) : metadata_(metadata) {}
 
-  // Accepts `opened` as the next link, or says what is wrong with it (kCorruption, naming the position).
+  // Accepts `opened` as the next link, or says what is wrong with it (kCorruption, naming the
+  // position).
   Status append(const seal::Opened& opened);
   const std::optional<format::AggregationReference>& last() const { return last_; }
 

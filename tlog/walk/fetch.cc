@@ -40,9 +40,8 @@ void Fetch::begin() {
 }
 
 unsigned Fetch::count(State state) const {
-  return static_cast<unsigned>(std::count_if(slots_.begin(), slots_.end(), [state](const Slot& slot) {
-    return slot.state == state;
-  }));
+  return static_cast<unsigned>(std::count_if(
+      slots_.begin(), slots_.end(), [state](const Slot& slot) { return slot.state == state; }));
 }
 
 Fetch::Next Fetch::decide(unsigned extra) {
@@ -63,7 +62,8 @@ Fetch::Next Fetch::decide(unsigned extra) {
     ++asked;
   }
   if (!verifying_ && asked == 0) {
-    // Nobody is left to ask. The verifier has the last word on what is here, so that the counts are true.
+    // Nobody is left to ask. The verifier has the last word on what is here, so that the counts are
+    // true.
     if (arrived > 0) {
       next.verify = verifying_ = true;
     } else {
@@ -113,8 +113,8 @@ void Fetch::verify_one(unsigned index, Slot& slot) const {
     return wrong(fmt::format("belongs to vdisk {}", view->identity.vdisk.text()));
   }
   if (view->identity.epoch != epoch_ || view->identity.number != number_) {
-    return wrong(fmt::format("is of aggregation {}, epoch {}", view->identity.number,
-                             view->identity.epoch));
+    return wrong(
+        fmt::format("is of aggregation {}, epoch {}", view->identity.number, view->identity.epoch));
   }
   if (view->geometry != place_->geometry) {
     return wrong(fmt::format("is one of {}+{}", view->geometry.data, view->geometry.parity));
@@ -182,14 +182,23 @@ FetchCounts Fetch::counts() const {
   for (unsigned i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     switch (slot.state) {
-      case State::kIntact: ++counts.intact; continue;
-      case State::kAbsent: ++counts.absent; break;
-      case State::kWrong: ++counts.wrong; break;
-      case State::kUnreachable: ++counts.unreachable; break;
-      default: continue;
+      case State::kIntact:
+        ++counts.intact;
+        continue;
+      case State::kAbsent:
+        ++counts.absent;
+        break;
+      case State::kWrong:
+        ++counts.wrong;
+        break;
+      case State::kUnreachable:
+        ++counts.unreachable;
+        break;
+      default:
+        continue;
     }
-    counts.why += fmt::format("{}{}: shard {}: {}", counts.why.empty() ? "" : "; ",
-                              store(i).name(), i, slot.why);
+    counts.why += fmt::format("{}{}: shard {}: {}", counts.why.empty() ? "" : "; ", store(i).name(),
+                              i, slot.why);
   }
   return counts;
 }
@@ -235,7 +244,7 @@ void Fetch::finish_failed() {
   if (!done) return;
   const unsigned k = place_->geometry.data;
   Code code = agreeing + counted.unreachable >= k && counted.unreachable > 0 ? Code::kUnavailable
-                                                                              : Code::kCorruption;
+                                                                             : Code::kCorruption;
   done(fail(code, fmt::format("{} of {} needed shards are readable: {}", agreeing, k, counted.why)),
        counted);
 }

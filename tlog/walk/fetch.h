@@ -1,11 +1,12 @@
 // File: tlog/walk/fetch.h
-// Fetch: gets the sealed bytes of ONE aggregation from its stores: k shards at once, the data shards first, and further
-// ones for each that is missing or wrong. Every shard is verified and must agree with the others; nothing is
-// believed because of where it was found.
+// Fetch: gets the sealed bytes of ONE aggregation from its stores: k shards at once, the data
+// shards first, and further ones for each that is missing or wrong. Every shard is verified and
+// must agree with the others; nothing is believed because of where it was found.
 //
-// Threading: replies come on the loop's thread; verifying and decoding run wherever `run` puts them. `done` is called
-// exactly once, from any of these threads, unless cancel() came first.
-// Errors: kUnavailable when shards that could not be asked for might be enough, kCorruption when not.
+// Threading: replies come on the loop's thread; verifying and decoding run wherever `run` puts
+// them. `done` is called exactly once, from any of these threads, unless cancel() came first.
+// Errors: kUnavailable when shards that could not be asked for might be enough, kCorruption when
+// not.
 #pragma once
 
 #include <functional>
@@ -46,7 +47,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
   static std::shared_ptr<Fetch> start(std::shared_ptr<const LogPlace> place, Epoch epoch,
                                       AggregationNumber number, Run run, Done done);
 
-  void hedge();    // somebody waits: asks for all shards that were not asked for, and distrusts the slow stores
+  void hedge();    // somebody waits: asks for all shards that were not asked for, and distrusts the
+                   // slow stores
   void give_up();  // what has not answered counts as unreachable
   void cancel();   // `done` is not called any more
 
@@ -59,7 +61,8 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     std::string why;
   };
 
-  Fetch(std::shared_ptr<const LogPlace> place, Epoch epoch, AggregationNumber number, Run run, Done done);
+  Fetch(std::shared_ptr<const LogPlace> place, Epoch epoch, AggregationNumber number, Run run,
+        Done done);
   void begin();
   void reply(unsigned index, Result<Buffer> value);
   // What to do next; call with the lock held, then act() without it.

@@ -1,7 +1,8 @@
 // File: tlog/walk/gather.h
-// Gather: waits for the answers of several stores that were asked at once. The answers arrive on the loop's thread; one
-// other thread waits for them, never longer than a deadline. An answer that comes later finds memory that still lives.
-// Threading: slot() callbacks from any thread; wait() and the rest from one thread that is not the loop's.
+// Gather: waits for the answers of several stores that were asked at once. The answers arrive on
+// the loop's thread; one other thread waits for them, never longer than a deadline. An answer that
+// comes later finds memory that still lives. Threading: slot() callbacks from any thread; wait()
+// and the rest from one thread that is not the loop's.
 #pragma once
 
 #include <chrono>

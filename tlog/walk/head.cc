@@ -21,8 +21,8 @@ enum class Verdict { kStored, kAbsent, kUndecided };
 
 Verdict judge(const Presence& presence, const shard::Geometry& geometry) {
   if (presence.present >= geometry.data) return Verdict::kStored;
-  // Committed means at write_quorum() stores. What cannot have been there was not committed: the next writer, in
-  // an epoch of its own, writes this number anew.
+  // Committed means at write_quorum() stores. What cannot have been there was not committed: the
+  // next writer, in an epoch of its own, writes this number anew.
   if (presence.present + presence.unknown < write_quorum(geometry)) return Verdict::kAbsent;
   return Verdict::kUndecided;
 }
@@ -42,11 +42,11 @@ Presence count(const LogPlace& place, const std::vector<bool>& forgetful, Aggreg
     const bool absent = answer && answer->error().code() == Code::kNotFound;
     if (absent && !forgetful[store]) continue;
     ++presence.unknown;
-    presence.unreachable +=
-        fmt::format("{}{}: {}", presence.unreachable.empty() ? "" : "; ", place.stores[store]->name(),
-                    absent   ? "was wiped"
-                    : answer ? answer->error().message()
-                             : "no answer in time");
+    presence.unreachable += fmt::format("{}{}: {}", presence.unreachable.empty() ? "" : "; ",
+                                        place.stores[store]->name(),
+                                        absent   ? "was wiped"
+                                        : answer ? answer->error().message()
+                                                 : "no answer in time");
   }
   return presence;
 }
@@ -58,7 +58,8 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
   for (unsigned j = 0; j < kProbeBatch; ++j) {
     const AggregationNumber number = first + j;
     const std::string key = format::shard_key(place.vdisk, epoch_of(metadata, number), number);
-    for (unsigned i = 0; i < total; ++i) place.store_for(number, i).stat(key, gather.slot(j * total + i));
+    for (unsigned i = 0; i < total; ++i)
+      place.store_for(number, i).stat(key, gather.slot(j * total + i));
   }
   auto presences = [&](const Answers& answers) {
     std::vector<Presence> all;
@@ -67,13 +68,15 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
     }
     return all;
   };
-  Answers answers = gather.wait([&](const Answers& so_far) {
-    for (unsigned j = 0; j < kProbeBatch; ++j) {
-      Presence presence = count(place, forgetful, first + j, so_far, j * total);
-      if (judge(presence, place.geometry) == Verdict::kUndecided) return false;
-    }
-    return true;
-  }, std::chrono::nanoseconds(0));
+  Answers answers = gather.wait(
+      [&](const Answers& so_far) {
+        for (unsigned j = 0; j < kProbeBatch; ++j) {
+          Presence presence = count(place, forgetful, first + j, so_far, j * total);
+          if (judge(presence, place.geometry) == Verdict::kUndecided) return false;
+        }
+        return true;
+      },
+      std::chrono::nanoseconds(0));
   return presences(answers);
 }
 
@@ -91,17 +94,19 @@ Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metada
         continue;
       }
       if (verdict == Verdict::kUndecided) {
-        return fail(Code::kUnavailable,
-                    fmt::format("open log: vdisk '{}': whether aggregation {} was stored is undecided: {} "
-                                "of {} needed shards answer; bring back: {}",
-                                place.vdisk, number + 1, batch[j].present, place.geometry.data,
-                                batch[j].unreachable));
+        return fail(
+            Code::kUnavailable,
+            fmt::format("open log: vdisk '{}': whether aggregation {} was stored is undecided: {} "
+                        "of {} needed shards answer; bring back: {}",
+                        place.vdisk, number + 1, batch[j].present, place.geometry.data,
+                        batch[j].unreachable));
       }
       for (unsigned later = j + 1; later < batch.size(); ++later) {
         if (judge(batch[later], place.geometry) != Verdict::kStored) continue;
-        logger.warning(fmt::format("event=log_tail_gap vdisk={} number={} later={} reason=\"the log ends before "
-                                   "an aggregation that was never committed\"",
-                                   place.vdisk, number + 1, number + 1 + later - j));
+        logger.warning(fmt::format(
+            "event=log_tail_gap vdisk={} number={} later={} reason=\"the log ends before "
+            "an aggregation that was never committed\"",
+            place.vdisk, number + 1, number + 1 + later - j));
         break;
       }
       return number;

@@ -1,8 +1,8 @@
 // File: tlog/walk/head.h
-// Finds how far a log goes: asks the stores for the shards of the next numbers, whose keys are predictable, from a number
-// on that is known to be stored. An aggregation that was committed is never taken for absent: too few answers are
-// an error, not the end of the log.
-// Threading: not from the loop's thread.
+// Finds how far a log goes: asks the stores for the shards of the next numbers, whose keys are
+// predictable, from a number on that is known to be stored. An aggregation that was committed is
+// never taken for absent: too few answers are an error, not the end of the log. Threading: not from
+// the loop's thread.
 #pragma once
 
 #include <vector>
@@ -18,8 +18,8 @@ struct ProbeOptions {
   std::vector<bool> forgetful;
 };
 
-// The last number behind `after` without a gap of which enough shards are stored to read it. kUnavailable when
-// stores that do not answer leave it undecided.
+// The last number behind `after` without a gap of which enough shards are stored to read it.
+// kUnavailable when stores that do not answer leave it undecided.
 Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metadata& metadata,
                                      const ProbeOptions& options, Logger& logger);
 

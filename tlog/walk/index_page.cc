@@ -15,19 +15,21 @@ std::string context(const Uuid& vdisk, std::uint64_t page) {
 
 }  // namespace
 
-Result<Buffer> seal_page(const seal::Sealer& sealer, const Uuid& vdisk, const format::IndexPage& page) {
+Result<Buffer> seal_page(const seal::Sealer& sealer, const Uuid& vdisk,
+                         const format::IndexPage& page) {
   return sealer.seal_blob(format::encode_index_page(page).span(), context(vdisk, page.page));
 }
 
-Result<format::IndexPage> open_page(const seal::Sealer& sealer, const Uuid& vdisk, std::uint64_t page,
-                                    ConstByteSpan stored) {
+Result<format::IndexPage> open_page(const seal::Sealer& sealer, const Uuid& vdisk,
+                                    std::uint64_t page, ConstByteSpan stored) {
   TLOG_ASSIGN(Buffer plain, sealer.open_blob(stored, context(vdisk, page)));
   TLOG_ASSIGN(format::IndexPage decoded, format::decode_index_page(plain.span()));
   bool dense = decoded.page == page && decoded.entries.size() == kIndexPageAggregations;
   for (std::size_t i = 0; dense && i < decoded.entries.size(); ++i) {
     dense = decoded.entries[i].number == page_first(page) + i;
   }
-  if (!dense) return fail(Code::kCorruption, fmt::format("index page {}: lists other aggregations", page));
+  if (!dense)
+    return fail(Code::kCorruption, fmt::format("index page {}: lists other aggregations", page));
   return decoded;
 }
 

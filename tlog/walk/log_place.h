@@ -1,6 +1,6 @@
 // File: tlog/walk/log_place.h
-// LogPlace: which vdisk's log it is and which stores keep it, shared by all who read it at the same time.
-// Threading: const after it was made, except for the marks of poor stores, which are atomics.
+// LogPlace: which vdisk's log it is and which stores keep it, shared by all who read it at the same
+// time. Threading: const after it was made, except for the marks of poor stores, which are atomics.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,11 @@ namespace tlog::walk {
 inline unsigned write_quorum(const shard::Geometry& geometry) {
   return std::min(geometry.total(), geometry.data + 1);
 }
-// How many stores must have a generation of the metadata before it counts: a majority, and never fewer than shards.
+// How many stores must have a generation of the metadata before it counts: a majority, and never
+// fewer than shards.
 inline std::size_t metadata_quorum(std::size_t stores, const shard::Geometry& geometry) {
-  return std::max<std::size_t>(stores / 2 + 1, std::min<std::size_t>(stores, write_quorum(geometry)));
+  return std::max<std::size_t>(stores / 2 + 1,
+                               std::min<std::size_t>(stores, write_quorum(geometry)));
 }
 inline shard::Geometry geometry_of(const format::VdiskFormat& format) {
   return {.data = format.data_shards, .parity = format.parity_shards};

@@ -43,8 +43,10 @@ class Reader final : public LogReader {
   Result<format::AggregationReference> reference(AggregationNumber number);
   const format::IndexPage* page(std::uint64_t page);
   Error at(AggregationNumber number, const Chain& chain, const Error& error) const;
-  // The first number in [1, head] of which `holds` is true, which it must be of all behind it; head+1 when of none.
-  Result<AggregationNumber> first_that(const std::function<bool(const format::AggregationReference&)>& holds);
+  // The first number in [1, head] of which `holds` is true, which it must be of all behind it;
+  // head+1 when of none.
+  Result<AggregationNumber> first_that(
+      const std::function<bool(const format::AggregationReference&)>& holds);
 
   const Parts parts_;
   std::shared_ptr<const LogPlace> place_;
@@ -58,17 +60,19 @@ Status Reader::check_metadata(const MetadataSurvey& survey) const {
   const seal::KeyId& ours = parts_.sealer->key_id();
   if (!std::equal(ours.bytes.begin(), ours.bytes.end(), survey.metadata.key_id.begin(),
                   survey.metadata.key_id.end())) {
-    return fail(Code::kWrongKey,
-                fmt::format("open log: vdisk '{}': it is sealed with the key {}, this is the key {}; use the "
-                            "key file that the vdisk was created with",
-                            parts_.vdisk, to_hex(std::as_bytes(std::span(survey.metadata.key_id))), ours.hex()));
+    return fail(
+        Code::kWrongKey,
+        fmt::format(
+            "open log: vdisk '{}': it is sealed with the key {}, this is the key {}; use the "
+            "key file that the vdisk was created with",
+            parts_.vdisk, to_hex(std::as_bytes(std::span(survey.metadata.key_id))), ours.hex()));
   }
   TLOG_TRY(shard::check(geometry_of(format)));
   if (parts_.stores.size() < geometry_of(format).total()) {
     return fail(Code::kInvalidArgument,
-                fmt::format("open log: vdisk '{}': {}+{} shards need {} stores, the cluster has {}", parts_.vdisk,
-                            format.data_shards, format.parity_shards, geometry_of(format).total(),
-                            parts_.stores.size()));
+                fmt::format("open log: vdisk '{}': {}+{} shards need {} stores, the cluster has {}",
+                            parts_.vdisk, format.data_shards, format.parity_shards,
+                            geometry_of(format).total(), parts_.stores.size()));
   }
   return {};
 }
@@ -76,7 +80,8 @@ Status Reader::check_metadata(const MetadataSurvey& survey) const {
 Status Reader::load() {
   TLOG_ASSIGN(MetadataSurvey survey, survey_metadata(parts_.vdisk, parts_.stores));
   for (const std::string& warning : survey.warnings) {
-    parts_.logger->warning(fmt::format("event=log_metadata vdisk={} reason=\"{}\"", parts_.vdisk, warning));
+    parts_.logger->warning(
+        fmt::format("event=log_metadata vdisk={} reason=\"{}\"", parts_.vdisk, warning));
   }
   TLOG_TRY(check_metadata(survey));
   if (!place_ || place_->uuid != survey.metadata.format.vdisk) {
@@ -115,8 +120,9 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
   }
   // Whoever claimed the newest epoch had found everything before its first number stored.
   after = std::max(after, metadata_.epochs.back().first_number - 1);
-  TLOG_ASSIGN(AggregationNumber number,
-              probe_head(*place_, metadata_, {.after = after, .forgetful = lacking}, *parts_.logger));
+  TLOG_ASSIGN(
+      AggregationNumber number,
+      probe_head(*place_, metadata_, {.after = after, .forgetful = lacking}, *parts_.logger));
   for (unsigned attempt = 0; number > 0; ++attempt, --number) {
     Found found = read_one(number);
     Chain chain(metadata_);
@@ -132,10 +138,11 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
     if (committed && (good.error().code() != Code::kCorruption || attempt + 1 >= kReferencesKept)) {
       return fail(at(number, Chain(metadata_), good.error()));
     }
-    parts_.logger->error(fmt::format(
-        "event=log_head_unreadable vdisk={} number={} committed={} reason=\"{}\" action=\"the log is taken to end "
-        "before it\"",
-        parts_.vdisk, number, committed, good.error().message()));
+    parts_.logger->error(
+        fmt::format("event=log_head_unreadable vdisk={} number={} committed={} reason=\"{}\" "
+                    "action=\"the log is taken to end "
+                    "before it\"",
+                    parts_.vdisk, number, committed, good.error().message()));
   }
   set_head(nullptr);
   return {};
@@ -151,12 +158,13 @@ Found Reader::read_one(AggregationNumber number) const {
 Error Reader::at(AggregationNumber number, const Chain& chain, const Error& error) const {
   std::string sequence =
       chain.last() ? fmt::format(", sequence {}", chain.last()->last_sequence + 1) : std::string();
-  return Error(error.code(), fmt::format("read log: vdisk '{}': aggregation {} (epoch {}{}): {}", parts_.vdisk, number,
-                                         epoch_of(metadata_, number), sequence, error.message()));
+  return Error(error.code(),
+               fmt::format("read log: vdisk '{}': aggregation {} (epoch {}{}): {}", parts_.vdisk,
+                           number, epoch_of(metadata_, number), sequence, error.message()));
 }
 
-// A walk that begins in the middle checks the first link too. When the aggregation before cannot be read, the caller
-// who chose to begin behind it knows that, or will.
+// A walk that begins in the middle checks the first link too. When the aggregation before cannot be
+// read, the caller who chose to begin behind it knows that, or will.
 Result<Chain> Reader::chain_before(AggregationNumber first) const {
   Chain chain(metadata_);
   if (first <= 1) return chain;
@@ -165,8 +173,8 @@ Result<Chain> Reader::chain_before(AggregationNumber first) const {
                                : Status(fail(std::move(before.visited).error()));
   if (good) return chain;
   if (good.error().code() != Code::kCorruption) return fail(at(first - 1, chain, good.error()));
-  parts_.logger->warning(fmt::format("event=log_walk_unanchored vdisk={} first={} reason=\"{}\"", parts_.vdisk, first,
-                                     good.error().message()));
+  parts_.logger->warning(fmt::format("event=log_walk_unanchored vdisk={} first={} reason=\"{}\"",
+                                     parts_.vdisk, first, good.error().message()));
   return Chain(metadata_);
 }
 
@@ -189,8 +197,9 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
     refill();
     if (!found.visited) return fail(at(number, chain, found.visited.error()));
     if (found.visited->shards_bad > 0) {
-      parts_.logger->warning(fmt::format("event=log_shards_bad vdisk={} number={} bad={} reason=\"{}\"", parts_.vdisk,
-                                         number, found.visited->shards_bad, found.counts.why));
+      parts_.logger->warning(
+          fmt::format("event=log_shards_bad vdisk={} number={} bad={} reason=\"{}\"", parts_.vdisk,
+                      number, found.visited->shards_bad, found.counts.why));
     }
     if (Status good = chain.append(found.visited->opened); !good) {
       return fail(at(number, chain, good.error()));
@@ -221,9 +230,10 @@ const format::IndexPage* Reader::page(std::uint64_t page) {
     if (opened) return &*(pages_[page] = std::move(*opened));
     why += fmt::format("{}{}: {}", why.empty() ? "" : "; ", store.name(), opened.error().message());
   }
-  parts_.logger->warning(fmt::format("event=index_page_unreadable vdisk={} page={} action=\"reading the log instead\" "
-                                     "reason=\"{}\"",
-                                     parts_.vdisk, page, why));
+  parts_.logger->warning(
+      fmt::format("event=index_page_unreadable vdisk={} page={} action=\"reading the log instead\" "
+                  "reason=\"{}\"",
+                  parts_.vdisk, page, why));
   pages_[page] = std::nullopt;
   return nullptr;
 }
@@ -260,9 +270,10 @@ Result<AggregationNumber> Reader::first_that(
 
 Result<AggregationNumber> Reader::find_sequence(Sequence sequence) {
   if (sequence == 0 || sequence > head_.sequence) {
-    return fail(Code::kNotFound, fmt::format("find sequence: vdisk '{}': {} is not in the log, which has the "
-                                             "sequences 1-{}",
-                                             parts_.vdisk, sequence, head_.sequence));
+    return fail(Code::kNotFound,
+                fmt::format("find sequence: vdisk '{}': {} is not in the log, which has the "
+                            "sequences 1-{}",
+                            parts_.vdisk, sequence, head_.sequence));
   }
   return first_that([sequence](const auto& known) { return known.last_sequence >= sequence; });
 }
@@ -272,7 +283,8 @@ Result<AggregationNumber> Reader::find_time(TimestampNs time) {
               first_that([time](const auto& known) { return known.last_timestamp > time; }));
   if (later > 1) return later - 1;
   return fail(Code::kNotFound,
-              fmt::format("find time: vdisk '{}': no aggregation ends at or before this time", parts_.vdisk));
+              fmt::format("find time: vdisk '{}': no aggregation ends at or before this time",
+                          parts_.vdisk));
 }
 
 }  // namespace

@@ -1,15 +1,17 @@
 // File: tlog/walk/log_reader.h
-// The one log walker. Recovery at open, tlogplay and the standby's catch-up read the log through it and through nothing
-// else: one decoder, one verifier, one place that knows the chain.
+// The one log walker. Recovery at open, tlogplay and the standby's catch-up read the log through it
+// and through nothing else: one decoder, one verifier, one place that knows the chain.
 //
-// open() reads the metadata (the newest generation that at least one store holds intact), checks the key id, and finds the true
-// head by probing shard keys forward from the hint. walk() visits aggregations in order; each is read from its stores
-// (k data shards first, others when one is missing or wrong), each shard verified, decoded, opened and checked against
-// the chain: `prev`, the next number, dense sequences, epochs that never go back.
+// open() reads the metadata (the newest generation that at least one store holds intact), checks
+// the key id, and finds the true head by probing shard keys forward from the hint. walk() visits
+// aggregations in order; each is read from its stores (k data shards first, others when one is
+// missing or wrong), each shard verified, decoded, opened and checked against the chain: `prev`,
+// the next number, dense sequences, epochs that never go back.
 //
-// Threading: one thread at a time per LogReader, neither the loop's nor one of `workers`, on which it reads ahead.
-// Errors: kNotFound no such vdisk in these stores; kWrongKey; kCorruption with the exact position (number, sequence)
-// and what is wrong; kUnavailable when stores that are not reachable might hold what is missing (never "the end").
+// Threading: one thread at a time per LogReader, neither the loop's nor one of `workers`, on which
+// it reads ahead. Errors: kNotFound no such vdisk in these stores; kWrongKey; kCorruption with the
+// exact position (number, sequence) and what is wrong; kUnavailable when stores that are not
+// reachable might hold what is missing (never "the end").
 #pragma once
 
 #include <functional>
@@ -30,13 +32,14 @@ struct LogHead {
   Epoch epoch = 0;
   Sequence sequence = 0;
   Hash256 hash;
-  TimestampNs timestamp = 0;     // of its newest record
+  TimestampNs timestamp = 0;  // of its newest record
 };
 
 struct WalkOptions {
   AggregationNumber first = 1;
-  AggregationNumber last = ~AggregationNumber{0};  // inclusive; ends at the head if that comes first
-  unsigned read_ahead = 8;                         // aggregations in flight; bounds the memory
+  AggregationNumber last =
+      ~AggregationNumber{0};  // inclusive; ends at the head if that comes first
+  unsigned read_ahead = 8;    // aggregations in flight; bounds the memory
 };
 
 // One aggregation, opened and verified. Valid during the visit only, unless moved from.
@@ -68,22 +71,25 @@ class LogReader {
 
   virtual Status walk(const WalkOptions& options, const Visitor& visitor) = 0;
 
-  // The aggregation that holds a sequence, or the last one whose records all are at or before a time: by index pages,
-  // then by walking the rest. kNotFound outside of the log's range.
+  // The aggregation that holds a sequence, or the last one whose records all are at or before a
+  // time: by index pages, then by walking the rest. kNotFound outside of the log's range.
   virtual Result<AggregationNumber> find_sequence(Sequence sequence) = 0;
   virtual Result<AggregationNumber> find_time(TimestampNs time) = 0;
 };
 
-// The newest intact metadata of a vdisk among the stores. kNotFound only when so many stores answered "absent" that no
-// quorum can have it; kCorruption when it is absent though other keys of the vdisk are there (it was wiped);
-// kUnavailable when too few stores answer to know the newest generation.
+// The newest intact metadata of a vdisk among the stores. kNotFound only when so many stores
+// answered "absent" that no quorum can have it; kCorruption when it is absent though other keys of
+// the vdisk are there (it was wiped); kUnavailable when too few stores answer to know the newest
+// generation.
 struct MetadataFound {
   format::Metadata metadata;
   unsigned copies = 0;
 };
-Result<MetadataFound> read_metadata(const std::string& vdisk, std::span<store::Store* const> stores);
+Result<MetadataFound> read_metadata(const std::string& vdisk,
+                                    std::span<store::Store* const> stores);
 
-// The store that keeps shard `index` of aggregation `number`: rotates, so that no store keeps only parity.
+// The store that keeps shard `index` of aggregation `number`: rotates, so that no store keeps only
+// parity.
 inline std::size_t store_of(AggregationNumber number, unsigned index, std::size_t stores) {
   return static_cast<std::size_t>((number + index) % stores);
 }

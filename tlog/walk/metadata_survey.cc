@@ -45,7 +45,8 @@ Tally take_answers(const std::string& vdisk, std::span<store::Store* const> stor
         ++tally.absent;
         survey.lacking[i] = true;
       } else {
-        add(error.code() == Code::kCorruption ? tally.corrupt : tally.unreachable, name, error.message());
+        add(error.code() == Code::kCorruption ? tally.corrupt : tally.unreachable, name,
+            error.message());
       }
     } else {
       auto copy = format::decode_metadata((*answers[i])->span());
@@ -62,7 +63,8 @@ Tally take_answers(const std::string& vdisk, std::span<store::Store* const> stor
   return tally;
 }
 
-// A vdisk whose metadata is gone while anything else of it is there must never be taken for a new one.
+// A vdisk whose metadata is gone while anything else of it is there must never be taken for a new
+// one.
 Status check_nothing_left(const std::string& vdisk, std::span<store::Store* const> stores) {
   Gather<std::vector<std::string>> gather(stores.size());
   for (std::size_t i = 0; i < stores.size(); ++i) {
@@ -73,24 +75,28 @@ Status check_nothing_left(const std::string& vdisk, std::span<store::Store* cons
   std::string unreachable;
   for (std::size_t i = 0; i < stores.size(); ++i) {
     if (!answers[i] || !*answers[i]) {
-      add(unreachable, stores[i]->name(), answers[i] ? answers[i]->error().message() : "no answer in time");
+      add(unreachable, stores[i]->name(),
+          answers[i] ? answers[i]->error().message() : "no answer in time");
       continue;
     }
     ++answered;
     if ((**answers[i]).empty()) continue;
-    return fail(Code::kCorruption,
-                fmt::format("open log: vdisk '{}': its shards exist in {} but its metadata does not; put "
-                            "the stores' contents back, or move what is left of the vdisk away to begin anew",
-                            vdisk, stores[i]->name()));
+    return fail(
+        Code::kCorruption,
+        fmt::format(
+            "open log: vdisk '{}': its shards exist in {} but its metadata does not; put "
+            "the stores' contents back, or move what is left of the vdisk away to begin anew",
+            vdisk, stores[i]->name()));
   }
   if (answered >= stores.size() / 2 + 1) return {};
-  return fail(Code::kUnavailable, fmt::format("open log: vdisk '{}': too few stores answer: {}", vdisk,
-                                              unreachable));
+  return fail(Code::kUnavailable,
+              fmt::format("open log: vdisk '{}': too few stores answer: {}", vdisk, unreachable));
 }
 
 }  // namespace
 
-Result<MetadataSurvey> survey_metadata(const std::string& vdisk, std::span<store::Store* const> stores) {
+Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
+                                       std::span<store::Store* const> stores) {
   const std::size_t n = stores.size();
   if (n == 0) return fail(Code::kInvalidArgument, "open log: no stores are configured");
   Gather<Buffer> gather(n);
@@ -120,21 +126,24 @@ Result<MetadataSurvey> survey_metadata(const std::string& vdisk, std::span<store
   // Every generation reached a quorum, so that this many answers include the newest.
   const std::size_t needed = n - metadata_quorum(n, geometry_of(survey.metadata.format)) + 1;
   if (tally.intact + tally.absent < needed) {
-    return fail(tally.unreachable.empty() ? Code::kCorruption : Code::kUnavailable,
-                fmt::format("open log: vdisk '{}': {} of {} stores answer with metadata, {} needed: {}", vdisk,
-                            tally.intact, n, needed, all));
+    return fail(
+        tally.unreachable.empty() ? Code::kCorruption : Code::kUnavailable,
+        fmt::format("open log: vdisk '{}': {} of {} stores answer with metadata, {} needed: {}",
+                    vdisk, tally.intact, n, needed, all));
   }
   if (!tally.corrupt.empty()) survey.warnings.push_back("metadata is corrupt in " + tally.corrupt);
   if (!tally.unreachable.empty()) survey.warnings.push_back("not reachable: " + tally.unreachable);
   for (std::size_t i = 0; i < n; ++i) {
     if (survey.lacking[i]) {
-      survey.warnings.push_back(stores[i]->name() + " has no metadata of the vdisk: it is new or was wiped");
+      survey.warnings.push_back(stores[i]->name() +
+                                " has no metadata of the vdisk: it is new or was wiped");
     }
   }
   return survey;
 }
 
-Result<MetadataFound> read_metadata(const std::string& vdisk, std::span<store::Store* const> stores) {
+Result<MetadataFound> read_metadata(const std::string& vdisk,
+                                    std::span<store::Store* const> stores) {
   TLOG_ASSIGN(MetadataSurvey survey, survey_metadata(vdisk, stores));
   return MetadataFound{.metadata = std::move(survey.metadata), .copies = survey.copies};
 }

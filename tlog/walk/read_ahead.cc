@@ -48,14 +48,13 @@ struct ReadAhead::Slot {
 namespace {
 
 Result<Visited> open_fetched(const seal::Sealer& sealer, const LogPlace& place, Fetched fetched) {
-  const seal::Expected expected{.vdisk = place.uuid,
-                                .epoch = fetched.identity.epoch,
-                                .number = fetched.identity.number};
+  const seal::Expected expected{
+      .vdisk = place.uuid, .epoch = fetched.identity.epoch, .number = fetched.identity.number};
   TLOG_ASSIGN(auto opened, sealer.open(fetched.decoded.pieces, expected));
   if (opened.hash != fetched.identity.aggregation_hash) {
-    return fail(Code::kCorruption, fmt::format("its shards name the hash {}, its contents have {}",
-                                               fetched.identity.aggregation_hash.hex(),
-                                               opened.hash.hex()));
+    return fail(Code::kCorruption,
+                fmt::format("its shards name the hash {}, its contents have {}",
+                            fetched.identity.aggregation_hash.hex(), opened.hash.hex()));
   }
   return Visited{.opened = std::move(opened),
                  .stored_bytes = fetched.stored_bytes,
@@ -91,9 +90,8 @@ void ReadAhead::start(Epoch epoch, AggregationNumber number) {
     state->leave();
   };
   auto done = [state = state_, slot, place = place_](Result<Fetched> fetched, FetchCounts counts) {
-    Result<Visited> visited =
-        fetched ? open_fetched(state->sealer, *place, std::move(*fetched))
-                : Result<Visited>(fail(std::move(fetched).error()));
+    Result<Visited> visited = fetched ? open_fetched(state->sealer, *place, std::move(*fetched))
+                                      : Result<Visited>(fail(std::move(fetched).error()));
     MutexLock lock(state->mutex);
     slot->found.emplace(Found{std::move(visited), std::move(counts)});
     state->changed.notify_all();

@@ -1,8 +1,8 @@
 // File: tlog/walk/read_ahead.h
-// ReadAhead: several aggregations on their way at once, handed out in the order in which they were asked for. Fetching
-// runs on the loop, verifying, decoding and opening on the workers. What it holds is bounded by who starts them.
-// Threading: start() and next() from one thread, which must be neither the loop's nor one of the workers.
-// Errors: those of Fetch and of Sealer::open().
+// ReadAhead: several aggregations on their way at once, handed out in the order in which they were
+// asked for. Fetching runs on the loop, verifying, decoding and opening on the workers. What it
+// holds is bounded by who starts them. Threading: start() and next() from one thread, which must be
+// neither the loop's nor one of the workers. Errors: those of Fetch and of Sealer::open().
 #pragma once
 
 #include <deque>
@@ -23,7 +23,8 @@ struct Found {
 
 class ReadAhead {
  public:
-  ReadAhead(std::shared_ptr<const LogPlace> place, const seal::Sealer& sealer, io::Workers& workers);
+  ReadAhead(std::shared_ptr<const LogPlace> place, const seal::Sealer& sealer,
+            io::Workers& workers);
   ~ReadAhead();  // waits for what the workers are doing, not for the stores
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;

@@ -1,0 +1,177 @@
+// File: tlog/flush/repair.cc
+#include "tlog/flush/repair.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace tlog::flush {
+namespace {
+
+constexpr std::size_t kJobsMax = 8;  // each may hold one aggregation in memory
+
+// The shards of an aggregation anew, from what was read of it.
+std::shared_ptr<const shard::ShardSet> encode_again(const walk::LogPlace& place,
+                                                    const walk::Fetched& fetched) {
+  const auto length = static_cast<std::size_t>(fetched.sealed_length);
+  const std::size_t room = shard::tail_room(place.geometry, length);
+  Buffer sealed(length + room);
+  std::size_t at = 0;
+  for (ConstByteSpan piece : fetched.decoded.pieces) {
+    std::memcpy(sealed.data() + at, piece.data(), piece.size());
+    at += piece.size();
+  }
+  std::memset(sealed.data() + at, 0, sealed.size() - at);
+  return std::make_shared<const shard::ShardSet>(place.geometry, fetched.identity,
+                                                 std::move(sealed), length);
+}
+
+}  // namespace
+
+Repair::Repair(Parts parts)
+    : parts_(std::move(parts)),
+      missing_(parts_.place->stores.size()),
+      doubtful_(parts_.place->stores.size()),
+      cursor_(parts_.place->stores.size(), 0) {}
+
+void Repair::add_missing(std::size_t store, AggregationNumber number) {
+  missing_[store].insert(number);
+}
+
+void Repair::add_missing(std::size_t store, const NumberSet& numbers) {
+  for (const auto& [first, last] : numbers.runs()) missing_[store].insert_run(first, last);
+}
+
+void Repair::add_doubtful(AggregationNumber first, AggregationNumber last) {
+  for (NumberSet& numbers : doubtful_) numbers.insert_run(first, last);
+}
+
+std::uint64_t Repair::missing() const {
+  std::uint64_t sum = 0;
+  for (const NumberSet& numbers : missing_) sum += numbers.count();
+  return sum;
+}
+
+void Repair::collect(std::size_t store, NumberSet& into) const {
+  for (const auto& [first, last] : missing_[store].runs()) into.insert_run(first, last);
+  for (const auto& [first, last] : doubtful_[store].runs()) into.insert_run(first, last);
+}
+
+std::string Repair::key(AggregationNumber number) const {
+  return format::shard_key(parts_.place->vdisk, parts_.epoch_of(number), number);
+}
+
+void Repair::go_on() {
+  if (timer_ != 0) parts_.loop->cancel_timer(timer_);
+  timer_ = 0;
+  begin_jobs();
+}
+
+void Repair::begin_jobs() {
+  if (stopped_ || going_ || timer_ != 0) return;
+  going_ = true;  // a store that answers at once calls back into here
+  for (std::size_t idle = 0; idle < missing_.size() && under_way_.size() < kJobsMax && !stopped_;) {
+    turn_ = (turn_ + 1) % missing_.size();
+    idle = start_one(turn_) ? 0 : idle + 1;
+  }
+  going_ = false;
+}
+
+bool Repair::start_one(std::size_t store) {
+  if (!parts_.lanes->may_try(store)) return false;
+  const bool known = !missing_[store].empty();
+  NumberSet& numbers = known ? missing_[store] : doubtful_[store];
+  if (numbers.empty()) return false;
+  auto next = numbers.next(cursor_[store]);
+  if (!next) next = numbers.next(0);
+  for (unsigned i = 0; i < parts_.place->geometry.total(); ++i) {
+    if (walk::store_of(*next, i, missing_.size()) != store) continue;
+    const Job job{.store = store, .number = *next, .index = i};
+    if (!under_way_.insert(job).second) return false;  // all that is left is on its way
+    cursor_[store] = *next + 1;
+    look_up(job);
+    return true;
+  }
+  numbers.erase(*next);  // this store keeps no shard of it
+  return true;
+}
+
+void Repair::look_up(const Job& job) {
+  store_of(job).stat(key(job.number),
+                     [self = shared_from_this(), job](Result<std::uint64_t> length) {
+                       if (self->stopped_) return;
+                       if (length) return self->finish(job, true);
+                       if (length.error().code() == Code::kNotFound) {
+                         if (self->doubtful_[job.store].next(job.number) == job.number) {
+                           self->missing_[job.store].insert(job.number);
+                           self->doubtful_[job.store].erase(job.number);
+                         }
+                         return self->remake(job);
+                       }
+                       self->parts_.lanes->report(job.store, fail(length.error()));
+                       self->finish(job, false);
+                     });
+}
+
+void Repair::remake(const Job& job) {
+  walk::Fetch::start(
+      parts_.place, parts_.epoch_of(job.number), job.number, parts_.run,
+      [weak = weak_from_this(), place = parts_.place, &loop = *parts_.loop, job](
+          Result<walk::Fetched> fetched, const walk::FetchCounts&) {
+        std::shared_ptr<const shard::ShardSet> set;
+        std::string why;
+        if (fetched) {
+          set = encode_again(*place, *fetched);
+        } else {
+          why = fetched.error().message();
+        }
+        loop.post([weak, job, set, why] {
+          auto self = weak.lock();
+          if (!self || self->stopped_) return;
+          if (set) return self->put(job, set);
+          self->parts_.logger->error(
+              fmt::format("event=shard_not_remade vdisk={} number={} store=\"{}\" reason=\"{}\"",
+                          self->parts_.place->vdisk, job.number, self->store_of(job).name(), why));
+          self->finish(job, false);
+        });
+      });
+}
+
+void Repair::put(const Job& job, std::shared_ptr<const shard::ShardSet> set) {
+  store_of(job).put(key(job.number), set->pieces(job.index), {.urgent = false},
+                    [self = shared_from_this(), job, set](Status status) {
+                      if (self->stopped_) return;
+                      self->parts_.lanes->report(job.store, status);
+                      self->finish(job, status.has_value());
+                    });
+}
+
+void Repair::finish(const Job& job, bool stored) {
+  under_way_.erase(job);
+  if (stored) {
+    missing_[job.store].erase(job.number);
+    doubtful_[job.store].erase(job.number);
+    backoff_.reset();
+    parts_.changed();
+  } else {
+    rest();
+  }
+  begin_jobs();
+}
+
+// After a failure nothing is begun for a while: what is missing is missing for a reason.
+void Repair::rest() {
+  if (timer_ != 0) return;
+  timer_ = parts_.loop->add_timer(backoff_.next_ns(*parts_.random), [self = shared_from_this()] {
+    self->timer_ = 0;
+    self->begin_jobs();
+  });
+}
+
+void Repair::stop() {
+  stopped_ = true;
+  if (timer_ != 0) parts_.loop->cancel_timer(timer_);
+  timer_ = 0;
+}
+
+}  // namespace tlog::flush
