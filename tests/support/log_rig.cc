@@ -1,0 +1,253 @@
+// File: tests/support/log_rig.cc
+#include "tests/support/log_rig.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <deque>
+#include <latch>
+
+#include "tlog/seal/hash.h"
+#include "tlog/store/stores.h"
+#include "tlog/walk/log_place.h"
+
+namespace tlog::testing {
+
+void KeepingLogger::write(LogLevel, std::string_view line) {
+  MutexLock lock(mutex_);
+  lines_.append(line).append("\n");
+}
+
+bool KeepingLogger::has(std::string_view text) const {
+  MutexLock lock(mutex_);
+  return lines_.find(text) != std::string::npos;
+}
+
+LogRig::LogRig(LogRigOptions options) : options_(std::move(options)), random_(options_.seed) {
+  format_ = {.vdisk = SampleAggregation::sample_uuid(),
+             .name = "vm1",
+             .size = kGiB,
+             .block_size = 4096,
+             .data_shards = static_cast<std::uint8_t>(options_.data),
+             .parity_shards = static_cast<std::uint8_t>(options_.parity)};
+  loop_ = std::move(io::make_loop({}, logger_).value());
+  EXPECT_TRUE(loop_->start());
+  workers_.start(2, "rig");
+  key_ = std::make_unique<seal::MasterKey>(std::move(seal::MasterKey::generate(random_).value()));
+  sealer_ = std::make_unique<seal::Sealer>(*key_, random_);
+  for (unsigned i = 0; i < options_.data + options_.parity; ++i) {
+    stores_.push_back(options_.make_store
+                          ? options_.make_store(i, *loop_)
+                          : store::make_memory_store("memory " + std::to_string(i), *loop_));
+    faults_.push_back(std::make_unique<FaultStore>(*stores_.back(), *loop_));
+  }
+}
+
+LogRig::~LogRig() {
+  writer_.reset();
+  std::latch closed(static_cast<std::ptrdiff_t>(faults_.size()));
+  for (auto& store : faults_) store->close([&closed] { closed.count_down(); });
+  closed.wait();
+  workers_.stop();
+  loop_->stop();
+}
+
+std::vector<store::Store*> LogRig::stores() const {
+  std::vector<store::Store*> all;
+  for (const auto& store : faults_) all.push_back(store.get());
+  return all;
+}
+
+Result<std::unique_ptr<walk::LogReader>> LogRig::read_with(const seal::Sealer& sealer) {
+  return walk::LogReader::open({.vdisk = format_.name,
+                                .stores = stores(),
+                                .sealer = &sealer,
+                                .workers = &workers_,
+                                .logger = &logger_});
+}
+
+namespace {
+
+flush::LogWriter::Parts base_parts(const LogRigOptions& options) {
+  flush::LogWriter::Parts parts;
+  parts.files = &io::system_files();
+  parts.clock = &system_clock();
+  parts.hints_path = options.hints_path;
+  parts.open_timeout_ns = options.open_timeout_ns;
+  parts.buffered_bytes_max = options.buffered_bytes_max;
+  return parts;
+}
+
+}  // namespace
+
+Status LogRig::create() {
+  flush::LogWriter::Parts parts = base_parts(options_);
+  parts.stores = stores();
+  parts.sealer = sealer_.get();
+  parts.loop = loop_.get();
+  parts.logger = &logger_;
+  return flush::LogWriter::create(parts, format_);
+}
+
+Status LogRig::open_writer() {
+  TLOG_ASSIGN(auto reader, read());
+  const walk::LogHead head = reader->head();
+  EXPECT_GE(head.number, committed_.load()) << "a committed aggregation is gone";
+  EXPECT_LE(head.number, model_.size());
+  if (head.number < model_.size()) model_.resize(head.number);
+  if (head.number > 0) {
+    EXPECT_EQ(head.hash, model_.back().reference.hash);
+  }
+  committed_ = head.number;
+  flush::LogWriter::Parts parts = base_parts(options_);
+  parts.stores = stores();
+  parts.sealer = sealer_.get();
+  parts.loop = loop_.get();
+  parts.logger = &logger_;
+  parts.workers = options_.writer_has_workers ? &workers_ : nullptr;
+  TLOG_ASSIGN(writer_, flush::LogWriter::open(std::move(parts), reader->metadata(), head));
+  return {};
+}
+
+shard::ShardSet LogRig::make(Epoch epoch, AggregationNumber number, Sequence first,
+                             const Hash256& prev, Appended& made) {
+  format::Aggregation aggregation;
+  const auto records = 1 + random_.next() % 4;
+  aggregation.header = {.vdisk = format_.vdisk,
+                        .number = number,
+                        .epoch = epoch,
+                        .first_sequence = first,
+                        .last_sequence = first + records - 1,
+                        .timestamp = time_ + 1000 * records,
+                        .prev = prev};
+  std::deque<Buffer> data;
+  for (std::uint64_t i = 0; i < records; ++i) {
+    data.emplace_back(1 + random_.next() % options_.record_bytes_max);
+    random_.fill(data.back().span());
+    time_ += 1000;
+    aggregation.records.push_back({.sequence = first + i,
+                                   .offset = random_.next() % (kGiB - options_.record_bytes_max),
+                                   .size = data.back().size(),
+                                   .operation = Operation::kWrite,
+                                   .timestamp = time_,
+                                   .hash = {},
+                                   .data = data.back().span()});
+  }
+  const shard::Geometry geometry = walk::geometry_of(format_);
+  seal::Sealed sealed =
+      std::move(sealer_->seal(aggregation, shard::tail_room_max(geometry)).value());
+  made.reference = {.number = number,
+                    .epoch = epoch,
+                    .hash = sealed.hash,
+                    .first_sequence = first,
+                    .last_sequence = aggregation.header.last_sequence,
+                    .first_timestamp = aggregation.records.front().timestamp,
+                    .last_timestamp = aggregation.records.back().timestamp};
+  made.record_hashes.clear();
+  for (const Buffer& bytes : data) made.record_hashes.push_back(seal::hash_one(bytes.span()));
+  return {geometry,
+          {format_.vdisk, epoch, number, sealed.hash},
+          std::move(sealed.bytes),
+          sealed.length};
+}
+
+void LogRig::append(unsigned count, bool urgent) {
+  for (unsigned i = 0; i < count; ++i) {
+    const AggregationNumber number = model_.size() + 1;
+    Appended made;
+    shard::ShardSet shards = make(writer_->epoch(), number,
+                                  model_.empty() ? 1 : model_.back().reference.last_sequence + 1,
+                                  model_.empty() ? Hash256{} : model_.back().reference.hash, made);
+    model_.push_back(made);
+    writer_->append(std::move(shards), made.reference, urgent, [this, number](Status status) {
+      if (!status) return;
+      EXPECT_EQ(committed_.load() + 1, number) << "commits must be told in order";
+      committed_ = number;
+    });
+  }
+}
+
+bool LogRig::wait_until(const std::function<bool()>& condition, unsigned seconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    // One turn of the loop, not a guess at a time.
+    std::latch turned(1);
+    io::run_on(*loop_, [&] { loop_->add_timer(1'000'000, [&turned] { turned.count_down(); }); });
+    turned.wait();
+  }
+  return true;
+}
+
+bool LogRig::wait_committed(AggregationNumber number, unsigned seconds) {
+  return wait_until([&] { return committed_.load() >= number; }, seconds);
+}
+
+void LogRig::close_writer(std::uint64_t budget_ns) {
+  std::latch closed(1);
+  writer_->close(system_clock().monotonic_ns() + budget_ns, [&closed] { closed.count_down(); });
+  closed.wait();
+  writer_.reset();
+}
+
+void LogRig::expect_log_is_model() {
+  auto reader = read();
+  ASSERT_TRUE(reader) << reader.error().message();
+  ASSERT_EQ((*reader)->head().number, model_.size());
+  std::size_t visited = 0;
+  Status walked = (*reader)->walk({}, [&](walk::Visited& found) -> Result<bool> {
+    const Appended& expected = model_.at(visited++);
+    EXPECT_EQ(found.opened.aggregation.header.number, expected.reference.number);
+    EXPECT_EQ(found.opened.aggregation.header.epoch, expected.reference.epoch);
+    EXPECT_EQ(found.opened.hash, expected.reference.hash);
+    const auto& records = found.opened.aggregation.records;
+    EXPECT_EQ(records.size(), expected.record_hashes.size());
+    for (std::size_t i = 0; i < std::min(records.size(), expected.record_hashes.size()); ++i) {
+      EXPECT_EQ(seal::hash_one(records[i].data), expected.record_hashes[i]);
+    }
+    return true;
+  });
+  EXPECT_TRUE(walked) << walked.error().message();
+  EXPECT_EQ(visited, model_.size());
+}
+
+std::string LogRig::key(AggregationNumber number) const {
+  return format::shard_key(format_.name, model_.at(number - 1).reference.epoch, number);
+}
+
+void LogRig::tamper(AggregationNumber number, unsigned index,
+                    const std::function<bool(Buffer&)>& change) {
+  store::Store& store = *stores_[walk::store_of(number, index, stores_.size())];
+  auto value = store::get_and_wait(store, key(number));
+  ASSERT_TRUE(value) << value.error().message();
+  if (change(*value)) {
+    ASSERT_TRUE(store::put_and_wait(store, key(number), value->span()));
+  } else {
+    ASSERT_TRUE(store::remove_and_wait(store, key(number)));
+  }
+}
+
+void LogRig::overwrite(AggregationNumber number, const shard::ShardSet& shards) {
+  for (unsigned i = 0; i < shards.geometry().total(); ++i) {
+    Buffer value(shards.shard_bytes());
+    std::size_t at = 0;
+    for (ConstByteSpan piece : shards.pieces(i)) {
+      std::memcpy(value.data() + at, piece.data(), piece.size());
+      at += piece.size();
+    }
+    ASSERT_TRUE(store::put_and_wait(*stores_[walk::store_of(number, i, stores_.size())],
+                                    key(number), value.span()));
+  }
+}
+
+void LogRig::wipe(unsigned store) {
+  for (;;) {
+    auto keys = store::scan_and_wait(*stores_[store], format::key_prefix(format_.name), "", 1000);
+    ASSERT_TRUE(keys) << keys.error().message();
+    if (keys->empty()) return;
+    for (const std::string& each : *keys)
+      ASSERT_TRUE(store::remove_and_wait(*stores_[store], each));
+  }
+}
+
+}  // namespace tlog::testing

@@ -1,0 +1,108 @@
+// File: tests/support/log_rig.h
+// LogRig: a whole stored log for tests: loop, workers, key, k+m stores with outages on demand, a
+// writer, readers, and a model of what was appended to compare with. Threading: one thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/fault_store.h"
+#include "tests/support/log_samples.h"
+#include "tlog/flush/log_writer.h"
+#include "tlog/io/loop.h"
+#include "tlog/io/workers.h"
+#include "tlog/seal/sealer.h"
+#include "tlog/walk/log_reader.h"
+
+namespace tlog::testing {
+
+// Keeps the lines.
+class KeepingLogger final : public Logger {
+ public:
+  void write(LogLevel level, std::string_view line) override;
+  bool has(std::string_view text) const;
+
+ private:
+  mutable Mutex mutex_;
+  std::string lines_ GUARDED_BY(mutex_);
+};
+
+struct LogRigOptions {
+  unsigned data = 4;
+  unsigned parity = 2;
+  std::string hints_path = {};
+  std::uint64_t buffered_bytes_max = 64 * kMiB;
+  std::uint64_t open_timeout_ns = 10'000'000'000;
+  std::uint64_t seed = 1;
+  std::size_t record_bytes_max = 600;
+  bool writer_has_workers = true;
+  // Another kind of store than memory.
+  std::function<std::unique_ptr<store::Store>(unsigned index, io::Loop& loop)> make_store = {};
+};
+
+// What was appended.
+struct Appended {
+  format::AggregationReference reference;
+  std::vector<Hash256> record_hashes;
+};
+
+class LogRig {
+ public:
+  explicit LogRig(LogRigOptions options = {});
+  ~LogRig();
+
+  Status create();
+  Result<std::unique_ptr<walk::LogReader>> read() { return read_with(*sealer_); }
+  Result<std::unique_ptr<walk::LogReader>> read_with(const seal::Sealer& sealer);
+  Status open_writer();  // finds the head, drops from the model what did not survive; EXPECTs that
+                         // nothing committed is gone
+  void append(unsigned count, bool urgent = true);
+  bool wait_committed(AggregationNumber number, unsigned seconds = 20);
+  bool wait_until(const std::function<bool()>& condition, unsigned seconds = 20);
+  void close_writer(std::uint64_t budget_ns = 10'000'000'000);
+  void crash_writer() { writer_.reset(); }
+
+  // EXPECTs that a walk gives the model, record by record.
+  void expect_log_is_model();
+
+  flush::LogWriter& writer() { return *writer_; }
+  FaultStore& fault(unsigned index) { return *faults_[index]; }
+  store::Store& inner(unsigned index) { return *stores_[index]; }
+  std::vector<store::Store*> stores() const;
+  const std::vector<Appended>& model() const { return model_; }
+  KeepingLogger& logger() { return logger_; }
+  io::Loop& loop() { return *loop_; }
+  const std::string& vdisk() const { return format_.name; }
+  const format::VdiskFormat& format() const { return format_; }
+  AggregationNumber committed() const { return committed_.load(); }
+
+  // The k+m shards of an aggregation that links to `prev`, as a writer would make them.
+  shard::ShardSet make(Epoch epoch, AggregationNumber number, Sequence first, const Hash256& prev,
+                       Appended& made);
+  std::string key(AggregationNumber number) const;  // of a shard in the model
+  // Changes the stored shard `index`; removes it when `change` answers false.
+  void tamper(AggregationNumber number, unsigned index, const std::function<bool(Buffer&)>& change);
+  void overwrite(AggregationNumber number, const shard::ShardSet& shards);
+  void wipe(unsigned store);
+
+ private:
+  LogRigOptions options_;
+  SeededRandom random_;
+  KeepingLogger logger_;
+  format::VdiskFormat format_;
+  std::unique_ptr<io::Loop> loop_;
+  io::Workers workers_;
+  std::unique_ptr<seal::MasterKey> key_;
+  std::unique_ptr<seal::Sealer> sealer_;
+  std::vector<std::unique_ptr<store::Store>> stores_;
+  std::vector<std::unique_ptr<FaultStore>> faults_;
+  std::unique_ptr<flush::LogWriter> writer_;
+  std::vector<Appended> model_;
+  std::atomic<AggregationNumber> committed_{0};
+  TimestampNs time_ = 1'700'000'000'000'000'000;
+};
+
+}  // namespace tlog::testing
