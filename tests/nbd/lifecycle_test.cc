@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/nbd/serving.h"
+#include "tests/support/redis_server.h"
 
 namespace tlog::testing {
 namespace {
@@ -202,16 +203,9 @@ TEST_F(NbdLifecycle, ServesOnStandardInput) {
 // The log's only store stops answering while a FLUSH waits for it: reads and writes go on
 // meanwhile, on its own connection and on others.
 TEST_F(NbdLifecycle, flush_does_not_stall_others) {
-  TempDirectory redis;
-  const std::string socket = redis.file("redis.sock");
-  Process store({.arguments = {"redis-server", "--port", "0", "--unixsocket", socket, "--save", ""},
-                 .environment = {},
-                 .directory = redis.path(),
-                 .output_path = redis.file("log"),
-                 .error_path = {}});
-  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(socket); }, Milliseconds(10'000)));
+  RedisServer store({.unix_socket = true});
   SiteOptions options;
-  options.clusters = "  local: {servers: [{address: \"unix:" + socket + "\"}]}\n";
+  options.clusters = "  local: {servers: [{address: \"" + store.address() + "\"}]}\n";
   options.tlog =
       "cluster: local, dataShards: 1, parityShards: 0, durability: cluster, flushTime: 60s";
   serve({"-t", "64"}, options);
@@ -220,7 +214,7 @@ TEST_F(NbdLifecycle, flush_does_not_stall_others) {
   one.write(0, pattern(4096, 1));
   one.flush();
 
-  store.signal(SIGSTOP);
+  store.pause();
   const Bytes waited_for = pattern(4096, 2);
   ASSERT_EQ(one.await(one.send_write(4096, waited_for)), 0);
   const std::int64_t flush = one.send_flush();
@@ -231,7 +225,7 @@ TEST_F(NbdLifecycle, flush_does_not_stall_others) {
     EXPECT_EQ(other.read(i * 65536, 4096), bytes);
   }
   EXPECT_EQ(one.await(flush, 0), ETIMEDOUT) << "answered although no store has it";
-  store.signal(SIGCONT);
+  store.resume();
   EXPECT_EQ(one.await(flush), 0);
 }
 
