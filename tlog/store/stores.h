@@ -17,9 +17,13 @@ struct SegmentStoreOptions {
   std::uint64_t gather_bytes = 8 * kMiB;      // not urgent puts are synced at the latest after this many bytes
   std::uint64_t gather_ns = 100'000'000;      // or this long
   bool read_only = false;              // tools: no lock, no change, may run beside the writer
+  std::uint64_t retry_min_ns = 100'000'000;   // after a failed write puts fail at once for so long, doubling
+  std::uint64_t retry_max_ns = 5'000'000'000;
+  std::uint64_t index_cache_bytes = 4 * kMiB;  // indexes of sealed segments kept in memory
 };
-// Opens (creates, unless read_only) the folder, locks it against a second writer, recovers a torn end.
-// A read-only store sees what was there at opening and, after a miss, looks again for newer values.
+// Opens (creates, unless read_only) the folder, locks it against a second writer, recovers a torn end. Blocks.
+// A read-only store sees what was there at opening and, after a miss, looks again for newer values; where there is no
+// folder its opening fails with kNotFound. Removed and overwritten values keep their room on the disk.
 Result<std::unique_ptr<Store>> open_segment_store(const SegmentStoreOptions& options, io::FileSystem& files,
                                                   io::Loop& loop, Logger& logger);
 
