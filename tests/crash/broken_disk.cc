@@ -30,19 +30,13 @@ void must(bool condition) {
 
 bool parse_breakage(const std::string& name, Breakage& breakage) {
   static const std::map<std::string, Breakage> names = {
-      {"sound", Breakage::kSound},
-      {"write-through", Breakage::kWriteThrough},
-      {"no-flush", Breakage::kNoFlush},
-      {"no-fua", Breakage::kNoFua},
-      {"skip-writes", Breakage::kSkipWrites},
-      {"late-flush", Breakage::kLateFlush},
-      {"torn-block", Breakage::kTornBlock},
-      {"torn-cell", Breakage::kTornCell},
-      {"misdirect", Breakage::kMisdirect},
-      {"stale-read", Breakage::kStaleRead},
-      {"lost-zeroes", Breakage::kLostZeroes},
-      {"replay-old", Breakage::kReplayOld},
-      {"flush-own-only", Breakage::kFlushOwnOnly},
+      {"sound", Breakage::kSound},          {"write-through", Breakage::kWriteThrough},
+      {"no-flush", Breakage::kNoFlush},     {"no-fua", Breakage::kNoFua},
+      {"no-sync", Breakage::kNoSync},       {"skip-writes", Breakage::kSkipWrites},
+      {"late-flush", Breakage::kLateFlush}, {"torn-block", Breakage::kTornBlock},
+      {"torn-cell", Breakage::kTornCell},   {"misdirect", Breakage::kMisdirect},
+      {"stale-read", Breakage::kStaleRead}, {"lost-zeroes", Breakage::kLostZeroes},
+      {"replay-old", Breakage::kReplayOld}, {"flush-own-only", Breakage::kFlushOwnOnly},
       {"reorder", Breakage::kReorder},
   };
   const auto found = names.find(name);
@@ -110,7 +104,8 @@ void BrokenDisk::change(Change change, bool fua) {
   cache_.push_back(std::move(change));
   const bool through = breakage_ == Breakage::kWriteThrough || breakage_ == Breakage::kTornBlock ||
                        breakage_ == Breakage::kTornCell;
-  if (through || (fua && breakage_ != Breakage::kNoFua)) return write_out_all();
+  const bool honours_fua = breakage_ != Breakage::kNoFua && breakage_ != Breakage::kNoSync;
+  if (through || (fua && honours_fua)) return write_out_all();
   if (breakage_ == Breakage::kReorder && random_() % 4 == 0) {
     // The newest goes first; those before it stay volatile.
     write_out(cache_.back());
@@ -120,7 +115,7 @@ void BrokenDisk::change(Change change, bool fua) {
 
 void BrokenDisk::flush(std::uint64_t connection) {
   const std::lock_guard lock(mutex_);
-  if (breakage_ == Breakage::kNoFlush) return;
+  if (breakage_ == Breakage::kNoFlush || breakage_ == Breakage::kNoSync) return;
   if (breakage_ == Breakage::kLateFlush || breakage_ == Breakage::kFlushOwnOnly) {
     const bool late = breakage_ == Breakage::kLateFlush;
     std::vector<Change> stay;

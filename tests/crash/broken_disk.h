@@ -17,6 +17,7 @@ enum class Breakage {
   kWriteThrough,  // nothing volatile
   kNoFlush,       // FLUSH answers and does nothing
   kNoFua,         // FUA is ignored
+  kNoSync,        // both
   kSkipWrites,    // every Nth write never happens
   kLateFlush,     // FLUSH makes durable what the FLUSH before it should have
   kTornBlock,     // blocks are written in two halves, cells whole

@@ -44,6 +44,7 @@ const Case kCases[] = {
      nullptr},
     {"NoFlush", "no-flush", kNone, 1, "LOST"},
     {"NoFua", "no-fua", kNone, 1, "LOST"},
+    {"NoSync", "no-sync", kNone, 4, "LOST"},
     {"SkipWrites", "skip-writes", kNone, 4, "LOST"},
     {"LateFlush", "late-flush", kNone, 4, "LOST"},
     {"TornBlock", "torn-block", kAll, 4, "TORN"},

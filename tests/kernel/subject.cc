@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -15,10 +16,11 @@ namespace {
 
 constexpr unsigned kRestoreMs = 180'000;
 
-class NbdkitFile final : public Subject {
+// A server that keeps its disk in {dir}/disk.img, and no log.
+class PlainServer final : public Subject {
  public:
-  explicit NbdkitFile(const std::string& directory)
-      : server_({.command = "nbdkit -f -i 127.0.0.1 -p {port} file {dir}/disk.img",
+  PlainServer(const std::string& plugin, const std::string& directory)
+      : server_({.command = "nbdkit -f -i 127.0.0.1 -p {port} " + plugin,
                  .export_name = "vm1",
                  .directory = directory,
                  .tcp = true}) {
@@ -72,7 +74,7 @@ class Tlogdisk final : public Subject {
 std::vector<SubjectKind> subject_kinds() {
   std::vector<SubjectKind> kinds = {
       {"NbdkitFile", [](const std::string& directory) -> std::unique_ptr<Subject> {
-         return std::make_unique<NbdkitFile>(directory);
+         return std::make_unique<PlainServer>("file {dir}/disk.img", directory);
        }}};
 #ifdef TLOG_TLOGPLAY
   kinds.push_back({"Tlogdisk", [](const std::string&) -> std::unique_ptr<Subject> {
@@ -80,6 +82,16 @@ std::vector<SubjectKind> subject_kinds() {
                    }});
 #endif
   return kinds;
+}
+
+SubjectKind broken_subject_kind() {
+  return {"Broken", [](const std::string& directory) -> std::unique_ptr<Subject> {
+            const char* const plugin = std::getenv("BROKEN_PLUGIN");
+            return std::make_unique<PlainServer>(
+                fmt::format("{} mode=no-sync file={{dir}}/disk.img size={}M",
+                            plugin == nullptr ? "" : plugin, kSubjectMib),
+                directory);
+          }};
 }
 
 }  // namespace tlog::kernel

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,15 @@ using MakeSubject = std::unique_ptr<Subject> (*)(const std::string& directory);
 struct SubjectKind {
   std::string name;
   MakeSubject make;
+  friend std::ostream& operator<<(std::ostream& out, const SubjectKind& kind) {
+    return out << kind.name;
+  }
 };
 // nbdkit file, and tlogdisk where it is built.
 std::vector<SubjectKind> subject_kinds();
+// A server whose FLUSH does nothing and that forgets all when killed: whoever cannot see that, sees
+// nothing.
+SubjectKind broken_subject_kind();
 
 constexpr std::uint64_t kSubjectMib = 96;
 

@@ -23,7 +23,7 @@ constexpr std::uint64_t kExportBytes = 4 * kMiB;
 class PowerLoss : public ::testing::Test {
  protected:
   void SetUp() override {
-    const std::string missing = PowerStack::missing();
+    const std::string missing = LoopMount::missing();
     if (!missing.empty()) GTEST_SKIP() << missing;
     ASSERT_NE(std::getenv("FORGETFUL_PLUGIN"), nullptr) << "run by ctest, or set FORGETFUL_PLUGIN";
   }

@@ -42,7 +42,7 @@ class Arena {
 class PowerLoss : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const std::string missing = PowerStack::missing();
+    const std::string missing = LoopMount::missing();
     if (!missing.empty()) GTEST_SKIP() << missing;
     ASSERT_NE(std::getenv("FORGETFUL_PLUGIN"), nullptr) << "run by ctest, or set FORGETFUL_PLUGIN";
   }
