@@ -1,0 +1,193 @@
+// Goal: what an earlier version wrote is read, and nobody changes a format without noticing.
+// Method: every encoder is fed fixed values and a fixed Random, and must make the bytes that are
+// kept in tests/golden/files; every decoder reads them and must find the values.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/support/log_samples.h"
+#include "tests/support/temp_directory.h"
+#include "tlog/seal/sealer.h"
+#include "tlog/shard/shard.h"
+
+namespace tlog {
+namespace {
+
+using testing::SampleAggregation;
+using testing::SeededRandom;
+
+constexpr shard::Geometry kGeometry{.data = 4, .parity = 2};
+
+std::string file_path(std::string_view name) {
+  return std::string(TLOG_GOLDEN_DIRECTORY) + "/" + std::string(name);
+}
+
+std::string text_of(ConstByteSpan bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The kept bytes; they are `made`, or are written so when asked for.
+std::string golden(std::string_view name, ConstByteSpan made) {
+  if (std::getenv("TLOG_GOLDEN_WRITE") != nullptr)
+    testing::write_text(file_path(name), text_of(made));
+  std::string kept = testing::read_text(file_path(name));
+  EXPECT_EQ(to_hex(bytes_of(std::string_view(kept))), to_hex(made))
+      << name << ": the format has changed";
+  return kept;
+}
+
+class Golden : public ::testing::Test {
+ protected:
+  SampleAggregation sample_;
+  std::optional<seal::MasterKey> key_;
+
+  void SetUp() override {
+    sample_.fill_mixed();
+    SeededRandom random(2026);
+    key_.emplace(std::move(*seal::MasterKey::generate(random)));
+  }
+  seal::Sealed seal(seal::Cipher cipher) {
+    SeededRandom random(11);
+    return std::move(*seal::Sealer(*key_, random, cipher).seal(sample_.value, 0));
+  }
+  seal::Expected expected() const {
+    return {.vdisk = sample_.value.header.vdisk,
+            .epoch = sample_.value.header.epoch,
+            .number = sample_.value.header.number};
+  }
+  void expect_sample(const format::Aggregation& aggregation) {
+    EXPECT_EQ(aggregation.header.vdisk, sample_.value.header.vdisk);
+    EXPECT_EQ(aggregation.header.number, 7u);
+    EXPECT_EQ(aggregation.header.epoch, 3u);
+    EXPECT_EQ(aggregation.header.first_sequence, 100u);
+    EXPECT_EQ(aggregation.header.last_sequence, 106u);
+    EXPECT_EQ(aggregation.header.timestamp, 1'700'000'000'500'000'000u);
+    EXPECT_EQ(aggregation.header.prev, sample_.value.header.prev);
+    ASSERT_EQ(aggregation.records.size(), sample_.value.records.size());
+    for (std::size_t i = 0; i < aggregation.records.size(); ++i) {
+      const format::Record& kept = aggregation.records[i];
+      const format::Record& known = sample_.value.records[i];
+      EXPECT_EQ(kept.sequence, known.sequence);
+      EXPECT_EQ(kept.offset, known.offset);
+      EXPECT_EQ(kept.size, known.size);
+      EXPECT_EQ(kept.operation, known.operation);
+      EXPECT_EQ(kept.timestamp, known.timestamp);
+      EXPECT_EQ(to_hex(kept.data), to_hex(known.data));
+    }
+  }
+};
+
+TEST_F(Golden, plaintext) {
+  (void)seal(seal::Cipher::kAes256Gcm);  // fills the hashes
+  const std::string kept =
+      golden("aggregation.plaintext", testing::plaintext_of(sample_.value).span());
+  auto decoded = format::decode(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  expect_sample(*decoded);
+}
+
+TEST_F(Golden, sealed) {
+  for (auto [cipher, name] :
+       {std::pair(seal::Cipher::kAes256Gcm, "aggregation.aes-256-gcm.sealed"),
+        std::pair(seal::Cipher::kXChaCha20Poly1305, "aggregation.xchacha20-poly1305.sealed")}) {
+    seal::Sealed sealed = seal(cipher);
+    const std::string kept = golden(name, sealed.bytes.span());
+    ConstByteSpan bytes = bytes_of(std::string_view(kept));
+    seal::Sealer reader(*key_, system_random());
+    auto opened = reader.open(std::span(&bytes, 1), expected());
+    ASSERT_TRUE(opened) << opened.error().message();
+    expect_sample(opened->aggregation);
+    // The chain's hash, which is in no sealed byte: other aggregations' prev depend on it.
+    EXPECT_EQ(opened->hash.hex(),
+              "0b59150061828237bd4d13bfc5239c692d51b17ab1d4d8b601aefaa56a58f232");
+  }
+}
+
+TEST_F(Golden, shards) {
+  seal::Sealed sealed = seal(seal::Cipher::kAes256Gcm);
+  const std::string whole = text_of(sealed.bytes.span());
+  shard::ShardSet set(
+      kGeometry,
+      {.vdisk = expected().vdisk, .epoch = 3, .number = 7, .aggregation_hash = sealed.hash},
+      std::move(sealed.bytes), sealed.length);
+  std::vector<std::string> kept;
+  for (unsigned i : {0u, 2u, 4u, 5u}) {
+    std::string made;
+    for (ConstByteSpan piece : set.pieces(i)) made += text_of(piece);
+    kept.push_back(
+        golden("aggregation.shard-" + std::to_string(i), bytes_of(std::string_view(made))));
+  }
+  std::vector<shard::ShardView> views;
+  for (const std::string& bytes : kept) {
+    auto view = shard::parse(bytes_of(std::string_view(bytes)));
+    ASSERT_TRUE(view) << view.error().message();
+    EXPECT_EQ(view->identity, set.identity());
+    EXPECT_EQ(view->geometry, kGeometry);
+    views.push_back(*view);
+  }
+  auto decoded = shard::decode(views);
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  std::string joined;
+  for (ConstByteSpan piece : decoded->pieces) joined += text_of(piece);
+  EXPECT_EQ(joined, whole);
+}
+
+TEST_F(Golden, metadata) {
+  const format::Metadata known = testing::sample_metadata();
+  const std::string kept = golden("metadata", format::encode_metadata(known).span());
+  auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->generation, 42u);
+  EXPECT_EQ(decoded->format, known.format);
+  ASSERT_EQ(decoded->epochs.size(), 2u);
+  EXPECT_EQ(decoded->epochs[1].writer, "host pid 2");
+  EXPECT_EQ(decoded->epochs[1].first_sequence, 80u);
+  ASSERT_EQ(decoded->last.size(), 5u);
+  EXPECT_EQ(decoded->last[4].hash, known.last[4].hash);
+  EXPECT_EQ(decoded->key_id, known.key_id);
+  EXPECT_EQ(known.format.fingerprint(), 1'120'615'435u);
+}
+
+TEST_F(Golden, index_page) {
+  const std::string kept =
+      golden("index-page", format::encode_index_page(testing::sample_page()).span());
+  auto decoded = format::decode_index_page(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->page, 2u);
+  ASSERT_EQ(decoded->entries.size(), 8u);
+  EXPECT_EQ(decoded->entries[7].number, 520u);
+  EXPECT_EQ(decoded->entries[7].last_timestamp, 520'900u);
+}
+
+TEST_F(Golden, blob) {
+  SeededRandom random(12);
+  Buffer page = format::encode_index_page(testing::sample_page());
+  auto made =
+      seal::Sealer(*key_, random, seal::Cipher::kAes256Gcm).seal_blob(page.span(), "golden");
+  const std::string kept = golden("index-page.sealed", made->span());
+  auto opened = seal::Sealer(*key_, random).open_blob(bytes_of(std::string_view(kept)), "golden");
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(text_of(opened->span()), text_of(page.span()));
+}
+
+TEST_F(Golden, key_file) {
+  testing::TempDirectory directory;
+  ASSERT_TRUE(key_->save(io::system_files(), directory.file("made")));
+  const std::string made = testing::read_text(directory.file("made"));
+  const std::string kept = golden("tlogdisk.key", bytes_of(std::string_view(made)));
+  // git keeps no modes as strict as a key file's.
+  testing::write_text(directory.file("kept"), kept, 0600);
+  auto loaded = seal::MasterKey::load(io::system_files(), directory.file("kept"));
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(loaded->id(), key_->id());
+  EXPECT_EQ(loaded->id().hex(), "bb0a0764750a42e44efec566b944c7ea");
+}
+
+TEST_F(Golden, store_keys) {
+  EXPECT_EQ(format::shard_key("vm1", 12, 255), "tlog:vm1:12:00000000000000ff");
+  EXPECT_EQ(format::metadata_key("vm1"), "tlog:vm1:meta");
+  EXPECT_EQ(format::index_page_key("vm1", 10), "tlog:vm1:page:000000000000000a");
+}
+
+}  // namespace
+}  // namespace tlog
