@@ -30,6 +30,10 @@ if(TLOG_SANITIZE)
     target_compile_options(tlog_options INTERFACE -Wno-tsan)
   endif()
 endif()
+if(TLOG_FUZZ)
+  # Coverage of the libraries guides the fuzzer; its main() comes with the targets alone.
+  target_compile_options(tlog_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 target_link_libraries(tlog_options INTERFACE Threads::Threads fmt::fmt)
 
 # tlog_library(NAME SOURCES ... DEPS ... PRIVATE_DEPS ...): one static library for a folder.

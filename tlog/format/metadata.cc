@@ -96,6 +96,9 @@ Result<std::vector<AggregationReference>> read_references(
   return references;
 }
 
+// With its length: a plain std::string would be taken to end at its first zero byte.
+capnp::Text::Reader text_of(const std::string& text) { return {text.c_str(), text.size()}; }
+
 Result<std::string> read_text(capnp::Text::Reader text, std::size_t size_max) {
   if (text.size() > size_max)
     return fail(Code::kCorruption, fmt::format("a text of {} bytes", text.size()));
@@ -199,7 +202,7 @@ Buffer encode_metadata(const Metadata& metadata) {
   root.setGeneration(metadata.generation);
   auto format = root.initFormat();
   set_words(format.getVdisk(), metadata.format.vdisk);
-  format.setName(metadata.format.name);
+  format.setName(text_of(metadata.format.name));
   format.setSize(metadata.format.size);
   format.setBlockSize(metadata.format.block_size);
   format.setDataShards(metadata.format.data_shards);
@@ -211,7 +214,7 @@ Buffer encode_metadata(const Metadata& metadata) {
     epochs[i].setStarted(entry.started);
     epochs[i].setFirstNumber(entry.first_number);
     epochs[i].setFirstSequence(entry.first_sequence);
-    epochs[i].setWriter(entry.writer);
+    epochs[i].setWriter(text_of(entry.writer));
   }
   auto last = root.initLast(static_cast<unsigned>(metadata.last.size()));
   for (unsigned i = 0; i < last.size(); ++i) write_reference(last[i], metadata.last[i]);

@@ -55,6 +55,17 @@ TEST(Metadata, empty_of_a_new_vdisk) {
   EXPECT_TRUE(decoded->epochs.empty());
 }
 
+// Found by the fuzzer: encoded again, such a name was cut off and the fingerprint another one.
+TEST(Metadata, zero_byte_in_a_text_does_not_end_it) {
+  Metadata metadata = sample_metadata();
+  metadata.format.name = std::string("v\0m", 3);
+  metadata.epochs[0].writer = std::string("\0host", 5);
+  auto decoded = decode_metadata(encode_metadata(metadata).span());
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->format, metadata.format);
+  EXPECT_EQ(decoded->epochs[0].writer, metadata.epochs[0].writer);
+}
+
 TEST(Metadata, many_epochs) {
   Metadata metadata = sample_metadata();
   metadata.epochs.clear();
