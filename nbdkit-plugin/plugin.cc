@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "nbdkit-plugin/errors.h"
+#include "tlog/base/limits.h"
+#include "tlog/base/memory.h"
 #include "tlog/config/config.h"
 
 namespace tlog::plugin {
@@ -59,6 +61,7 @@ Status Plugin::get_ready() {
 }
 
 Status Plugin::after_fork() {
+  keep_freed_memory(kFreedMemoryKept);  // before threads: sealing allocates megabytes at a time
   TLOG_TRY(engine_->start());
   return sentinel_.start([this] { stop(); });
 }
