@@ -18,6 +18,11 @@ std::string superblock_path(const std::string& directory) {
   return io::join_path(directory, "superblock");
 }
 
+// Two slots in turn: a torn write leaves the other one.
+std::uint64_t superblock_slot(const Superblock& superblock) {
+  return superblock.generation % 2 * kSuperblockBytes;
+}
+
 }  // namespace
 
 Journal::Journal(JournalOptions options, io::FileSystem& files, Logger& logger)
@@ -58,12 +63,14 @@ Result<std::unique_ptr<Journal>> Journal::create(const JournalOptions& options,
   superblock.clean = true;
   // The superblock comes last: without it there is no journal.
   TLOG_TRY(journal->make_segments());
-  TLOG_ASSIGN(journal->superblock_file_,
-              files.open(superblock_path(options.directory), {.write = true, .create = true}));
-  TLOG_TRY(journal->superblock_file_->resize(2 * kSuperblockBytes));
-  Superblock next = superblock;
-  TLOG_TRY(journal->write_superblock(next));
-  TLOG_TRY(files.sync_directory(options.directory));
+  superblock.generation = 1;
+  Buffer slots(2 * kSuperblockBytes);
+  std::memset(slots.data(), 0, slots.size());
+  Buffer first = encode_superblock(superblock);
+  std::memcpy(slots.data() + superblock_slot(superblock), first.data(), first.size());
+  const std::string path = superblock_path(options.directory);
+  TLOG_TRY(io::write_file_atomically(files, path, slots.span()));
+  TLOG_ASSIGN(journal->superblock_file_, files.open(path, {.write = true}));
   TLOG_TRY(journal->open_segments());
   TLOG_TRY(journal->map_arena());
   return journal;
@@ -154,12 +161,10 @@ Status Journal::check_format() const {
   return {};
 }
 
-// Two slots in turn: a torn write leaves the other one.
 Status Journal::write_superblock(Superblock& next) {
   next.generation = superblock_.generation + 1;
   Buffer bytes = encode_superblock(next);
-  std::uint64_t slot = next.generation % 2;
-  TLOG_TRY(superblock_file_->write(slot * kSuperblockBytes, bytes.span()));
+  TLOG_TRY(superblock_file_->write(superblock_slot(next), bytes.span()));
   TLOG_TRY(superblock_file_->sync_data());
   superblock_ = next;
   return {};
