@@ -85,6 +85,13 @@ tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::s
   return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
 }
 
+Result<std::uint64_t> size_if_present(io::FileSystem& files, const std::string& path) {
+  TLOG_ASSIGN(bool present, files.exists(path));
+  if (!present) return std::uint64_t{0};
+  TLOG_ASSIGN(auto file, files.open(path, {}));
+  return file->size();
+}
+
 // Everything a new vdisk needs, its metadata last: until it is stored, a creation that was
 // interrupted can be repeated.
 Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& context,
@@ -111,9 +118,9 @@ Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& con
   std::unique_ptr<journal::Journal> journal = std::move(prepared);
   blocks::FileStorageOptions storage{
       .path = vdisk.storage_file, .size = vdisk.size, .create = true};
-  if (journal) {  // interrupted: its storage file may be there already
-    TLOG_ASSIGN(bool present, environment.files.exists(vdisk.storage_file));
-    storage.create = !present;
+  if (journal) {  // interrupted: its storage file may be there already, also still without its size
+    TLOG_ASSIGN(std::uint64_t size, size_if_present(environment.files, vdisk.storage_file));
+    storage.create = size == 0;
   } else {
     journal::JournalOptions options = journal_options(context.config, vdisk, context.memory_budget);
     options.format.vdisk = environment.random.next_uuid();
