@@ -67,6 +67,11 @@ class LogRig {
 
   // EXPECTs that a walk gives the model, record by record.
   void expect_log_is_model();
+  // The same with the model of another rig that wrote this log.
+  void expect_model(std::vector<Appended> model) {
+    model_ = std::move(model);
+    expect_log_is_model();
+  }
 
   flush::LogWriter& writer() { return *writer_; }
   FaultStore& fault(unsigned index) { return *faults_[index]; }
