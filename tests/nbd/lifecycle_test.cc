@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -63,43 +64,44 @@ TEST_F(NbdLifecycle, answered_write_survives_kill) {
     ASSERT_EQ(client.read(i * 4096, 4096), pattern(4096, i)) << i;
 }
 
-// nbdkit 1.32 itself may abort when a client vanishes with requests in flight (docs/operations.md).
-// Whether it does or not: what it had answered is there, and the next start serves at once.
+// nbdkit 1.32 itself may abort when a client vanishes with requests in flight (docs/operations.md),
+// at once or when the next client comes. Whenever it does: what it had answered is there, and the
+// next start serves at once.
 TEST_F(NbdLifecycle, client_vanishes_with_requests_in_flight) {
   serve({"-t", "64"});
-  std::uint64_t aborts = 0;
-  for (int round = 0; round < 10; round++) {
-    const std::string first = std::to_string(round * 512);
-    const CommandResult rude = run_command({TLOG_RUDE_CLIENT, server->uri("vm1"), first, "100"});
-    ASSERT_EQ(rude.exit_code, 128 + SIGKILL) << rude.text();
-    // An abort takes a moment to show; a server that survives answers a new client, and that
-    // settles it.
-    const auto dead = [&]() -> bool {
-      try {
-        NbdClient probe(server->uri("vm1"));
-        probe.read(0, 1);
-        return false;
-      } catch (const std::runtime_error&) {
-        return true;
-      }
-    };
-    if (dead()) {
-      aborts++;
-      ASSERT_TRUE(server->process().wait(Milliseconds(30'000))) << "neither serves nor ends\n"
-                                                                << server->log();
-      ASSERT_EQ(*server->process().wait(Milliseconds(0)), 128 + SIGABRT) << server->log();
-      start({"-t", "64"});
-    }
+  int aborts = 0;
+  const auto serve_again = [&] {
+    ASSERT_EQ(server->process().wait(Milliseconds(30'000)).value_or(0), 128 + SIGABRT)
+        << "neither serves nor has aborted\n"
+        << server->log();
+    aborts++;
+    start({"-t", "64"});
+  };
+  const auto verify = [&](const std::vector<std::uint64_t>& answered) {
     NbdClient client(server->uri("vm1"));
-    std::istringstream answered(rude.output);
-    int count = 0;
-    for (std::uint64_t block = 0; answered >> block; count++) {
-      ASSERT_EQ(client.read(block * 4096, 4096), pattern(4096, block))
-          << "round " << round << " block " << block;
+    for (std::uint64_t block : answered) {
+      ASSERT_EQ(client.read(block * 4096, 4096), pattern(4096, block)) << block;
     }
-    ASSERT_GE(count, 100) << rude.text();
+  };
+  for (int round = 0; round < 10 && !HasFatalFailure(); round++) {
+    const CommandResult rude =
+        run_command({TLOG_RUDE_CLIENT, server->uri("vm1"), std::to_string(round * 512), "100"});
+    std::istringstream lines(rude.output);
+    std::vector<std::uint64_t> answered;
+    for (std::uint64_t block; lines >> block;) answered.push_back(block);
+    if (rude.exit_code == 128 + SIGKILL) {
+      ASSERT_EQ(answered.size(), 100u) << rude.text();
+    } else {
+      serve_again();  // the abort of an earlier round came late, under this client
+    }
+    try {
+      verify(answered);
+    } catch (const std::runtime_error&) {
+      serve_again();
+      verify(answered);
+    }
   }
-  RecordProperty("aborts", static_cast<int>(aborts));
+  std::printf("nbdkit aborted in %d of 10 rounds\n", aborts);
 }
 
 // nbdkit 1.32 waits for idle clients for ever; the disk must be in order meanwhile, so that SIGKILL

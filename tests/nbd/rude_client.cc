@@ -13,11 +13,13 @@
 namespace {
 
 constexpr std::size_t kInFlight = 64;
+constexpr std::size_t kReadBytes = 256 * 1024;
 
 struct Request {
   std::uint64_t block;
   tlog::testing::Bytes bytes;
   std::int64_t cookie;
+  tlog::testing::Bytes read_into;
 };
 
 }  // namespace
@@ -30,8 +32,12 @@ int main(int argc, char** argv) {
   std::deque<Request> requests;
   for (std::uint64_t answered = 0; answered < count;) {
     while (requests.size() < kInFlight) {
-      requests.push_back({next, tlog::testing::pattern(4096, next), 0});
+      requests.push_back({next, tlog::testing::pattern(4096, next), 0, {}});
       requests.back().cookie = client.send_write(next * 4096, requests.back().bytes);
+      if (next % 2 == 0) {
+        requests.back().read_into.resize(kReadBytes);
+        client.send_read(0, requests.back().read_into);
+      }
       next++;
     }
     if (client.await(requests.front().cookie) != 0) return 1;

@@ -106,6 +106,13 @@ std::int64_t NbdClient::send_flush() {
   return cookie;
 }
 
+std::int64_t NbdClient::send_read(std::uint64_t offset, Bytes& into) {
+  const std::int64_t cookie =
+      nbd_aio_pread(handle_, into.data(), into.size(), offset, NBD_NULL_COMPLETION, 0);
+  check(cookie == -1 ? -1 : 0);
+  return cookie;
+}
+
 int NbdClient::await(std::int64_t cookie, int timeout_ms) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);

@@ -46,9 +46,11 @@ class NbdClient {
   std::vector<NbdExtent> extents(std::uint64_t offset, std::uint64_t length,
                                  std::uint32_t flags = 0);
 
-  // Sends the request without waiting for its answer; answers libnbd's cookie.
+  // Sends the request without waiting for its answer; answers libnbd's cookie. The bytes must stay
+  // until then.
   std::int64_t send_write(std::uint64_t offset, const Bytes& bytes, std::uint32_t flags = 0);
   std::int64_t send_flush();
+  std::int64_t send_read(std::uint64_t offset, Bytes& into);
   // Waits for that answer: 0, or the errno; ETIMEDOUT when it does not come in time.
   int await(std::int64_t cookie, int timeout_ms = 30'000);
 
