@@ -22,7 +22,7 @@ struct SiteVdisk {
 
 struct SiteOptions {
   std::vector<SiteVdisk> vdisks = {{}};
-  std::uint64_t journal_mib = 64;
+  std::uint64_t journal_mib = 32;
   std::string clusters;  // instead of the six directories of "local": lines, indented by two
   std::string tlog = "cluster: local, flushTime: 500ms";
   // Elsewhere than in the site's directory when absolute.
