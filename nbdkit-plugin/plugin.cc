@@ -57,12 +57,22 @@ Status Plugin::get_ready() {
                                              session::system_environment(logger_)));
   names_ = engine_->vdisk_names();
   TLOG_TRY(engine_->prepare());
-  return {};
+  return bind_control();
+}
+
+Status Plugin::bind_control() {
+  const std::string path = parameters_.control ? *parameters_.control
+                                               : config::control_socket_path(
+                                                     engine_->configuration(), parameters_.vdisk);
+  if (path.empty()) return {};
+  control_ = std::make_unique<ControlServer>(*engine_, system_clock(), logger_);
+  return control_->bind(path);
 }
 
 Status Plugin::after_fork() {
   keep_freed_memory(kFreedMemoryKept);  // before threads: sealing allocates megabytes at a time
   TLOG_TRY(engine_->start());
+  if (control_) TLOG_TRY(control_->start());
   return sentinel_.start([this] { stop(); });
 }
 
@@ -76,6 +86,7 @@ void Plugin::stop() {
   if (std::exchange(stopped_, true)) return;
   if (!engine_) return;
   logger_.info("event=stopping");
+  if (control_) control_->stop();
   engine_->stop(kStopBudgetNs);
   logger_.info("event=stopped");
 }

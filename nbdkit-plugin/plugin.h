@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "nbdkit-plugin/connection.h"
+#include "nbdkit-plugin/control_server.h"
 #include "nbdkit-plugin/logger.h"
 #include "nbdkit-plugin/parameters.h"
 #include "nbdkit-plugin/sentinel.h"
@@ -49,12 +50,14 @@ class Plugin {
   void close_connection(Connection* connection) EXCLUDES(connections_mutex_);
 
  private:
+  Status bind_control();
   void stop() EXCLUDES(stop_mutex_);
 
   NbdkitLogger logger_;
   Parameters parameters_;
   std::unique_ptr<session::Engine> engine_;
-  std::vector<std::string> names_;  // constant after get_ready
+  std::unique_ptr<ControlServer> control_;  // nullptr with control=none
+  std::vector<std::string> names_;          // constant after get_ready
 
   Mutex connections_mutex_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_

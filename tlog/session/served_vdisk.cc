@@ -12,20 +12,6 @@ constexpr std::uint64_t kTickNs = 20'000'000;
 
 }  // namespace
 
-std::string_view state_name(State state) {
-  switch (state) {
-    case State::kServing:
-      return "serving";
-    case State::kReadOnly:
-      return "read-only";
-    case State::kFailed:
-      return "failed";
-    case State::kStopped:
-      return "stopped";
-  }
-  return "unknown";
-}
-
 ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
       stores_(std::move(parts.stores)),

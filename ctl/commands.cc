@@ -1,0 +1,174 @@
+#include "ctl/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "ctl/control_socket.h"
+#include "ctl/reach.h"
+#include "ctl/status_table.h"
+#include "tlog/base/random.h"
+#include "tlog/config/config.h"
+#include "tlog/io/file.h"
+#include "tlog/seal/key.h"
+
+namespace tlog::ctl {
+namespace {
+
+// A server that does not answer at all is given up after this long, on top of what a command itself
+// may take.
+constexpr std::uint64_t kAnswerMs = 10'000;
+// A mark waits for the journal, and with `durability: cluster` for the stores.
+constexpr std::uint64_t kMarkMs = 120'000;
+
+struct Target {
+  std::vector<std::string> sockets;
+  std::string vdisk;
+};
+
+Result<config::Config> load_config(const Place& place) {
+  auto config = config::load(io::system_files(), config_path_of(place));
+  if (!config && config.error().code() == Code::kNotFound && place.config_path.empty()) {
+    return fail(Code::kNotFound, config.error().message() + ", nor ./tlogdisk.yml; use --config");
+  }
+  return config;
+}
+
+Result<Target> target_of(const Place& place, const std::string& vdisk) {
+  if (!place.socket_path.empty() && !vdisk.empty()) return Target{{place.socket_path}, vdisk};
+  TLOG_ASSIGN(config::Config config, load_config(place));
+  std::string name = vdisk;
+  if (name.empty()) {
+    if (config.vdisks.size() != 1) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{}: has {} vdisks; name the one that is meant", config.path,
+                              config.vdisks.size()));
+    }
+    name = config.vdisks[0].name;
+  } else if (config.find_vdisk(name) == nullptr) {
+    return fail(Code::kNotFound, fmt::format("{}: no vdisk '{}' in it", config.path, name));
+  }
+  if (!place.socket_path.empty()) return Target{{place.socket_path}, name};
+  return Target{sockets_of(config, name), name};
+}
+
+Result<control::Reply> look(const Place& place, const std::string& vdisk) {
+  control::Request request{.command = control::Command::kStatus, .vdisk = vdisk};
+  if (!place.socket_path.empty()) return ask_first({place.socket_path}, request, kAnswerMs);
+  if (!vdisk.empty()) {
+    TLOG_ASSIGN(Target target, target_of(place, vdisk));
+    return ask_first(target.sockets, request, kAnswerMs);
+  }
+  TLOG_ASSIGN(config::Config config, load_config(place));
+  return ask_all(config, kAnswerMs);
+}
+
+// The time between the two looks of --rates is what is measured: a person waits for it.
+void pause_for_rates() {
+  (void)control::wait_ready(-1, 0, control::monotonic_ms() + 1'000);
+}
+
+const control::VdiskReport* find(const control::Reply& reply, const std::string& name) {
+  auto found = std::find_if(reply.vdisks.begin(), reply.vdisks.end(),
+                            [&](const control::VdiskReport& v) { return v.name == name; });
+  return found == reply.vdisks.end() ? nullptr : &*found;
+}
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_problems_json(const std::string& path, const config::Checked& checked) {
+  nlohmann::ordered_json problems = nlohmann::ordered_json::array();
+  for (const config::Problem& problem : checked.problems) {
+    problems.push_back({{"line", problem.line},
+                        {"column", problem.column},
+                        {"key", problem.key},
+                        {"reason", problem.reason}});
+  }
+  nlohmann::ordered_json json = {
+      {"file", path}, {"ok", checked.problems.empty()}, {"problems", problems}};
+  print(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+int exit_code_of(Code code) {
+  return code == Code::kCorruption ? kExitCorruption : kExitFailed;
+}
+
+std::string config_path_of(const Place& place) {
+  if (!place.config_path.empty()) return place.config_path;
+  const std::string here = "tlogdisk.yml";
+  const std::string everywhere = "/etc/tlogdisk/tlogdisk.yml";
+  auto exists = io::system_files().exists(here);
+  return exists && *exists ? here : everywhere;
+}
+
+Status keygen(const std::string& path) {
+  TLOG_ASSIGN(seal::MasterKey key, seal::MasterKey::generate(system_random()));
+  TLOG_TRY(key.save(io::system_files(), path));
+  print(fmt::format("key id: {}\n", key.id().hex()));
+  return {};
+}
+
+Status check_config(const std::string& path, bool json) {
+  TLOG_ASSIGN(std::string text, config::read(io::system_files(), path));
+  config::Checked checked = config::check(text, path);
+  if (json) {
+    print_problems_json(path, checked);
+  } else if (checked.problems.empty()) {
+    print(fmt::format("{}: ok ({}, {})\n", path, counted(checked.config.vdisks.size(), "vdisk"),
+                      counted(checked.config.clusters.size(), "cluster")));
+  } else {
+    for (const config::Problem& problem : checked.problems) {
+      std::fputs((config::format_problem(problem, path) + "\n").c_str(), stderr);
+    }
+  }
+  if (checked.problems.empty()) return {};
+  return fail(Code::kInvalidArgument,
+              fmt::format("{}: {}", path, counted(checked.problems.size(), "problem")));
+}
+
+Status status(const Place& place, const StatusOptions& options) {
+  control::Reply earlier;
+  if (options.rates) {
+    TLOG_ASSIGN(earlier, look(place, options.vdisk));
+    pause_for_rates();
+  }
+  TLOG_ASSIGN(control::Reply reply, look(place, options.vdisk));
+  if (options.json) {
+    print(control::reports_json(reply.vdisks));
+    return {};
+  }
+  for (const control::VdiskReport& vdisk : reply.vdisks) {
+    print(status_table({&vdisk, reply.monotonic_ns},
+                       {find(earlier, vdisk.name), earlier.monotonic_ns}));
+  }
+  return {};
+}
+
+Status mark(const Place& place, const std::string& vdisk, const std::string& name) {
+  TLOG_ASSIGN(Target target, target_of(place, vdisk));
+  control::Request request{.command = control::Command::kMark, .vdisk = target.vdisk, .name = name};
+  TLOG_ASSIGN(control::Reply reply, ask_first(target.sockets, request, kMarkMs));
+  print(fmt::format("mark '{}' of vdisk {}: sequence {}\n", name, target.vdisk, reply.sequence));
+  return {};
+}
+
+Status flush(const Place& place, const std::string& vdisk, std::uint64_t timeout_ms) {
+  TLOG_ASSIGN(Target target, target_of(place, vdisk));
+  control::Request request{
+      .command = control::Command::kFlush, .vdisk = target.vdisk, .timeout_ms = timeout_ms};
+  TLOG_ASSIGN(control::Reply reply, ask_first(target.sockets, request, timeout_ms + kAnswerMs));
+  print(fmt::format("vdisk {}: stored up to sequence {}\n", target.vdisk, reply.sequence));
+  return {};
+}
+
+}  // namespace tlog::ctl

@@ -1,0 +1,40 @@
+// File: ctl/commands.h
+// The commands of tlogctl. Each prints its result on standard output and answers the error that
+// main() prints. Threading: one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tlog/base/types.h"
+
+namespace tlog::ctl {
+
+// Exit codes of tlogctl(1).
+enum Exit { kExitOk = 0, kExitFailed = 1, kExitUsage = 2, kExitCorruption = 3 };
+int exit_code_of(Code code);
+
+// Where the configuration and the server are: options of every command.
+struct Place {
+  std::string config_path;  // "": ./tlogdisk.yml, then /etc/tlogdisk/tlogdisk.yml
+  std::string socket_path;  // "": what the configuration says
+};
+std::string config_path_of(const Place& place);
+
+struct StatusOptions {
+  std::string vdisk;  // "": all
+  bool json = false;
+  bool rates = false;
+};
+
+Status keygen(const std::string& path);
+// Prints every problem of the file; the error then only counts them.
+Status check_config(const std::string& path, bool json);
+Status status(const Place& place, const StatusOptions& options);
+// `vdisk` may be empty where the configuration has only one.
+Status mark(const Place& place, const std::string& vdisk, const std::string& name);
+Status flush(const Place& place, const std::string& vdisk, std::uint64_t timeout_ms);
+
+std::string version_text();
+
+}  // namespace tlog::ctl

@@ -1,0 +1,258 @@
+#include "ctl/control_protocol.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "tlog/base/limits.h"
+
+namespace tlog::control {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct CommandName {
+  Command command;
+  std::string_view name;
+};
+constexpr CommandName kCommands[] = {{Command::kPing, "ping"},
+                                     {Command::kStatus, "status"},
+                                     {Command::kMark, "mark"},
+                                     {Command::kFlush, "flush"}};
+
+// One list of keys for both directions: `visit` is called with each key and its field.
+template <class Report, class Visit>
+void visit_store(Report& store, Visit visit) {
+  visit("name", store.name);
+  visit("usable", store.usable);
+  visit("condition", store.condition);
+  visit("putBytes", store.put_bytes);
+  visit("getBytes", store.get_bytes);
+  visit("errors", store.errors);
+  visit("queuedBytes", store.queued_bytes);
+}
+
+template <class Report, class Visit>
+void visit_vdisk(Report& vdisk, Visit visit) {
+  visit("name", vdisk.name);
+  visit("uuid", vdisk.uuid);
+  visit("state", vdisk.state);
+  visit("reason", vdisk.reason);
+  visit("size", vdisk.size);
+  visit("epoch", vdisk.epoch);
+  visit("appended", vdisk.appended);
+  visit("durable", vdisk.durable);
+  visit("stored", vdisk.stored);
+  visit("applied", vdisk.applied);
+  visit("journalBytesUsed", vdisk.journal_bytes_used);
+  visit("journalBytesTotal", vdisk.journal_bytes_total);
+  visit("arenaBytesUsed", vdisk.arena_bytes_used);
+  visit("arenaBytesTotal", vdisk.arena_bytes_total);
+  visit("overlayExtents", vdisk.overlay_extents);
+  visit("reads", vdisk.reads);
+  visit("readBytes", vdisk.read_bytes);
+  visit("writes", vdisk.writes);
+  visit("writeBytes", vdisk.write_bytes);
+  visit("flushes", vdisk.flushes);
+  visit("stalls", vdisk.stalls);
+  visit("committed", vdisk.committed);
+  visit("inFlight", vdisk.in_flight);
+  visit("missingShards", vdisk.missing_shards);
+  visit("bufferedBytes", vdisk.buffered_bytes);
+  visit("waitingFor", vdisk.waiting_for);
+}
+
+// Names of stores come from the configuration: bytes that are no UTF-8 must not stop a status.
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json json_of(const VdiskReport& vdisk) {
+  Json json = Json::object();
+  visit_vdisk(vdisk, [&](const char* key, const auto& field) { json[key] = field; });
+  Json stores = Json::array();
+  for (const StoreReport& store : vdisk.stores) {
+    Json one = Json::object();
+    visit_store(store, [&](const char* key, const auto& field) { one[key] = field; });
+    stores.push_back(std::move(one));
+  }
+  json["stores"] = std::move(stores);
+  return json;
+}
+
+// Reads fields of an object; remembers the first that is of the wrong kind. Absent fields keep
+// their value.
+class Reader {
+ public:
+  explicit Reader(const Json& object) : object_(object) {}
+
+  void operator()(const char* key, std::string& into) { read(key, into, &Json::is_string, "text"); }
+  void operator()(const char* key, bool& into) {
+    read(key, into, &Json::is_boolean, "true or false");
+  }
+  void operator()(const char* key, std::uint64_t& into) {
+    read(key, into, &Json::is_number_unsigned, "an unsigned number");
+  }
+  const std::optional<std::string>& wrong() const { return wrong_; }
+
+ private:
+  template <class Field>
+  void read(const char* key, Field& into, bool (Json::*is_kind)() const noexcept,
+            std::string_view kind) {
+    auto found = object_.find(key);
+    if (found == object_.end()) return;
+    if (((*found).*is_kind)()) {
+      into = found->template get<Field>();
+    } else if (!wrong_) {
+      wrong_ = fmt::format("\"{}\" is not {}", key, kind);
+    }
+  }
+
+  const Json& object_;
+  std::optional<std::string> wrong_;
+};
+
+std::optional<Json> object_of(std::string_view line) {
+  Json json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;  // discarded when it is not JSON at all
+  return json;
+}
+
+tl::unexpected<Error> bad_request(std::string_view reason) {
+  return fail(Code::kInvalidArgument, fmt::format("control: request: {}", reason));
+}
+tl::unexpected<Error> bad_reply(std::string_view reason) {
+  return fail(Code::kCorruption, fmt::format("control: answer: {}", reason));
+}
+
+Status check(const Request& request) {
+  bool needs_vdisk = request.command == Command::kMark || request.command == Command::kFlush;
+  if (needs_vdisk && request.vdisk.empty()) return bad_request("\"vdisk\" is missing");
+  if (request.vdisk.size() > kNameMax) return bad_request("\"vdisk\" is too long");
+  if (request.command == Command::kMark) {
+    if (request.name.empty()) return bad_request("\"name\" is missing, a mark has a name");
+    if (request.name.size() > kMarkNameMax) {
+      return bad_request(fmt::format("\"name\" is longer than {} bytes", kMarkNameMax));
+    }
+    bool has_control = std::any_of(request.name.begin(), request.name.end(), [](char c) {
+      return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    });
+    if (has_control) return bad_request("\"name\" has a control character in it");
+  }
+  if (request.timeout_ms > kFlushTimeoutMsMax) {
+    return bad_request(fmt::format("\"timeoutMs\" is larger than {}", kFlushTimeoutMsMax));
+  }
+  return {};
+}
+
+Code code_of(std::string_view name) {
+  for (int value = 0; value <= static_cast<int>(Code::kNotSupported); ++value) {
+    if (code_name(static_cast<Code>(value)) == name) return static_cast<Code>(value);
+  }
+  return Code::kIoError;
+}
+
+Result<VdiskReport> vdisk_of(const Json& json) {
+  if (!json.is_object()) return bad_reply("a vdisk is not an object");
+  VdiskReport vdisk;
+  Reader reader(json);
+  visit_vdisk(vdisk, std::ref(reader));
+  if (reader.wrong()) return bad_reply(*reader.wrong());
+  auto stores = json.find("stores");
+  if (stores == json.end()) return vdisk;
+  if (!stores->is_array()) return bad_reply("\"stores\" is not a list");
+  for (const Json& item : *stores) {
+    if (!item.is_object()) return bad_reply("a store is not an object");
+    Reader store_reader(item);
+    visit_store(vdisk.stores.emplace_back(), std::ref(store_reader));
+    if (store_reader.wrong()) return bad_reply(*store_reader.wrong());
+  }
+  return vdisk;
+}
+
+}  // namespace
+
+std::string encode_request(const Request& request) {
+  Json json = Json::object();
+  for (const CommandName& known : kCommands) {
+    if (known.command == request.command) json["command"] = known.name;
+  }
+  if (!request.vdisk.empty()) json["vdisk"] = request.vdisk;
+  if (request.command == Command::kMark) json["name"] = request.name;
+  if (request.command == Command::kFlush) json["timeoutMs"] = request.timeout_ms;
+  return dump(json) + '\n';
+}
+
+Result<Request> decode_request(std::string_view line) {
+  if (line.size() > kRequestBytesMax) return bad_request("too long");
+  std::optional<Json> json = object_of(line);
+  if (!json) return bad_request("not a JSON object");
+  Request request;
+  std::string command;
+  Reader reader(*json);
+  reader("command", command);
+  reader("vdisk", request.vdisk);
+  reader("name", request.name);
+  reader("timeoutMs", request.timeout_ms);
+  if (reader.wrong()) return bad_request(*reader.wrong());
+  auto known = std::find_if(std::begin(kCommands), std::end(kCommands),
+                            [&](const CommandName& c) { return c.name == command; });
+  if (known == std::end(kCommands)) {
+    return bad_request("unknown \"command\", expected ping, status, mark or flush");
+  }
+  request.command = known->command;
+  TLOG_TRY(check(request));
+  return request;
+}
+
+std::string encode_reply(const Reply& reply) {
+  Json json = {{"ok", true}, {"pid", reply.pid}, {"monotonicNs", reply.monotonic_ns}};
+  if (reply.sequence != 0) json["sequence"] = reply.sequence;
+  Json vdisks = Json::array();
+  for (const VdiskReport& vdisk : reply.vdisks) vdisks.push_back(json_of(vdisk));
+  json["vdisks"] = std::move(vdisks);
+  return dump(json) + '\n';
+}
+
+std::string encode_error(const Error& error) {
+  Json json = {{"ok", false}, {"error", error.message()}, {"code", code_name(error.code())}};
+  return dump(json) + '\n';
+}
+
+Result<Reply> decode_reply(std::string_view line) {
+  if (line.size() > kReplyBytesMax) return bad_reply("too long");
+  std::optional<Json> json = object_of(line);
+  if (!json) return bad_reply("not a JSON object");
+  bool ok = false;
+  std::string error;
+  std::string code;
+  Reply reply;
+  Reader reader(*json);
+  reader("ok", ok);
+  reader("error", error);
+  reader("code", code);
+  reader("pid", reply.pid);
+  reader("monotonicNs", reply.monotonic_ns);
+  reader("sequence", reply.sequence);
+  if (reader.wrong()) return bad_reply(*reader.wrong());
+  if (!ok)
+    return fail(code_of(code), error.empty() ? "control: the server answered nothing" : error);
+  auto vdisks = json->find("vdisks");
+  if (vdisks == json->end()) return reply;
+  if (!vdisks->is_array()) return bad_reply("\"vdisks\" is not a list");
+  for (const Json& item : *vdisks) {
+    TLOG_ASSIGN(VdiskReport vdisk, vdisk_of(item));
+    reply.vdisks.push_back(std::move(vdisk));
+  }
+  return reply;
+}
+
+std::string reports_json(const std::vector<VdiskReport>& vdisks) {
+  Json list = Json::array();
+  for (const VdiskReport& vdisk : vdisks) list.push_back(json_of(vdisk));
+  return dump(Json{{"vdisks", std::move(list)}}, 2) + '\n';
+}
+
+}  // namespace tlog::control

@@ -1,0 +1,93 @@
+// File: ctl/control_protocol.h
+// What tlogctl and the server say to each other over the control socket: one JSON object a line.
+//   {"command":"ping"}
+//   {"command":"status"}                                        (with "vdisk": only this one)
+//   {"command":"mark","vdisk":"vm1","name":"before upgrade"}
+//   {"command":"flush","vdisk":"vm1","timeoutMs":60000}
+// Answers: {"ok":true,...} or {"ok":false,"error":"...","code":"not found"}; the codes are
+// code_name()'s words. Unknown keys are ignored on both sides, so that either may be newer. Docs:
+// tlogctl(1). Threading: pure functions and values. Errors: kInvalidArgument (a request),
+// kCorruption (an answer).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tlog/base/types.h"
+
+namespace tlog::control {
+
+constexpr std::size_t kRequestBytesMax = 64 * kKiB;
+constexpr std::size_t kReplyBytesMax = 4 * kMiB;
+constexpr std::uint64_t kFlushTimeoutMsDefault = 60'000;
+constexpr std::uint64_t kFlushTimeoutMsMax = 24 * 3'600'000;
+
+enum class Command { kPing, kStatus, kMark, kFlush };
+
+struct Request {
+  Command command = Command::kPing;
+  std::string vdisk = {};  // of kMark and kFlush; of kStatus it may be empty: all
+  std::string name = {};   // of kMark
+  std::uint64_t timeout_ms = kFlushTimeoutMsDefault;  // of kFlush
+};
+
+struct StoreReport {
+  std::string name;
+  bool usable = false;
+  std::string condition;
+  std::uint64_t put_bytes = 0;
+  std::uint64_t get_bytes = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t queued_bytes = 0;
+};
+
+// session::VdiskStatus as it travels. The watermarks keep their names everywhere.
+struct VdiskReport {
+  std::string name;
+  std::string uuid;
+  std::string state;  // state_name()'s words, or "closed": served, and opened by nobody yet
+  std::string reason;
+  std::uint64_t size = 0;
+  Epoch epoch = 0;
+  Sequence appended = 0;
+  Sequence durable = 0;
+  Sequence stored = 0;
+  Sequence applied = 0;
+  std::uint64_t journal_bytes_used = 0;
+  std::uint64_t journal_bytes_total = 0;
+  std::uint64_t arena_bytes_used = 0;
+  std::uint64_t arena_bytes_total = 0;
+  std::uint64_t overlay_extents = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t read_bytes = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t write_bytes = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t stalls = 0;
+  AggregationNumber committed = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t missing_shards = 0;
+  std::uint64_t buffered_bytes = 0;
+  std::string waiting_for;
+  std::vector<StoreReport> stores;
+};
+
+struct Reply {
+  std::uint64_t pid = 0;            // of the server
+  std::uint64_t monotonic_ns = 0;   // when it looked: for rates
+  Sequence sequence = 0;            // of kMark and kFlush
+  std::vector<VdiskReport> vdisks;  // of kStatus
+};
+
+std::string encode_request(const Request& request);  // with the final newline, as all of these
+Result<Request> decode_request(std::string_view line);
+std::string encode_reply(const Reply& reply);
+std::string encode_error(const Error& error);
+// The error of the server is the error here.
+Result<Reply> decode_reply(std::string_view line);
+
+// The reports as `tlogctl status --json` prints them.
+std::string reports_json(const std::vector<VdiskReport>& vdisks);
+
+}  // namespace tlog::control

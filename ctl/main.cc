@@ -1,0 +1,134 @@
+// tlogctl: keys, the configuration file, and what a running server is doing. See tlogctl(1).
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "ctl/commands.h"
+#include "ctl/control_protocol.h"
+#include "tlog/config/config.h"
+
+namespace tlog::ctl {
+namespace {
+
+// What stands on the command line.
+struct Arguments {
+  Place place;
+  StatusOptions status;
+  std::string file;
+  bool json = false;
+  std::vector<std::string> words;  // [VDISK] NAME of mark
+  std::string vdisk;
+  std::string timeout = "1m";
+};
+
+Status run_mark(const Arguments& arguments) {
+  const auto& words = arguments.words;
+  return mark(arguments.place, words.size() == 2 ? words[0] : "", words.back());
+}
+
+// What CLI11 calls a validator: the reason why not, or nothing.
+std::string check_timeout(const std::string& text) {
+  auto timeout_ns = config::parse_duration_ns(text);
+  if (!timeout_ns) return timeout_ns.error().message();
+  bool too_long = *timeout_ns / 1'000'000 > control::kFlushTimeoutMsMax;
+  return too_long ? "too long, expected at most 24h" : "";
+}
+
+Status run_flush(const Arguments& arguments) {
+  TLOG_ASSIGN(std::uint64_t timeout_ns, config::parse_duration_ns(arguments.timeout));
+  return flush(arguments.place, arguments.vdisk, timeout_ns / 1'000'000);
+}
+
+Status print_text(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return {};
+}
+
+// A command with the function that does it.
+CLI::App* add(CLI::App& app, const char* name, const char* description, Status& result,
+              std::function<Status()> run) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->callback([&result, run = std::move(run)] { result = run(); });
+  return command;
+}
+
+void add_file_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* command = add(app, "keygen", "Make a key file of mode 0600; prints the id of the key",
+                          result, [&a] { return keygen(a.file); });
+  command->add_option("FILE", a.file, "the file to make; never overwritten")->required();
+  command = add(
+      app, "check-config", "Check a configuration file and print all that is wrong with it", result,
+      [&a] { return check_config(a.file.empty() ? config_path_of(a.place) : a.file, a.json); });
+  command->add_option("FILE", a.file, "the file; by default that of --config");
+  command->add_flag("--json", a.json, "for programs");
+  add(app, "print-example", "Print a commented configuration file", result,
+      [] { return print_text(config::example_file()); });
+  add(app, "print-schema", "Print the JSON schema of the configuration file", result,
+      [] { return print_text(config::json_schema()); });
+  // For the makers of the manual.
+  add(app, "print-manual-table", "", result, [] {
+    return print_text(config::manual_table());
+  })->group("");
+}
+
+void add_server_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* command = add(app, "status", "Show what running servers do", result,
+                          [&a] { return status(a.place, a.status); });
+  command->add_option("VDISK", a.status.vdisk, "only this vdisk");
+  command->add_flag("--json", a.status.json, "for programs");
+  command->add_flag("--rates", a.status.rates, "look twice, a second apart, and show rates");
+  command = add(app, "mark", "Set a named restore point", result, [&a] { return run_mark(a); });
+  command
+      ->add_option("[VDISK] NAME", a.words,
+                   "the vdisk, unless there is only one, and the name of the mark")
+      ->required()
+      ->expected(1, 2);
+  command = add(app, "flush", "Wait until all that was written is in the stores", result,
+                [&a] { return run_flush(a); });
+  command->add_option("VDISK", a.vdisk, "the vdisk, unless there is only one");
+  command->add_option("--timeout", a.timeout, "how long to wait: 500ms, 30s, 2m")
+      ->capture_default_str()
+      ->check(check_timeout, "");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Keys, the configuration file and the running servers of tlogdisk", "tlogctl");
+  Arguments arguments;
+  Status result;
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", version_text());
+  app.add_option("--config", arguments.place.config_path,
+                 "the configuration; by default ./tlogdisk.yml, then /etc/tlogdisk/tlogdisk.yml");
+  app.add_option("--socket", arguments.place.socket_path,
+                 "the server's control socket; by default as configured");
+  add_file_commands(app, arguments, result);
+  add_server_commands(app, arguments, result);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (!result) {
+    std::fprintf(stderr, "tlogctl: %s\n", result.error().message().c_str());
+    return exit_code_of(result.error().code());
+  }
+  // A result that could not be written is no success: `tlogctl print-example > /full/disk`.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fputs("tlogctl: write: standard output failed\n", stderr);
+    return kExitFailed;
+  }
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace tlog::ctl
+
+int main(int argc, char** argv) {
+  try {
+    return tlog::ctl::run(argc, argv);
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "tlogctl: %s\n", exception.what());
+    return tlog::ctl::kExitFailed;
+  }
+}

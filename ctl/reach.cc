@@ -1,0 +1,64 @@
+#include "ctl/reach.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ctl/control_client.h"
+
+namespace tlog::ctl {
+namespace {
+
+// Nobody listens there: not an answer, and not the end of the search.
+bool is_deaf(const Error& error, const std::string& socket) {
+  return (error.code() == Code::kNotFound || error.code() == Code::kUnavailable) &&
+         error.message().starts_with("connect: " + socket);
+}
+
+tl::unexpected<Error> nobody(const std::vector<std::string>& sockets) {
+  return fail(
+      Code::kUnavailable,
+      fmt::format("connect: nobody listens at {}; is nbdkit running with this configuration?",
+                  fmt::join(sockets, " or ")));
+}
+
+}  // namespace
+
+std::vector<std::string> sockets_of(const config::Config& config, const std::string& vdisk) {
+  std::vector<std::string> sockets;
+  if (!vdisk.empty()) sockets.push_back(config::control_socket_path(config, vdisk));
+  sockets.push_back(config::control_socket_path(config, ""));
+  return sockets;
+}
+
+Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
+                                 const control::Request& request, std::uint64_t timeout_ms) {
+  for (const std::string& socket : sockets) {
+    auto reply = control::ask(socket, request, timeout_ms);
+    if (reply || !is_deaf(reply.error(), socket)) return reply;
+  }
+  return nobody(sockets);
+}
+
+Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms) {
+  std::vector<std::string> sockets = sockets_of(config, "");
+  for (const config::Vdisk& vdisk : config.vdisks) {
+    sockets.push_back(config::control_socket_path(config, vdisk.name));
+  }
+  control::Reply all;
+  bool any = false;
+  for (const std::string& socket : sockets) {
+    auto reply = control::ask(socket, {.command = control::Command::kStatus}, timeout_ms);
+    if (!reply) {
+      if (is_deaf(reply.error(), socket)) continue;
+      return reply;
+    }
+    any = true;
+    all.monotonic_ns = reply->monotonic_ns;
+    std::move(reply->vdisks.begin(), reply->vdisks.end(), std::back_inserter(all.vdisks));
+  }
+  if (!any) return nobody({sockets.front(), config::control_socket_path(config, "NAME")});
+  return all;
+}
+
+}  // namespace tlog::ctl

@@ -1,0 +1,126 @@
+#include "ctl/status_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace tlog::ctl {
+namespace {
+
+using control::VdiskReport;
+
+std::string share(std::uint64_t used, std::uint64_t total) {
+  if (total == 0) return human_bytes(used);
+  double percent = 100.0 * static_cast<double>(used) / static_cast<double>(total);
+  return fmt::format("{} of {} ({:.0f}%)", human_bytes(used), human_bytes(total), percent);
+}
+
+class Rates {
+ public:
+  Rates(Sample now, Sample earlier) : now_(now), earlier_(earlier) {
+    if (earlier.report == nullptr || now.monotonic_ns <= earlier.monotonic_ns) return;
+    seconds_ = static_cast<double>(now.monotonic_ns - earlier.monotonic_ns) / 1e9;
+  }
+  bool known() const { return seconds_ > 0; }
+  // A server that was started anew in between counts from 0.
+  double of(std::uint64_t VdiskReport::*field) const {
+    std::uint64_t before = earlier_.report->*field;
+    std::uint64_t after = now_.report->*field;
+    return after < before ? 0 : static_cast<double>(after - before) / seconds_;
+  }
+
+ private:
+  const Sample now_;
+  const Sample earlier_;
+  double seconds_ = 0;
+};
+
+void row(std::string& text, std::string_view name, std::string_view value) {
+  text += fmt::format("  {:<10} {}\n", name, value);
+}
+
+// One kind of request: how many, how much, and how fast.
+void traffic(std::string& text, std::string_view name, std::uint64_t VdiskReport::*count,
+             std::uint64_t VdiskReport::*bytes, const VdiskReport& vdisk, const Rates& rates) {
+  std::string value = fmt::format("{}", vdisk.*count);
+  if (bytes != nullptr) value += fmt::format(", {}", human_bytes(vdisk.*bytes));
+  if (rates.known()) {
+    value += fmt::format("; {:.0f}/s", rates.of(count));
+    if (bytes != nullptr) {
+      value += fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rates.of(bytes))));
+    }
+  }
+  row(text, name, value);
+}
+
+void watermark(std::string& text, std::string_view name, Sequence VdiskReport::*field,
+               const VdiskReport& vdisk, const Rates& rates) {
+  std::string value = fmt::format("{}", vdisk.*field);
+  if (rates.known()) value += fmt::format("; {:.0f}/s", rates.of(field));
+  row(text, name, value);
+}
+
+void stores(std::string& text, const VdiskReport& vdisk) {
+  std::size_t width = 5;
+  std::size_t condition_width = 9;
+  for (const control::StoreReport& store : vdisk.stores) {
+    width = std::max(width, store.name.size());
+    condition_width = std::max(condition_width, store.condition.size());
+  }
+  text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", "store", width, "condition",
+                      condition_width, "put", "got", "queued", "errors");
+  for (const control::StoreReport& store : vdisk.stores) {
+    std::string_view condition = store.condition;
+    if (condition.empty()) condition = store.usable ? "up" : "down";
+    text +=
+        fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", store.name, width, condition,
+                    condition_width, human_bytes(store.put_bytes), human_bytes(store.get_bytes),
+                    human_bytes(store.queued_bytes), store.errors);
+  }
+}
+
+}  // namespace
+
+std::string human_bytes(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 6> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  if (bytes < kKiB) return fmt::format("{}B", bytes);
+  double value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  // 1023.95 would be shown as 1024.0.
+  while (value >= 1023.95 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f}{}", value, kUnits[unit]);
+}
+
+std::string status_table(Sample now, Sample earlier) {
+  const VdiskReport& vdisk = *now.report;
+  const Rates rates(now, earlier);
+  std::string text =
+      fmt::format("vdisk {}: {}, {}", vdisk.name, vdisk.state, human_bytes(vdisk.size));
+  if (vdisk.state == "closed") return text + fmt::format("\n  {}\n", vdisk.reason);
+  text += fmt::format(", epoch {}, {}\n", vdisk.epoch, vdisk.uuid);
+  if (!vdisk.reason.empty()) row(text, "reason", vdisk.reason);
+  watermark(text, "appended", &VdiskReport::appended, vdisk, rates);
+  watermark(text, "durable", &VdiskReport::durable, vdisk, rates);
+  watermark(text, "stored", &VdiskReport::stored, vdisk, rates);
+  watermark(text, "applied", &VdiskReport::applied, vdisk, rates);
+  row(text, "journal", share(vdisk.journal_bytes_used, vdisk.journal_bytes_total));
+  row(text, "arena", share(vdisk.arena_bytes_used, vdisk.arena_bytes_total));
+  row(text, "overlay", fmt::format("{} extents", vdisk.overlay_extents));
+  row(text, "log",
+      fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered",
+                  vdisk.committed, vdisk.in_flight, vdisk.missing_shards,
+                  human_bytes(vdisk.buffered_bytes)));
+  if (!vdisk.waiting_for.empty()) row(text, "waiting", vdisk.waiting_for);
+  traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);
+  traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);
+  traffic(text, "flushes", &VdiskReport::flushes, nullptr, vdisk, rates);
+  row(text, "stalls", fmt::format("{}", vdisk.stalls));
+  if (!vdisk.stores.empty()) stores(text, vdisk);
+  return text;
+}
+
+}  // namespace tlog::ctl

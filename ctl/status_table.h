@@ -1,0 +1,22 @@
+// File: ctl/status_table.h
+// What `tlogctl status` prints for people.
+// Threading: pure functions.
+#pragma once
+
+#include <string>
+
+#include "ctl/control_protocol.h"
+
+namespace tlog::ctl {
+
+// "12.3MiB": for people, not for parse_size().
+std::string human_bytes(std::uint64_t bytes);
+
+// `earlier`: the same vdisk some time before, for rates; nullptr for none.
+struct Sample {
+  const control::VdiskReport* report = nullptr;
+  std::uint64_t monotonic_ns = 0;
+};
+std::string status_table(Sample now, Sample earlier);
+
+}  // namespace tlog::ctl

@@ -1,0 +1,78 @@
+// What people read.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ctl/status_table.h"
+
+namespace tlog::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(StatusTable, bytes_are_short) {
+  EXPECT_EQ(human_bytes(0), "0B");
+  EXPECT_EQ(human_bytes(1023), "1023B");
+  EXPECT_EQ(human_bytes(1536), "1.5KiB");
+  EXPECT_EQ(human_bytes(kMiB - 1), "1.0MiB");
+  EXPECT_EQ(human_bytes(10 * kGiB), "10.0GiB");
+  EXPECT_EQ(human_bytes(~std::uint64_t{0}), "16.0EiB");
+}
+
+control::VdiskReport sample() {
+  control::VdiskReport vdisk;
+  vdisk.name = "vm1";
+  vdisk.state = "serving";
+  vdisk.size = 10 * kGiB;
+  vdisk.epoch = 3;
+  vdisk.appended = 400;
+  vdisk.durable = 300;
+  vdisk.stored = 200;
+  vdisk.applied = 100;
+  vdisk.journal_bytes_used = 256 * kMiB;
+  vdisk.journal_bytes_total = kGiB;
+  vdisk.writes = 50;
+  vdisk.write_bytes = 50 * 4096;
+  vdisk.stores = {{"directory log/0", true, "up", kMiB, 0, 0, 0},
+                  {"redis 127.0.0.1:1@0", false, "", 0, 0, 9, 0}};
+  return vdisk;
+}
+
+TEST(StatusTable, names_the_watermarks_as_the_documents_do) {
+  control::VdiskReport vdisk = sample();
+  std::string table = status_table({&vdisk, 1}, {});
+  EXPECT_THAT(table, HasSubstr("vdisk vm1: serving, 10.0GiB, epoch 3"));
+  EXPECT_THAT(
+      table,
+      HasSubstr("\n  appended   400\n  durable    300\n  stored     200\n  applied    100\n"));
+  EXPECT_THAT(table, HasSubstr("\n  journal    256.0MiB of 1.0GiB (25%)\n"));
+  EXPECT_THAT(table, HasSubstr("\n  writes     50, 200.0KiB\n"));
+  EXPECT_THAT(table, HasSubstr("\n  directory log/0      up "));
+  EXPECT_THAT(table, HasSubstr("\n  redis 127.0.0.1:1@0  down "));
+  EXPECT_THAT(table, Not(HasSubstr("/s")));
+}
+
+TEST(StatusTable, rates_are_of_the_time_between_two_looks) {
+  control::VdiskReport before = sample();
+  control::VdiskReport now = sample();
+  now.appended += 1000;
+  now.writes += 1000;
+  now.write_bytes += 1000 * 4096;
+  now.reads = 0;
+  before.reads = 5;  // the server was started anew
+  std::string table = status_table({&now, 3'000'000'000}, {&before, 1'000'000'000});
+  EXPECT_THAT(table, HasSubstr("\n  appended   1400; 500/s\n"));
+  EXPECT_THAT(table, HasSubstr("; 500/s, 2.0MiB/s\n"));
+  EXPECT_THAT(table, HasSubstr("\n  reads      0, 0B; 0/s, 0B/s\n"));
+}
+
+TEST(StatusTable, a_closed_vdisk_has_no_numbers) {
+  control::VdiskReport vdisk;
+  vdisk.name = "vm2";
+  vdisk.state = "closed";
+  vdisk.reason = "nobody came";
+  EXPECT_EQ(status_table({&vdisk, 1}, {}), "vdisk vm2: closed, 0B\n  nobody came\n");
+}
+
+}  // namespace
+}  // namespace tlog::ctl
