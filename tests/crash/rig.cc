@@ -19,6 +19,7 @@ constexpr unsigned kFirstAnswerMs = 30'000;
 constexpr unsigned kWriterEndMs = 40'000;
 constexpr unsigned kPoliteEndMs = 60'000;
 constexpr unsigned kRestoreMs = 120'000;
+constexpr unsigned kAbortMs = 10'000;  // an abort with its core dump
 
 void sleep_us(std::uint64_t us) {
   const timespec pause{.tv_sec = static_cast<time_t>(us / 1'000'000),
@@ -144,7 +145,7 @@ Status Rig::stop_round(Writer& writer, History& history, RoundReport& report) {
       Promises promises = options_.promises;
       promises.keep_acked = true;  // the server has not died: nothing answered may be missing
       append(report.violations, check_survivors(history, image_, *live, promises));
-    } else if (server_.alive()) {
+    } else if (!server_.ends_within(kAbortMs)) {
       report.violations.push_back(
           {Fault::kError, 0, "after the client vanished: " + live.error().message()});
     }
@@ -155,16 +156,9 @@ Status Rig::stop_round(Writer& writer, History& history, RoundReport& report) {
 Status Rig::restart() {
   while (below(100) < options_.interrupt_percent) {
     // A recovery that is cut short must be as good as one that never began.
-    const std::string command =
-        "exec " + expand(options_.server.command,
-                         {{"socket", server_.socket()}, {"dir", options_.server.directory}});
-    TLOG_ASSIGN(const pid_t pid, spawn({.command = command,
-                                        .log_path = server_.log_path(),
-                                        .directory = options_.server.directory}));
+    TLOG_TRY(server_.launch());
     sleep_us(below(40'000));
-    kill(-pid, SIGKILL);
-    kill(pid, SIGKILL);  // it may not have its own group yet
-    TLOG_TRY(wait_process(pid, kWriterEndMs));
+    TLOG_TRY(server_.kill());
   }
   return server_.start();
 }

@@ -70,26 +70,35 @@ std::string Server::uri() const {
   return "nbd+unix:///" + options_.export_name + "?socket=" + socket();
 }
 
-Status Server::start() {
+std::string Server::command() const {
+  return expand(
+      options_.command,
+      {{"socket", socket()}, {"dir", options_.directory}, {"port", std::to_string(port_)}});
+}
+
+Status Server::launch() {
   unlink(socket().c_str());
-  const std::string command =
-      expand(options_.command,
-             {{"socket", socket()}, {"dir", options_.directory}, {"port", std::to_string(port_)}});
-  const auto started = SteadyClock::now();
-  TLOG_ASSIGN(pid_, spawn({.command = "exec " + command,
+  TLOG_ASSIGN(pid_, spawn({.command = "exec " + command(),
                            .log_path = log_path(),
                            .directory = options_.directory}));
+  return {};
+}
+
+Status Server::start() {
+  const auto started = SteadyClock::now();
+  TLOG_TRY(launch());
   const auto deadline = started + std::chrono::milliseconds(options_.start_timeout_ms);
   while (true) {
     // Connecting before the socket exists would cost a failed handshake each time.
     if ((port_ != 0 || access(socket().c_str(), F_OK) == 0) && connect(uri())) break;
     if (!alive()) {
       return fail(Code::kIoError,
-                  fmt::format("start: {}: {}: {}", command, last_end_, tail_of(log_path())));
+                  fmt::format("start: {}: {}: {}", command(), last_end_, tail_of(log_path())));
     }
     if (SteadyClock::now() > deadline) {
-      return fail(Code::kTimeout, fmt::format("start: {}: serves nothing after {} ms: {}", command,
-                                              options_.start_timeout_ms, tail_of(log_path())));
+      return fail(Code::kTimeout,
+                  fmt::format("start: {}: serves nothing after {} ms: {}", command(),
+                              options_.start_timeout_ms, tail_of(log_path())));
     }
     short_pause();
   }
@@ -106,8 +115,18 @@ bool Server::alive() {
   return false;
 }
 
+bool Server::ends_within(unsigned timeout_ms) {
+  if (!alive()) return true;
+  const auto status = wait_process(pid_, timeout_ms);
+  if (!status) return false;
+  last_end_ = wait_status_text(*status);
+  pid_ = -1;
+  return true;
+}
+
 Status Server::end(int signal_number, unsigned timeout_ms) {
   if (!alive()) return {};
+  ::kill(pid_, signal_number);  // one just launched may not lead its group yet
   ::kill(-pid_, signal_number);
   TLOG_ASSIGN(const int status, wait_process(pid_, timeout_ms));
   last_end_ = wait_status_text(status);

@@ -31,12 +31,16 @@ class Server {
 
   // Starts it and waits until the socket accepts a connection and serves the export.
   Status start();
+  // Only begins: start() without the waiting.
+  Status launch();
   // SIGKILL, to the whole group, and waits for the end.
   Status kill();
   // SIGTERM, and waits for the end.
   Status terminate(unsigned timeout_ms);
   // Whether it is still running; if not, how it ended.
   bool alive();
+  // Waits so long for it to end by itself.
+  bool ends_within(unsigned timeout_ms);
   const std::string& last_end() const { return last_end_; }
 
   std::string uri() const;
@@ -47,6 +51,7 @@ class Server {
   double last_start_seconds() const { return last_start_seconds_; }
 
  private:
+  std::string command() const;
   Status end(int signal_number, unsigned timeout_ms);
 
   const ServerOptions options_;
