@@ -1,0 +1,74 @@
+// File: player/source.h
+// The log of one vdisk of a configuration, opened for reading only: it may be served meanwhile, and
+// nothing of it is changed. Owns what the reader borrows: the ring thread, the stores, the key, the
+// workers.
+//
+// Threading: one thread. Errors: those of the configuration's parts (kNotFound, kWrongKey,
+// kUnavailable ...). A store that cannot be opened is not fatal: the reader does without as long as
+// enough others are there.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tlog/config/config.h"
+#include "tlog/io/workers.h"
+#include "tlog/seal/sealer.h"
+#include "tlog/walk/log_reader.h"
+
+namespace tlog::player {
+
+struct SourceEnvironment {
+  io::FileSystem& files;
+  Random& random;
+  Logger& logger;
+};
+
+// The stores of a vdisk's cluster, in the cluster's order, read only. Closed by the destructor.
+class OpenStores {
+ public:
+  static Result<std::unique_ptr<OpenStores>> open(const config::Config& config,
+                                                  const config::Vdisk& vdisk,
+                                                  const SourceEnvironment& environment);
+  ~OpenStores();
+
+  std::vector<store::Store*> pointers() const;
+  const std::vector<std::string>& unusable() const { return unusable_; }  // which, and why
+  // Every store could be looked at and has not even a place for this vdisk.
+  bool nothing_there() const { return absent_ == stores_.size(); }
+
+ private:
+  OpenStores() = default;
+  Status add_all(const config::Cluster& cluster, const std::string& vdisk,
+                 const SourceEnvironment& environment);
+  void add(std::string name, Result<std::unique_ptr<store::Store>> opened);
+
+  std::unique_ptr<io::Loop> loop_;
+  std::vector<std::unique_ptr<store::Store>> stores_;
+  std::vector<std::string> unusable_;
+  std::size_t absent_ = 0;
+};
+
+class LogSource {
+ public:
+  static Result<std::unique_ptr<LogSource>> open(const config::Config& config,
+                                                 const std::string& vdisk,
+                                                 const SourceEnvironment& environment);
+  ~LogSource();
+
+  walk::LogReader& reader() { return *reader_; }
+  const seal::MasterKey& key() const { return *key_; }
+  const OpenStores& stores() const { return *stores_; }
+
+ private:
+  LogSource() = default;
+
+  std::unique_ptr<OpenStores> stores_;
+  std::unique_ptr<seal::MasterKey> key_;
+  std::unique_ptr<seal::Sealer> sealer_;
+  io::Workers workers_;
+  std::unique_ptr<walk::LogReader> reader_;
+};
+
+}  // namespace tlog::player

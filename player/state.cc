@@ -1,0 +1,82 @@
+#include "player/state.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace tlog::player {
+
+namespace {
+
+constexpr std::size_t kStateBytesMax = 64 * kKiB;
+constexpr int kStateVersion = 1;
+
+bool parse_hash(std::string_view text, Hash256& hash) {
+  if (text.size() != 2 * hash.bytes.size()) return false;
+  for (std::size_t i = 0; i < hash.bytes.size(); ++i) {
+    const char* digits = text.data() + 2 * i;
+    auto [end, status] = std::from_chars(digits, digits + 2, hash.bytes[i], 16);
+    if (status != std::errc() || end != digits + 2) return false;
+  }
+  return true;
+}
+
+Error unreadable(const std::string& path, std::string_view reason) {
+  return Error(Code::kInvalidArgument,
+               fmt::format("resume: {}: {}; remove this file to begin anew", path, reason));
+}
+
+}  // namespace
+
+Result<RestoreState> load_state(io::FileSystem& files, const std::string& path) {
+  TLOG_ASSIGN(std::string text, io::read_file(files, path, kStateBytesMax));
+  auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object()) return fail(unreadable(path, "not a restore's state"));
+  RestoreState state;
+  try {
+    if (json.at("version").get<int>() != kStateVersion) {
+      return fail(unreadable(path, "written by another version of tlogplay"));
+    }
+    TLOG_ASSIGN(state.vdisk, Uuid::parse(json.at("vdisk").get<std::string>()));
+    state.target = json.at("target").get<std::string>();
+    state.until = json.at("until").get<Sequence>();
+    state.number = json.at("number").get<AggregationNumber>();
+    state.epoch = json.at("epoch").get<Epoch>();
+    state.records = json.at("records").get<std::uint64_t>();
+    state.bytes = json.at("bytes").get<std::uint64_t>();
+    state.sequence = json.at("sequence").get<Sequence>();
+    state.time = json.at("time").get<TimestampNs>();
+    if (auto probe = json.find("probe"); probe != json.end()) {
+      state.probe = RestoreProbe{probe->at("offset").get<std::uint64_t>(),
+                                 probe->at("length").get<std::uint32_t>(),
+                                 probe->at("crc32c").get<std::uint32_t>()};
+    }
+    if (!parse_hash(json.at("hash").get<std::string>(), state.hash)) {
+      return fail(unreadable(path, "the hash is not one"));
+    }
+  } catch (const nlohmann::json::exception& error) {
+    return fail(unreadable(path, error.what()));
+  }
+  return state;
+}
+
+Status save_state(io::FileSystem& files, const std::string& path, const RestoreState& state) {
+  nlohmann::ordered_json json = {
+      {"version", kStateVersion},   {"vdisk", state.vdisk.text()}, {"target", state.target},
+      {"until", state.until},       {"number", state.number},      {"epoch", state.epoch},
+      {"hash", state.hash.hex()},   {"records", state.records},    {"bytes", state.bytes},
+      {"sequence", state.sequence}, {"time", state.time},
+  };
+  if (state.probe) {
+    json["probe"] = {{"offset", state.probe->offset},
+                     {"length", state.probe->length},
+                     {"crc32c", state.probe->crc32c}};
+  }
+  // Target names come from the command line and need not be UTF-8.
+  std::string text =
+      json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return io::write_file_atomically(files, path, bytes_of(std::string_view(text)));
+}
+
+}  // namespace tlog::player
