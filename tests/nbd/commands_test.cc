@@ -105,16 +105,16 @@ TEST_F(NbdCommands, UnalignedTrimAndZeroAreExact) {
   EXPECT_EQ(client.read(0, kMi), expected);
 }
 
-TEST_F(NbdCommands, ZeroMayMakeAHoleUnlessForbidden) {
+// With NO_HOLE too. Whether such a range is listed as a hole later is the file system's choice:
+// Linux lists what was set aside and not yet written as a hole.
+TEST_F(NbdCommands, ZeroReadsAsZeros) {
   serve();
   NbdClient client(server->uri("vm1"));
   client.write(0, pattern(2 * kMi, 1));
   client.zero(0, kMi);
   client.zero(kMi, kMi, LIBNBD_CMD_FLAG_NO_HOLE);
   EXPECT_EQ(client.read(0, 2 * kMi), Bytes(2 * kMi));
-  const auto extents = client.extents(kMi, kMi);
-  ASSERT_FALSE(extents.empty());
-  for (const NbdExtent& extent : extents) EXPECT_EQ(extent.type & LIBNBD_STATE_HOLE, 0u);
+  EXPECT_EQ(client.extents(0, kMi), (std::vector<NbdExtent>{{0, kMi, kHoleZero}}));
 }
 
 // A fast zero must be fast or refused; ours is one record, whatever the length and alignment.

@@ -70,9 +70,9 @@ TEST_F(NbdLifecycle, answered_write_survives_kill) {
 TEST_F(NbdLifecycle, client_vanishes_with_requests_in_flight) {
   serve({"-t", "64"});
   int aborts = 0;
-  const auto serve_again = [&] {
+  const auto serve_again = [&](const std::string& why) {
     ASSERT_EQ(server->process().wait(Milliseconds(30'000)).value_or(0), 128 + SIGABRT)
-        << "neither serves nor has aborted\n"
+        << "neither serves nor has aborted: " << why << "\n"
         << server->log();
     aborts++;
     start({"-t", "64"});
@@ -92,12 +92,12 @@ TEST_F(NbdLifecycle, client_vanishes_with_requests_in_flight) {
     if (rude.exit_code == 128 + SIGKILL) {
       ASSERT_EQ(answered.size(), 100u) << rude.text();
     } else {
-      serve_again();  // the abort of an earlier round came late, under this client
+      serve_again(rude.text());  // the abort of an earlier round came late, under this client
     }
     try {
       verify(answered);
-    } catch (const std::runtime_error&) {
-      serve_again();
+    } catch (const std::runtime_error& error) {
+      serve_again(error.what());
       verify(answered);
     }
   }

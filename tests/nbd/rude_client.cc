@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <string>
 
@@ -19,7 +21,6 @@ struct Request {
   std::uint64_t block;
   tlog::testing::Bytes bytes;
   std::int64_t cookie;
-  tlog::testing::Bytes read_into;
 };
 
 }  // namespace
@@ -30,17 +31,20 @@ int main(int argc, char** argv) {
   std::uint64_t next = std::strtoull(argv[2], nullptr, 10);
   const std::uint64_t count = std::strtoull(argv[3], nullptr, 10);
   std::deque<Request> requests;
+  tlog::testing::Bytes read_into(kReadBytes);  // of all reads: nobody looks at it
   for (std::uint64_t answered = 0; answered < count;) {
     while (requests.size() < kInFlight) {
-      requests.push_back({next, tlog::testing::pattern(4096, next), 0, {}});
+      requests.push_back({next, tlog::testing::pattern(4096, next), 0});
       requests.back().cookie = client.send_write(next * 4096, requests.back().bytes);
-      if (next % 2 == 0) {
-        requests.back().read_into.resize(kReadBytes);
-        client.send_read(0, requests.back().read_into);
-      }
+      if (next % 2 == 0) client.send_read(0, read_into);
       next++;
     }
-    if (client.await(requests.front().cookie) != 0) return 1;
+    if (const int error = client.await(requests.front().cookie); error != 0) {
+      std::fprintf(stderr, "block %llu: %s: %s\n",
+                   static_cast<unsigned long long>(requests.front().block), std::strerror(error),
+                   nbd_get_error());
+      return 1;
+    }
     const std::string line = std::to_string(requests.front().block) + "\n";
     if (write(STDOUT_FILENO, line.data(), line.size()) < 0) return 1;
     requests.pop_front();
