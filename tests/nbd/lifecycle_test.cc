@@ -155,6 +155,9 @@ TEST_F(NbdLifecycle, ServesFromTheBackground) {
                                            plugin_path(), "tlogdisk.yml", "vdisk=vm1"},
                                           options);
   ASSERT_TRUE(parent.ok()) << parent.text();
+  // The child writes it when clients can connect, which may be after the parent has ended.
+  ASSERT_TRUE(wait_until([&] { return !read_text(site->file("background.pid")).empty(); },
+                         Milliseconds(30'000)));
   const pid_t pid = static_cast<pid_t>(std::atoi(read_text(site->file("background.pid")).c_str()));
   ASSERT_GT(pid, 1);
   try {
