@@ -7,7 +7,6 @@
 
 #include "nbdkit-plugin/errors.h"
 #include "tlog/base/limits.h"
-#include "tlog/base/memory.h"
 #include "tlog/config/config.h"
 
 namespace tlog::plugin {
@@ -70,7 +69,6 @@ Status Plugin::bind_control() {
 }
 
 Status Plugin::after_fork() {
-  keep_freed_memory(kFreedMemoryKept);  // before threads: sealing allocates megabytes at a time
   TLOG_TRY(engine_->start());
   if (control_) TLOG_TRY(control_->start());
   return sentinel_.start([this] { stop(); });

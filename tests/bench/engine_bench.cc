@@ -14,7 +14,6 @@
 #include "tlog/base/assert.h"
 #include "tlog/base/crc32c.h"
 #include "tlog/base/limits.h"
-#include "tlog/base/memory.h"
 #include "tlog/seal/cipher.h"
 #include "tlog/seal/hash.h"
 #include "tlog/seal/sealer.h"
@@ -203,7 +202,6 @@ void print_path(Workload& load, const seal::MasterKey& key, seal::HashLanes lane
 
 int main(int argc, char** argv) {
   using namespace tlog;
-  keep_freed_memory(kFreedMemoryKept);  // as the engine's programs do
   Workload load;
   register_benchmarks(load);
   benchmark::Initialize(&argc, argv);

@@ -5,11 +5,9 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <utility>
 
+#include "tlog/base/memory.h"
 #include "tlog/base/types.h"
 
 namespace tlog {
@@ -19,15 +17,16 @@ class Buffer {
   static constexpr std::size_t kAlignment = 4096;
 
   Buffer() = default;
-  explicit Buffer(std::size_t size) { reserve_exact(size); }
+  explicit Buffer(std::size_t size) : block_(take_block(size)), size_(size) {}
+  ~Buffer() { give_block(block_); }
   Buffer(Buffer&& other) noexcept
-      : memory_(std::move(other.memory_)),
-        capacity_(std::exchange(other.capacity_, 0)),
-        size_(std::exchange(other.size_, 0)) {}
+      : block_(std::exchange(other.block_, {})), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
-    memory_ = std::move(other.memory_);
-    capacity_ = std::exchange(other.capacity_, 0);
-    size_ = std::exchange(other.size_, 0);
+    if (this != &other) {
+      give_block(block_);
+      block_ = std::exchange(other.block_, {});
+      size_ = std::exchange(other.size_, 0);
+    }
     return *this;
   }
   static Buffer copy_of(ConstByteSpan bytes) {
@@ -36,14 +35,14 @@ class Buffer {
     return buffer;
   }
 
-  std::byte* data() { return memory_.get(); }
-  const std::byte* data() const { return memory_.get(); }
+  std::byte* data() { return block_.data; }
+  const std::byte* data() const { return block_.data; }
   std::size_t size() const { return size_; }
-  std::size_t capacity() const { return capacity_; }
+  std::size_t capacity() const { return block_.capacity; }
   bool empty() const { return size_ == 0; }
   // Changes the size within the capacity, or drops the contents and allocates anew.
   void reset_size(std::size_t size) {
-    if (size > capacity_) reserve_exact(size);
+    if (size > block_.capacity) *this = Buffer(size);
     size_ = size;
   }
 
@@ -51,18 +50,7 @@ class Buffer {
   ConstByteSpan span() const { return {data(), size_}; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
-  };
-  void reserve_exact(std::size_t size) {
-    capacity_ = static_cast<std::size_t>(round_up(size == 0 ? 1 : size, kAlignment));
-    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity_)));
-    if (!memory_) throw std::bad_alloc();
-    size_ = size;
-  }
-
-  std::unique_ptr<std::byte[], Free> memory_;
-  std::size_t capacity_ = 0;
+  MemoryBlock block_;
   std::size_t size_ = 0;
 };
 

@@ -33,7 +33,6 @@ constexpr std::size_t kNameMax = 64;               // of a vdisk or a cluster
 constexpr std::size_t kPathMax = 4095;
 constexpr std::size_t kSocketPathMax = 107;        // sun_path without its final zero
 constexpr std::size_t kDescriptionMax = 1024;      // a line of text in the configuration
-constexpr std::size_t kFreedMemoryKept = 16 * kMiB;       // by each arena of the allocator, see base/memory.h
 
 static_assert(kRecordDataMax <= kAggregationDataMax);
 static_assert(kRecordDataMax % kBlockAlignment == 0);

@@ -1,16 +1,24 @@
 // File: tlog/base/memory.h
-// How the process treats memory it has freed.
+// Where Buffer (base/buffer.h) gets its memory. The pipeline takes and frees buffers of a megabyte
+// for every aggregation. From the C library they are either given back to the system each time, and
+// faulting their pages in again costs as much as sealing them, or they stay in heaps that fragment
+// to several times what is in use. So large blocks come from the system directly and a bounded
+// number of freed ones is kept for the next taker.
+//
+// Threading: any thread.
 #pragma once
 
 #include <cstddef>
 
 namespace tlog {
 
-// Lets the allocator keep up to `bytes` of freed memory (of each of its arenas) instead of giving
-// it back to the system at once. The pipeline allocates and frees buffers of a megabyte for every
-// aggregation; giving them back each time and faulting the pages in again costs as much as sealing
-// them (0.65 against 1.05 GB/s measured). Called once by the program that owns the process, before
-// threads start. Does nothing where the C library has no such setting.
-void keep_freed_memory(std::size_t bytes);
+struct MemoryBlock {
+  std::byte* data = nullptr;  // aligned to a page
+  std::size_t capacity = 0;   // at least what was asked for
+};
+
+// Never null: out of memory is std::bad_alloc.
+MemoryBlock take_block(std::size_t size);
+void give_block(MemoryBlock block);
 
 }  // namespace tlog

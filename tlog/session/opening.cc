@@ -73,6 +73,8 @@ flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores
   parts.sealer = &context.sealer;
   parts.files = &context.environment.files;
   parts.loop = &context.loop;
+  parts.workers = &context.workers;
+  parts.random = &context.environment.random;
   parts.clock = &context.environment.clock;
   parts.logger = &context.environment.logger;
   parts.hints_path =
@@ -267,8 +269,11 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
     parts.head = reader->head();
     TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
-    TLOG_ASSIGN(parts.log, flush::LogWriter::open(writer_parts(context, stores), reader->metadata(),
-                                                  parts.head));
+    parts.log_room = std::make_shared<LogRoom>();
+    flush::LogWriter::Parts log_parts = writer_parts(context, stores);
+    log_parts.on_room = [room = parts.log_room] { room->tell(); };
+    TLOG_ASSIGN(parts.log,
+                flush::LogWriter::open(std::move(log_parts), reader->metadata(), parts.head));
     environment.logger.info(
         fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "
                     "log_head={} ms={}",

@@ -114,6 +114,8 @@ Status Sealing::seal_and_append(Job& job) {
   ++next_number_;
   const Sequence last = aggregation.header.last_sequence;
   log_.append(std::move(shards), reference, job.urgent, [this, last](Status status) {
+    // At closing: what was not stored in time is in the journal and will be.
+    if (!status && status.error().code() == Code::kShutdown) return;
     if (!status) {
       core_.fail_for_good(status.error().message());
       return;

@@ -16,6 +16,7 @@ ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
       stores_(std::move(parts.stores)),
       log_(std::move(parts.log)),
+      log_room_(std::move(parts.log_room)),
       data_path_(core_),
       committer_(
           *core_.journal, core_.loop,
@@ -68,7 +69,10 @@ void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head)
 }
 
 void ServedVdisk::start() {
-  core_.loop.post([this] { on_durable(core_.durable.value()); });
+  core_.loop.post([this] {
+    log_room_->listener = [this] { seal_strand_.schedule(); };
+    on_durable(core_.durable.value());
+  });
   data_path_.arm_tick();
 }
 

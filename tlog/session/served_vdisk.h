@@ -14,6 +14,14 @@
 
 namespace tlog::session {
 
+// The log's "there is room again", for a vdisk that is made after its log. Loop thread only.
+struct LogRoom {
+  std::function<void()> listener;
+  void tell() const {
+    if (listener) listener();
+  }
+};
+
 class ServedVdisk final : public Vdisk {
  public:
   struct Parts {
@@ -22,6 +30,7 @@ class ServedVdisk final : public Vdisk {
     walk::LogHead head;            // what the log has stored already
     std::vector<std::unique_ptr<store::Store>> stores;
     std::unique_ptr<flush::LogWriter> log;
+    std::shared_ptr<LogRoom> log_room;  // told by `log`
     const seal::Sealer* sealer = nullptr;
   };
   explicit ServedVdisk(Parts parts);
@@ -72,6 +81,7 @@ class ServedVdisk final : public Vdisk {
   mutable Core core_;
   std::vector<std::unique_ptr<store::Store>> stores_;
   std::unique_ptr<flush::LogWriter> log_;
+  std::shared_ptr<LogRoom> log_room_;
   DataPath data_path_;
   journal::Committer committer_;
   Sealing sealing_;

@@ -173,6 +173,20 @@ bool SegmentFolder::try_seal(Member& member) {
   return false;
 }
 
+// The writer's own handle goes around the page cache and writes whole blocks.
+Status SegmentFolder::hand_over(Member& newest, io::File& file, WriterPosition& position) {
+  const std::uint64_t block = round_down(position.last_end, kBlockAlignment);
+  position.last_block = Buffer(position.last_end - block);
+  TLOG_ASSIGN(std::size_t got, file.read(block, position.last_block.span()));
+  if (got != position.last_block.size()) {
+    return fail(Code::kIoError, fmt::format("open: {}: ends at byte {}, {} expected",
+                                            newest.candidate.path, block + got, position.last_end));
+  }
+  TLOG_ASSIGN(position.file, files_.open(newest.candidate.path, {.write = true, .direct = true}));
+  position.active = newest.segment;
+  return {};
+}
+
 Status SegmentFolder::continue_open(Member& newest, WriterPosition& position) {
   TLOG_ASSIGN(std::shared_ptr<io::File> file, files_.open(newest.candidate.path, {.write = true}));
   TLOG_ASSIGN(std::uint64_t size, file->size());
@@ -185,9 +199,7 @@ Status SegmentFolder::continue_open(Member& newest, WriterPosition& position) {
   }
   // What the scan has found may be in the machine's memory only; from now on it counts as durable.
   TLOG_TRY(file->sync_data());
-  position.file = std::move(file);
-  position.active = newest.segment;
-  return {};
+  return hand_over(newest, *file, position);
 }
 
 Status SegmentFolder::continue_sealed(Member& newest, WriterPosition& position) {
@@ -203,10 +215,8 @@ Status SegmentFolder::continue_sealed(Member& newest, WriterPosition& position) 
   }
   TLOG_TRY(file->resize(footer.data_end));
   TLOG_TRY(file->sync_data());
-  newest.segment = segment;
-  position.file = std::move(file);
-  position.active = std::move(segment);
-  return {};
+  newest.segment = std::move(segment);
+  return hand_over(newest, *file, position);
 }
 
 Status SegmentFolder::prepare_writer(Member& newest, WriterPosition& position) {

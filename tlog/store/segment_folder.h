@@ -29,6 +29,7 @@ struct WriterPosition {
   std::uint64_t last_sequence = 0;
   std::shared_ptr<Segment> active;  // the newest, when it is to be continued, with its file
   std::shared_ptr<io::File> file;
+  Buffer last_block;  // its bytes from the start of the block that last_end lies in, up to last_end
 };
 
 class SegmentFolder {
@@ -69,6 +70,7 @@ class SegmentFolder {
   void publish(std::vector<Member>& members);
   Status prepare_writer(Member& newest, WriterPosition& position);
   Status continue_open(Member& newest, WriterPosition& position);
+  Status hand_over(Member& newest, io::File& file, WriterPosition& position);
   Status continue_sealed(Member& newest, WriterPosition& position);
   bool try_seal(Member& member);
 

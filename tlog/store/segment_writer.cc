@@ -11,8 +11,8 @@
 namespace tlog::store {
 namespace {
 
-constexpr std::uint64_t kBatchBytesMax = 16 * kMiB;
-constexpr std::size_t kBatchPiecesMax = 1000;  // the kernel takes 1024 at once
+// Bounds the copy of a batch that is written; one entry may be larger.
+constexpr std::uint64_t kBatchBytesMax = 2 * kMiB;
 constexpr std::array<std::byte, kSegmentUnit> kPadding{};
 
 std::uint64_t now_ns() {
@@ -56,6 +56,7 @@ SegmentWriter::SegmentWriter(Parts parts, WriterPosition position)
     : parts_(std::move(parts)),
       active_(std::move(position.active)),
       file_(std::move(position.file)),
+      last_block_(std::move(position.last_block)),
       sequence_(position.last_sequence),
       durable_sequence_(position.last_sequence),
       next_number_(position.next_number),
@@ -149,7 +150,7 @@ void SegmentWriter::start_batch() {
 
 void SegmentWriter::write_batch() {
   std::vector<ConstByteSpan> pieces;
-  if (fresh_) pieces.push_back(header_block_.span());
+  pieces.push_back(fresh_ ? header_block_.span() : last_block_.span());
   std::uint64_t at = end_;
   std::size_t entries = active_entries_;
   while (!queue_.empty()) {
@@ -157,7 +158,6 @@ void SegmentWriter::write_batch() {
     bool first = batch_.empty();
     if (!first && at + entry.bytes() > parts_.folder.segment_bytes) break;
     if (!first && at - end_ + entry.bytes() > kBatchBytesMax) break;
-    if (!first && pieces.size() + entry.piece_count() > kBatchPiecesMax) break;
     if (entries++ >= kSegmentEntriesMax) break;
     EntryHeader header;
     header.salt = active_->header().salt;
@@ -174,9 +174,28 @@ void SegmentWriter::write_batch() {
   batch_end_ = at;
   in_flight_ = true;
   if (timer_ != 0) parts_.loop->cancel_timer(std::exchange(timer_, 0));
-  std::uint64_t from = fresh_ ? 0 : end_;
-  parts_.loop->write_and_sync(*file_, from, pieces,
+  const std::uint64_t from = fresh_ ? 0 : round_down(end_, kBlockAlignment);
+  stage(pieces);
+  ConstByteSpan staged = staging_.span();
+  parts_.loop->write_and_sync(*file_, from, std::span(&staged, 1),
                               [this](Status status) { batch_done(std::move(status)); });
+}
+
+// Whole blocks, so that the write can go around the page cache: a copy of the batch, which costs
+// less than the cache would. The block that the last batch ended in is written once more, with the
+// same bytes in front.
+void SegmentWriter::stage(const std::vector<ConstByteSpan>& pieces) {
+  std::size_t length = 0;
+  for (ConstByteSpan piece : pieces) length += piece.size();
+  staging_.reset_size(round_up(length, kBlockAlignment));
+  std::byte* to = staging_.data();
+  for (ConstByteSpan piece : pieces) {
+    std::memcpy(to, piece.data(), piece.size());
+    to += piece.size();
+  }
+  std::memset(to, 0, staging_.size() - length);
+  std::size_t whole = round_down(length, kBlockAlignment);
+  next_last_block_ = Buffer::copy_of(ConstByteSpan(staging_.span()).subspan(whole, length - whole));
 }
 
 void SegmentWriter::batch_done(Status status) {
@@ -192,6 +211,7 @@ void SegmentWriter::batch_done(Status status) {
     fresh_ = false;
     header_block_ = Buffer();
     end_ = batch_end_;
+    last_block_ = std::move(next_last_block_);
     active_entries_ += batch.size();
     durable_sequence_ = sequence_;
     if (failure_) {

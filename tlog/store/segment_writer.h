@@ -91,6 +91,7 @@ class SegmentWriter {
   void arm_timer();
   void start_batch();
   void write_batch();
+  void stage(const std::vector<ConstByteSpan>& pieces);
   void batch_done(Status status);
   void next_prepared(Result<Prepared> prepared);
 
@@ -125,8 +126,11 @@ class SegmentWriter {
   Buffer header_block_;  // goes with the first batch of a segment
   std::shared_ptr<Segment> active_;
   std::shared_ptr<io::File> file_;
-  bool fresh_ = false;     // the active segment has not been written to successfully
-  std::uint64_t end_ = 0;  // everything before it is durable
+  Buffer staging_;          // what is being written
+  Buffer last_block_;       // the bytes before end_ in its block
+  Buffer next_last_block_;  // the same once the batch is durable
+  bool fresh_ = false;      // the active segment has not been written to successfully
+  std::uint64_t end_ = 0;   // everything before it is durable
   std::uint64_t batch_end_ = 0;
   std::uint64_t allocated_ = 0;
   std::size_t active_entries_ = 0;  // an upper bound of its keys

@@ -18,7 +18,7 @@ Result<SegmentWriter::Prepared> SegmentWriter::make_segment_file(std::uint64_t n
   Prepared prepared;
   prepared.number = number;
   prepared.path = io::join_path(parts_.folder.path, segment_file_name(number));
-  io::OpenOptions options{.write = true, .create = true, .exclusive = true};
+  io::OpenOptions options{.write = true, .create = true, .exclusive = true, .direct = true};
   TLOG_ASSIGN(std::shared_ptr<io::File> file, parts_.files->open(prepared.path, options));
   prepared.file = std::move(file);
   // Only to make syncs cheaper; where it fails the writes themselves will say what is wrong.
@@ -66,6 +66,7 @@ void SegmentWriter::activate_next() {
   end_ = kSegmentHeaderBytes;
   allocated_ = std::min(kAllocationStep, parts_.folder.segment_bytes);
   active_entries_ = 0;
+  last_block_ = Buffer();
 }
 
 // After a batch: what the next ones will need, before they need it.
