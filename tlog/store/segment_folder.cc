@@ -147,9 +147,6 @@ void SegmentFolder::note_damage(const Member& member) {
   std::uint64_t damaged =
       candidate.footer ? candidate.footer->damaged_bytes : member.scan.damaged_bytes();
   if (damaged > 0) add_damage(fmt::format("{} has {} damaged bytes", candidate.path, damaged));
-  if (!candidate.header && member.segment->entry_count() > 0) {
-    add_damage(candidate.path + " has no readable header");
-  }
 }
 
 void SegmentFolder::publish(std::vector<Member>& members) {
@@ -162,15 +159,37 @@ void SegmentFolder::publish(std::vector<Member>& members) {
   catalog_.replace(std::move(list));
 }
 
-bool SegmentFolder::try_seal(Member& member) {
-  if (!member.candidate.header) return false;
-  SealOptions options{member.scan.position, member.scan.last_sequence, member.scan.damaged_bytes()};
-  Status sealed = seal_segment(files_, *member.segment, options);
-  if (sealed) return true;
-  // It is as good as before: its entries stay in memory, the next opening tries again.
-  logger_.warning(fmt::format("event=segment_not_sealed store=\"{}\" path={} reason=\"{}\"",
-                              options_.name, member.segment->path(), sealed.error().message()));
-  return false;
+// A header that was torn in a segment's first write, or altered later. All of it is known from
+// elsewhere: the entries carry the salt, and the segment before is the next lower one.
+Status SegmentFolder::repair_header(Member& member, const Member* before) {
+  SegmentHeader header{options_.vdisk, member.candidate.number, member.scan.salt};
+  if (before != nullptr) {
+    header.previous_number = before->candidate.number;
+    header.previous_end =
+        before->candidate.footer ? before->candidate.footer->data_end : before->scan.position;
+  }
+  logger_.error(fmt::format("event=segment_header_repaired store=\"{}\" path={} entries={}",
+                            options_.name, member.candidate.path, member.segment->entry_count()));
+  TLOG_ASSIGN(auto file, files_.open(member.candidate.path, {.write = true}));
+  Buffer block = encode_segment_header(header);
+  TLOG_TRY(file->write(0, block.span()));
+  TLOG_TRY(file->sync_data());
+  auto segment = std::make_shared<Segment>(header, member.candidate.path);
+  member.segment->visit([&](const EntryMap& entries) {
+    for (const auto& [key, location] : entries) segment->apply(key, location);
+  });
+  member.segment = std::move(segment);
+  member.candidate.header = std::move(header);
+  return {};
+}
+
+Status SegmentFolder::seal(Member& member) {
+  SealOptions options;
+  options.data_end = member.scan.position;
+  options.last_sequence = member.scan.last_sequence;
+  options.damaged_bytes = member.scan.damaged_bytes();
+  options.torn_bytes = member.scan.hole_bytes() - options.damaged_bytes;
+  return seal_segment(files_, *member.segment, options);
 }
 
 // The writer's own handle goes around the page cache and writes whole blocks.
@@ -227,21 +246,23 @@ Status SegmentFolder::prepare_writer(Member& newest, WriterPosition& position) {
     position.last_sequence = candidate.footer->last_sequence;
     bool small = candidate.footer->data_end < options_.segment_bytes / 2 &&
                  candidate.footer->entries < kSegmentEntriesMax / 2;
-    if (small && candidate.footer->damaged_bytes == 0) return continue_sealed(newest, position);
+    bool whole = candidate.footer->damaged_bytes == 0 && candidate.footer->torn_bytes == 0;
+    if (small && whole) return continue_sealed(newest, position);
     return {};
   }
   position.last_end = newest.scan.position;
   position.last_sequence = newest.scan.last_sequence;
   bool room = newest.scan.position < options_.segment_bytes &&
               newest.segment->entry_count() < kSegmentEntriesMax;
-  if (candidate.header && newest.scan.holes.empty() && room) return continue_open(newest, position);
+  if (newest.scan.holes.empty() && room) return continue_open(newest, position);
   if (!newest.scan.holes.empty()) {
     logger_.warning(fmt::format(
         "event=segment_holes store=\"{}\" path={} holes={} damaged_bytes={}", options_.name,
         candidate.path, newest.scan.holes.size(), newest.scan.damaged_bytes()));
   }
-  try_seal(newest);
-  return {};
+  // Without its index what was torn would look like damage once a newer segment vouches for this
+  // one.
+  return seal(newest);
 }
 
 Result<WriterPosition> SegmentFolder::recover() {
@@ -258,9 +279,19 @@ Result<WriterPosition> SegmentFolder::recover() {
     TLOG_TRY(files_.remove(members.back().candidate.path));
     members.pop_back();
   }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (members[i].candidate.header || members[i].segment->entry_count() == 0) continue;
+    TLOG_TRY(repair_header(members[i], i == 0 ? nullptr : &members[i - 1]));
+  }
   if (!members.empty()) TLOG_TRY(prepare_writer(members.back(), position));
   for (std::size_t i = 0; i + 1 < members.size(); ++i) {
-    if (!members[i].candidate.footer) try_seal(members[i]);
+    if (members[i].candidate.footer) continue;
+    Status sealed = seal(members[i]);
+    if (sealed) continue;
+    // It is as good as before: its entries stay in memory, the next opening tries again.
+    logger_.warning(fmt::format("event=segment_not_sealed store=\"{}\" path={} reason=\"{}\"",
+                                options_.name, members[i].candidate.path,
+                                sealed.error().message()));
   }
   publish(members);
   return position;

@@ -72,7 +72,8 @@ class SegmentFolder {
   Status continue_open(Member& newest, WriterPosition& position);
   Status hand_over(Member& newest, io::File& file, WriterPosition& position);
   Status continue_sealed(Member& newest, WriterPosition& position);
-  bool try_seal(Member& member);
+  Status repair_header(Member& member, const Member* before);
+  Status seal(Member& member);
 
   const SegmentFolderOptions options_;
   io::FileSystem& files_;
@@ -88,6 +89,7 @@ struct SealOptions {
   std::uint64_t data_end = 0;
   std::uint64_t last_sequence = 0;
   std::uint64_t damaged_bytes = 0;
+  std::uint64_t torn_bytes = 0;
 };
 Status seal_segment(io::FileSystem& files, Segment& segment, const SealOptions& options);
 

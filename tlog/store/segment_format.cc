@@ -226,6 +226,7 @@ Buffer encode_segment_footer(const SegmentFooter& footer) {
   encoder.number(footer.removes);
   encoder.number(footer.last_sequence);
   encoder.number(footer.damaged_bytes);
+  encoder.number(footer.torn_bytes);
   encoder.number(static_cast<std::uint16_t>(footer.ranges.size()));
   for (const KeyRange& range : footer.ranges) {
     encoder.text(range.first);
@@ -248,6 +249,7 @@ Result<SegmentFooter> decode_segment_footer(ConstByteSpan block, std::string_vie
   footer.removes = decoder.number<std::uint32_t>();
   footer.last_sequence = decoder.number<std::uint64_t>();
   footer.damaged_bytes = decoder.number<std::uint64_t>();
+  footer.torn_bytes = decoder.number<std::uint64_t>();
   auto ranges = decoder.number<std::uint16_t>();
   for (unsigned i = 0; i < ranges && decoder.good(); ++i) {
     KeyRange range;

@@ -84,7 +84,9 @@ struct SegmentFooter {
   std::uint32_t removes = 0;  // of these, tombstones
   std::uint64_t last_sequence = 0;
   std::uint64_t damaged_bytes = 0;  // of what was durable, unreadable when the segment was sealed
-  std::vector<KeyRange> ranges;     // every key of the index lies in one of them
+  std::uint64_t torn_bytes =
+      0;  // never durable, between entries: only the index knows that nothing is lost there
+  std::vector<KeyRange> ranges;  // every key of the index lies in one of them
   friend bool operator==(const SegmentFooter&, const SegmentFooter&) = default;
 };
 

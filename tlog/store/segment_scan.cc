@@ -31,6 +31,8 @@ class Window {
         .first(std::min<std::uint64_t>(length, filled_ - skipped));
   }
 
+  void forget() { filled_ = 0; }
+
  private:
   io::File& file_;
   Buffer buffer_;
@@ -62,6 +64,7 @@ class Scanner {
   const ScanOptions& options_;
   SegmentScan& scan_;
   const std::uint64_t end_;
+  std::uint64_t start_ = 0;  // where an earlier scan ended
   std::size_t checked_ = 0;  // entries before it came with an earlier scan
   std::optional<SegmentScan>
       unproven_;  // live: where to stop unless later entries say that this was durable
@@ -139,8 +142,8 @@ Status Scanner::check_bodies() {
 }
 
 void Scanner::cut_torn_end() {
-  scan_.position = kSegmentHeaderBytes;
-  if (!scan_.entries.empty()) {
+  scan_.position = start_;
+  if (scan_.entries.size() > checked_) {
     const ScannedEntry& last = scan_.entries.back();
     scan_.position =
         last.location.offset + entry_bytes(last.key.size(), last.location.value_length);
@@ -151,6 +154,7 @@ void Scanner::cut_torn_end() {
 
 Status Scanner::run() {
   checked_ = scan_.entries.size();
+  start_ = scan_.position;
   if (options_.end_is_known()) scan_.durable_end = std::max(scan_.durable_end, options_.known_end);
   while (scan_.position < end_) {
     TLOG_ASSIGN(bool taken, take_entry());
@@ -158,6 +162,10 @@ Status Scanner::run() {
     if (taken) continue;
     TLOG_ASSIGN(std::uint64_t next, search());
     if (next >= end_) break;
+    // Beside a writer the entry may have come while we searched.
+    window_.forget();
+    TLOG_ASSIGN(bool came, take_entry());
+    if (came) continue;
     if (options_.live) remember_unproven();
     scan_.holes.push_back({scan_.position, next});
     scan_.position = next;
@@ -179,6 +187,12 @@ std::uint64_t SegmentScan::damaged_bytes() const {
   for (const SegmentHole& hole : holes) {
     if (hole.offset < durable_end) bytes += std::min(hole.end, durable_end) - hole.offset;
   }
+  return bytes;
+}
+
+std::uint64_t SegmentScan::hole_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const SegmentHole& hole : holes) bytes += hole.end - hole.offset;
   return bytes;
 }
 

@@ -37,6 +37,7 @@ struct SegmentScan {
 
   // Of what had been durable, how much cannot be read.
   std::uint64_t damaged_bytes() const;
+  std::uint64_t hole_bytes() const;
 };
 
 struct ScanOptions {

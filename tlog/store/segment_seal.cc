@@ -11,6 +11,7 @@ Status seal_segment(io::FileSystem& files, Segment& segment, const SealOptions& 
   footer.index_offset = round_up(options.data_end, kSegmentFooterBytes);
   footer.last_sequence = options.last_sequence;
   footer.damaged_bytes = options.damaged_bytes;
+  footer.torn_bytes = options.torn_bytes;
   Buffer index;
   segment.visit([&](const EntryMap& entries) {
     index = SegmentIndex::encode(entries);
@@ -26,6 +27,8 @@ Status seal_segment(io::FileSystem& files, Segment& segment, const SealOptions& 
 
   TLOG_ASSIGN(auto file, files.open(segment.path(), {.write = true}));
   TLOG_TRY(file->write(footer.index_offset, index.span()));
+  // Synced first: a footer that outlives a power cut without its index would vouch for nothing.
+  TLOG_TRY(file->sync_data());
   TLOG_TRY(file->write(footer_offset, block.span()));
   // The footer is found because it is what the file ends with.
   TLOG_TRY(file->resize(footer_offset + kSegmentFooterBytes));

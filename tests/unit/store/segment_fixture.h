@@ -53,9 +53,10 @@ class SegmentTest : public LoopTest {
   static Status put(Store& store, const std::string& key, std::string_view value) {
     return put_and_wait(store, key, bytes_of(value));
   }
-  static Code code_of_get(Store& store, const std::string& key) {
+  Code code_of_get(Store& store, const std::string& key) {
     auto value = get_and_wait(store, key);
     EXPECT_FALSE(value) << key;
+    if (!value) last_message_ = value.error().message();
     return value ? Code::kInvalidArgument : value.error().code();
   }
   static void expect_value(Store& store, const std::string& key, const std::string& value) {
@@ -87,6 +88,7 @@ class SegmentTest : public LoopTest {
   }
 
   testing::TempDirectory directory_;
+  std::string last_message_;  // of the last failed code_of_get()
 };
 
 using Model = std::map<std::string, std::string>;

@@ -187,7 +187,7 @@ TEST_F(SegmentStoreTest, reads_beside_the_writer_find_what_came_later) {
   ASSERT_TRUE(reader);
   for (int i = 0; i < 80; ++i) {
     std::string key = "k" + std::to_string(i);
-    EXPECT_EQ(code_of_get(*reader, key), Code::kNotFound);
+    EXPECT_EQ(code_of_get(*reader, key), Code::kNotFound) << last_message_;
     model[key] = random_text(random, random() % 5000);
     ASSERT_TRUE(put(*store, key, model[key]));
     expect_value(*reader, key, model[key]);
@@ -199,6 +199,43 @@ TEST_F(SegmentStoreTest, reads_beside_the_writer_find_what_came_later) {
   ASSERT_NO_FATAL_FAILURE(expect_model(*reader, model));
   EXPECT_EQ(put(*reader, "k", "v").error().code(), Code::kInvalidArgument);
   EXPECT_EQ(remove_and_wait(*reader, "k").error().code(), Code::kInvalidArgument);
+  shut(reader);
+  shut(store);
+}
+
+TEST_F(SegmentStoreTest, reads_while_the_writer_writes_are_never_wrong) {
+  std::uint64_t seed = system_random().next_u64();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  auto store = open();
+  ASSERT_TRUE(store);
+  SegmentStoreOptions reading = options();
+  reading.read_only = true;
+  auto reader = open(reading);
+  ASSERT_TRUE(reader);
+  constexpr int kPuts = 300;
+  auto value_of = [](int i) {
+    return std::string(static_cast<std::size_t>(1 + i * 977 % 9000), static_cast<char>(i));
+  };
+  std::atomic<int> answered = 0;
+  std::thread writer([&] {
+    for (int i = 0; i < kPuts; ++i) {
+      EXPECT_TRUE(put(*store, "k" + std::to_string(i), value_of(i)));
+      ++answered;
+    }
+  });
+  for (int now = 0; now < kPuts;) {
+    now = answered;
+    int i = static_cast<int>(random() % kPuts);
+    auto got = get_and_wait(*reader, "k" + std::to_string(i));
+    if (got) {
+      EXPECT_EQ(text_of(*got), value_of(i));
+    } else {
+      EXPECT_EQ(got.error().code(), Code::kNotFound) << got.error().message();
+      EXPECT_GE(i, now) << "answered, and not found";
+    }
+  }
+  writer.join();
   shut(reader);
   shut(store);
 }
