@@ -193,7 +193,8 @@ Status Journal::make_segments() {
 
 Status Journal::open_segments() {
   seed_ = crc32c(std::as_bytes(std::span(superblock_.journal.bytes)));
-  capacity_ = superblock_.segment_bytes * superblock_.segments;
+  segment_bytes_ = superblock_.segment_bytes;
+  capacity_ = segment_bytes_ * superblock_.segments;
   segments_.clear();
   for (std::uint32_t i = 0; i < superblock_.segments; ++i) {
     TLOG_ASSIGN(auto file, files_.open(segment_path(i), {.write = true, .direct = true}));
@@ -232,7 +233,7 @@ Status Journal::mark_created() {
 
 std::uint64_t Journal::bytes_needed(std::uint32_t data_length) const {
   std::uint64_t bytes = kRecordHeaderBytes + round_up(data_length, kRecordAlignment);
-  std::uint64_t left = superblock_.segment_bytes - head_ % superblock_.segment_bytes;
+  std::uint64_t left = segment_bytes_ - head_ % segment_bytes_;
   // The pad at the end of a segment, and room for the pad that closes a batch.
   return (bytes > left ? left + bytes : bytes) + kBlockAlignment;
 }
@@ -257,7 +258,7 @@ std::uint32_t Journal::durable_distance() const {
 Entry Journal::append(Operation operation, std::uint64_t offset, std::uint64_t size,
                       ConstByteSpan data, std::uint32_t data_crc, TimestampNs timestamp) {
   auto data_length = static_cast<std::uint32_t>(data.size());
-  std::uint64_t left = superblock_.segment_bytes - head_ % superblock_.segment_bytes;
+  std::uint64_t left = segment_bytes_ - head_ % segment_bytes_;
   if (kRecordHeaderBytes + round_up(data_length, kRecordAlignment) > left) pad_to(head_ + left);
   RecordHeader header{.position = head_,
                       .sequence = next_sequence_,
@@ -266,7 +267,7 @@ Entry Journal::append(Operation operation, std::uint64_t offset, std::uint64_t s
                       .size = size,
                       .data_length = data_length,
                       .data_crc = data_crc,
-                      .incarnation = superblock_.incarnation,
+                      .incarnation = incarnation_,
                       .operation = static_cast<std::uint8_t>(operation)};
   header.durable_distance = durable_distance();
   std::byte* at = arena_at(head_);
@@ -292,7 +293,7 @@ void Journal::pad_to(Position end) {
   RecordHeader header{.position = head_,
                       .sequence = next_sequence_,
                       .data_length = static_cast<std::uint32_t>(end - head_ - kRecordHeaderBytes),
-                      .incarnation = superblock_.incarnation,
+                      .incarnation = incarnation_,
                       .operation = kPadOperation,
                       .durable_distance = durable_distance()};
   encode_record_header(header, seed_, arena_at(head_));
@@ -309,8 +310,8 @@ Status Journal::read_back(Position position, ByteSpan into) const {
   Position end = round_up(position + into.size(), kBlockAlignment);
   Buffer blocks(end - begin);
   for (Position at = begin; at < end;) {
-    std::uint64_t in_segment = at % superblock_.segment_bytes;
-    std::uint64_t part = std::min(end - at, superblock_.segment_bytes - in_segment);
+    std::uint64_t in_segment = at % segment_bytes_;
+    std::uint64_t part = std::min(end - at, segment_bytes_ - in_segment);
     TLOG_ASSIGN(std::size_t got,
                 segment_of(at).read(in_segment, {blocks.data() + (at - begin), part}));
     if (got != part) {
@@ -332,8 +333,8 @@ Journal::Batch Journal::cut_batch() {
 std::vector<Journal::Part> Journal::parts_of(const Batch& batch) const {
   std::vector<Part> parts;
   for (Position at = batch.begin; at < batch.end;) {
-    std::uint64_t in_segment = at % superblock_.segment_bytes;
-    std::uint64_t length = std::min(batch.end - at, superblock_.segment_bytes - in_segment);
+    std::uint64_t in_segment = at % segment_bytes_;
+    std::uint64_t length = std::min(batch.end - at, segment_bytes_ - in_segment);
     parts.push_back({&segment_of(at), in_segment, {arena_at(at), length}});
     at += length;
   }
@@ -346,7 +347,7 @@ Status Journal::release(const Release& release) {
   next.tail_sequence = release.sequence;
   next.tail_timestamp = release.timestamp;
   next.clean = release.clean;
-  if (release.position >= incarnation_begin_) next.tail_incarnation = superblock_.incarnation;
+  if (release.position >= incarnation_begin_) next.tail_incarnation = incarnation_;
   TLOG_TRY(write_superblock(next));
   {
     MutexLock lock(mutex_);

@@ -165,15 +165,18 @@ class Journal {
   }
   std::string segment_path(std::uint32_t index) const;
   io::File& segment_of(Position position) const {
-    return *segments_[position / superblock_.segment_bytes % superblock_.segments];
+    return *segments_[position / segment_bytes_ % segments_.size()];
   }
 
   const JournalOptions options_;
   io::FileSystem& files_;
   Logger& logger_;
-  Superblock superblock_;
+  Superblock superblock_;  // after recover() only release() and mark_created() touch it: what
+                           // others need is below
   std::uint32_t seed_ = 0;
+  std::uint64_t segment_bytes_ = 0;
   std::uint64_t capacity_ = 0;
+  std::uint32_t incarnation_ = 0;  // of this life; set by recover()
   Position incarnation_begin_ =
       0;  // everything from here on was written in this life; set by recover()
   std::unique_ptr<io::File> lock_;

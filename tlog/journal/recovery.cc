@@ -213,6 +213,7 @@ Status Journal::settle(const Scan& scan) {
   next.incarnation = std::max(superblock_.incarnation, scan.incarnation) + 1;
   next.clean = false;
   TLOG_TRY(write_superblock(next));
+  incarnation_ = next.incarnation;
   const Position begin = round_down(scan.files_end, kBlockAlignment);
   if (begin < scan.files_end) {  // the start of the block comes from the file: the arena may be new
     TLOG_TRY(read_back(begin, {arena_at(begin), scan.files_end - begin}));
