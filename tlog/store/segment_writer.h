@@ -31,7 +31,6 @@ class PendingEntry {
 
   std::uint64_t bytes() const { return entry_bytes(key_.size(), location_.value_length); }
   std::uint64_t value_bytes() const { return location_.value_length; }
-  std::size_t piece_count() const { return pieces_.size() + 3; }
   bool urgent() const { return urgent_; }
   // Completes the header for this place and adds the entry's bytes to `pieces`; they live as long
   // as this.
