@@ -46,7 +46,6 @@ class SegmentStore final : public Store {
   const SegmentStoreOptions options_;
   const SegmentFolderOptions folder_options_;
   const std::string name_;
-  io::FileSystem& files_;
   io::Loop& loop_;
   Logger& logger_;
   SegmentCatalog catalog_;
@@ -75,7 +74,6 @@ SegmentStore::SegmentStore(const SegmentStoreOptions& options, io::FileSystem& f
     : options_(options),
       folder_options_(folder_options(options)),
       name_(folder_options_.name),
-      files_(files),
       loop_(loop),
       logger_(logger),
       folder_(folder_options_, files, catalog_, logger),
