@@ -44,6 +44,13 @@ Result<SegmentFolder::Candidate> SegmentFolder::examine(std::uint64_t number, st
   return candidate;
 }
 
+const SegmentFolder::Member* SegmentFolder::known_member(std::uint64_t number) const {
+  auto found = std::lower_bound(
+      members_.begin(), members_.end(), number,
+      [](const Member& member, std::uint64_t wanted) { return member.candidate.number < wanted; });
+  return found != members_.end() && found->candidate.number == number ? &*found : nullptr;
+}
+
 Result<std::vector<SegmentFolder::Candidate>> SegmentFolder::find_candidates() {
   std::vector<Candidate> candidates;
   TLOG_ASSIGN(auto entries, files_.list(options_.path));
@@ -53,10 +60,8 @@ Result<std::vector<SegmentFolder::Candidate>> SegmentFolder::find_candidates() {
     if (!number || entry.is_directory) continue;
     // A sealed segment never changes, unless it is the newest: a writer that opens again may
     // continue that one.
-    auto known = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
-      return member.candidate.number == *number;
-    });
-    if (known != members_.end() && known->candidate.footer && *number < newest_known) {
+    const Member* known = known_member(*number);
+    if (known != nullptr && known->candidate.footer && *number < newest_known) {
       candidates.push_back(known->candidate);
       continue;
     }
@@ -306,13 +311,11 @@ Status SegmentFolder::refresh(std::vector<std::uint64_t>& changed) {
   while (live_from > 0 && !members[live_from - 1].candidate.header) --live_from;
   for (std::size_t i = 0; i < members.size(); ++i) {
     Member& member = members[i];
-    auto known = std::find_if(members_.begin(), members_.end(), [&](const Member& other) {
-      return other.candidate.number == member.candidate.number;
-    });
-    bool same_state = known != members_.end() &&
+    const Member* known = known_member(member.candidate.number);
+    bool same_state = known != nullptr &&
                       known->candidate.footer.has_value() == member.candidate.footer.has_value() &&
                       known->candidate.file_bytes == member.candidate.file_bytes;
-    bool grows = known != members_.end() && !known->candidate.footer && !member.candidate.footer;
+    bool grows = known != nullptr && !known->candidate.footer && !member.candidate.footer;
     if (same_state || grows) {
       member.segment = known->segment;
       member.scan = known->scan;

@@ -59,6 +59,7 @@ class SegmentFolder {
     std::shared_ptr<Segment> segment;
   };
 
+  const Member* known_member(std::uint64_t number) const;
   Result<std::vector<Candidate>> find_candidates();
   Result<Candidate> examine(std::uint64_t number, std::string path);
   Status check_owner(const SegmentHeader& header, const std::string& path) const;

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "tests/support/fault_files.h"
 #include "tests/support/temp_directory.h"
 #include "tlog/base/random.h"
 #include "tlog/blocks/block_storage.h"
@@ -173,6 +174,38 @@ TEST_F(FileStorageTest, creating_takes_an_empty_file_and_never_one_with_contents
   EXPECT_EQ(testing::read_text(path), "precious");
   testing::write_text(path, "");
   EXPECT_TRUE(open(options(true)));
+}
+
+TEST_F(FileStorageTest, nth_operation_fails_and_no_byte_is_wrong) {
+  constexpr std::size_t kBytes = 10'000;
+  const std::vector<std::byte> first(kBytes, std::byte{1});
+  const std::vector<std::byte> second(kBytes, std::byte{2});
+  std::uint64_t nth = 1;
+  for (bool clean = false; !clean; ++nth) {
+    ASSERT_LT(nth, 200u);
+    SCOPED_TRACE("operation " + std::to_string(nth));
+    testing::FaultFiles files(io::system_files());
+    files.inject({.nth = nth});
+    FileStorageOptions wanted = options(true);
+    wanted.path = directory_.file("blocks/n" + std::to_string(nth));
+    auto storage = open_file_storage(wanted, files);
+    if (!storage) continue;
+    bool written = write(**storage, 5, first).has_value();
+    bool over = written && write(**storage, 6000, second).has_value();
+    bool gone = over && (*storage)->discard(0, 4000).has_value();
+    (void)(*storage)->extents(0, kSize);
+    bool flushed = (*storage)->flush().has_value();
+    std::vector<std::byte> got(16'000);
+    bool is_read = (*storage)->read(0, got).has_value();
+    clean = !files.fired();
+    EXPECT_TRUE(!clean || (gone && flushed && is_read));
+    if (!gone || !is_read) continue;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      int expected = i < 4000 ? 0 : i < 6000 ? 1 : 2;
+      ASSERT_EQ(static_cast<int>(got[i]), expected) << i;
+    }
+  }
+  EXPECT_GT(nth, 8u);
 }
 
 }  // namespace
