@@ -7,6 +7,7 @@
 
 #include "tests/support/log_samples.h"
 #include "tests/support/temp_directory.h"
+#include "tlog/journal/layout.h"
 #include "tlog/seal/sealer.h"
 #include "tlog/shard/shard.h"
 
@@ -187,6 +188,51 @@ TEST_F(Golden, store_keys) {
   EXPECT_EQ(format::shard_key("vm1", 12, 255), "tlog:vm1:12:00000000000000ff");
   EXPECT_EQ(format::metadata_key("vm1"), "tlog:vm1:meta");
   EXPECT_EQ(format::index_page_key("vm1", 10), "tlog:vm1:page:000000000000000a");
+}
+
+TEST(GoldenJournal, SuperblockAndRecordHeader) {
+  journal::Superblock superblock;
+  superblock.generation = 9;
+  superblock.journal.bytes.fill(1);
+  superblock.format.vdisk.bytes.fill(2);
+  superblock.format.name = "vm1";
+  superblock.format.size = 3 * kGiB;
+  superblock.segment_bytes = 32 * kMiB;
+  superblock.segments = 32;
+  superblock.incarnation = 4;
+  superblock.created = true;
+  superblock.tail = 64 * 5;
+  superblock.tail_sequence = 6;
+  superblock.tail_timestamp = 7;
+  superblock.tail_incarnation = 3;
+  std::string kept = golden("journal-superblock-1", journal::encode_superblock(superblock).span());
+  auto read = journal::decode_superblock(bytes_of(std::string_view(kept)), "superblock");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->generation, 9u);
+  EXPECT_EQ(read->format, superblock.format);
+  EXPECT_EQ(read->tail, superblock.tail);
+  EXPECT_EQ(read->tail_sequence, 6u);
+  EXPECT_EQ(read->tail_incarnation, 3u);
+
+  journal::RecordHeader header{.position = 4096,
+                               .sequence = 11,
+                               .timestamp = 12,
+                               .offset = 13 * 4096,
+                               .size = 4096,
+                               .data_length = 4096,
+                               .data_crc = 0x01020304,
+                               .incarnation = 4,
+                               .operation = 1,
+                               .durable_distance = 2};
+  Buffer bytes(journal::kRecordHeaderBytes);
+  journal::encode_record_header(header, 77, bytes.data());
+  kept = golden("journal-record-1", bytes.span());
+  auto record = journal::decode_record_header(bytes_of(std::string_view(kept)).data(), 77);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->sequence, 11u);
+  EXPECT_EQ(record->offset, header.offset);
+  EXPECT_EQ(record->durable_distance, 2u);
+  EXPECT_FALSE(journal::decode_record_header(bytes_of(std::string_view(kept)).data(), 78));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "tlog/base/assert.h"
 #include "tlog/base/crc32c.h"
+#include "tlog/base/limits.h"
 
 namespace tlog::session {
 
@@ -20,7 +21,12 @@ bool Sealing::due() const {
   const Sequence durable_end = core_.durable.value() + 1;
   aggregation::Waiting waiting;
   waiting.records = durable_end > core_.next_seal ? durable_end - core_.next_seal : 0;
-  waiting.forced = core_.forced >= core_.next_seal || core_.draining;
+  // Few large records may fill the arena long before they are flushSize: whoever waits for room
+  // waits for them.
+  const bool full =
+      core_.journal->durable() - core_.position_of(core_.next_seal) >= kAggregationDataMax;
+  waiting.forced =
+      core_.forced >= core_.next_seal || core_.draining || full || core_.waiting_for_room != 0;
   waiting.oldest_age_ns = core_.clock.monotonic_ns() - core_.unsealed_since_ns;
   aggregation::Policy policy{core_.config.tlog.flush_size, core_.config.tlog.flush_time_ns};
   return core_.state != State::kFailed && aggregation::is_due(policy, waiting);

@@ -185,6 +185,23 @@ TEST_F(EngineTest, visible_order_is_replay_order) {
   EXPECT_EQ(last_seen.difference(rig.vdisk()), "");
 }
 
+// Few large records fill the arena before they are flushSize: nobody may wait for more of them to
+// come.
+TEST_F(EngineTest, LargeRequestsThroughASmallArena) {
+  EngineRigOptions small = options();
+  small.arena_size = kMiB;
+  EngineRig rig(small);
+  rig.start();
+  auto data = filled(4 * kMiB, 3);
+  for (int i = 0; i < 8; ++i) {
+    Status wrote = rig.vdisk().write(0, data, false);
+    ASSERT_TRUE(wrote) << wrote.error().message();
+  }
+  std::vector<std::byte> got(data.size());
+  ASSERT_TRUE(rig.vdisk().read(0, got));
+  EXPECT_EQ(got, data);
+}
+
 TEST_F(EngineTest, second_opener_is_refused) {
   EngineRig first(options());
   first.start();
