@@ -28,8 +28,9 @@ void expect_same(const Overlay& overlay, const std::vector<Cell>& model, std::ui
     for (std::uint64_t i = 0; i < piece.length; ++i) {
       const Cell& cell = model[at + i];
       ASSERT_EQ(piece.kind, cell.kind) << "at " << at + i;
-      if (piece.kind == Overlay::Kind::kData)
+      if (piece.kind == Overlay::Kind::kData) {
         ASSERT_EQ(piece.position + i, cell.position) << "at " << at + i;
+      }
     }
     at += piece.length;
   }
