@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint64_t kSegmentBytesMax = 32 * kMiB;
 constexpr std::uint64_t kSegmentsMin = 8;
+// A record, the pad in front of it at the end of a segment, and the pad behind it.
+constexpr std::uint64_t kArenaBytesMin = 3 * kRecordDataMax;
 
 std::string superblock_path(const std::string& directory) {
   return io::join_path(directory, "superblock");
@@ -212,14 +214,15 @@ Status Journal::map_arena() {
   TLOG_TRY(files_.make_directories(options_.arena_directory));
   std::string path =
       io::join_path(options_.arena_directory, "tlogdisk-" + superblock_.journal.text());
-  std::uint64_t size = round_up(std::min(options_.arena_size, capacity_ / 2), kBlockAlignment);
+  std::uint64_t size = round_up(
+      std::max(kArenaBytesMin, std::min(options_.arena_size, capacity_ / 2)), kBlockAlignment);
   // A position's place in the arena depends on the arena's size: one that is left from a crash
   // keeps its own.
   TLOG_ASSIGN(bool left_over, files_.exists(path));
   if (left_over) {
     TLOG_ASSIGN(auto file, files_.open(path, {}));
     TLOG_ASSIGN(std::uint64_t have, file->size());
-    if (have >= 2 * kRecordDataMax && have % kBlockAlignment == 0) size = have;
+    if (have >= kArenaBytesMin && have % kBlockAlignment == 0) size = have;
   }
   TLOG_ASSIGN(arena_, files_.map_ring(path, size));
   return {};

@@ -97,7 +97,9 @@ struct Journal::Scan {
   Sequence next = 1;
   std::uint32_t incarnation = 0;  // of the last valid record
   TimestampNs timestamp = 0;
-  Position files_end = 0;  // where the files stopped
+  Position durable = 0;        // what the last record says to have been durable before it
+  Position files_end = 0;      // where the files stopped
+  Position files_durable = 0;  // `durable` there
   Recovered recovered;
 
   // Takes the header at `at` if it is the next record's; its data is still to be checked.
@@ -116,6 +118,7 @@ struct Journal::Scan {
 
   void take(const RecordHeader& header) {
     incarnation = header.incarnation;
+    durable = header.durable();
     at += header.stream_bytes();
     if (header.operation == kPadOperation) return;
     timestamp = std::max(timestamp, header.timestamp);
@@ -138,8 +141,8 @@ Status Journal::scan_files(Scan& scan) {
   while (!at_end && scan.at - superblock_.tail < capacity_) {
     Position base = round_down(scan.at, segment_bytes);
     std::uint64_t limit = std::min(segment_bytes, superblock_.tail + capacity_ - base);
-    SegmentWindows windows(segment_of(scan.at), round_down(scan.at - base, kBlockAlignment), limit,
-                           readers);
+    SegmentWindows windows(segment_of(scan.at), round_down(scan.at - base, kBlockAlignment),
+                           round_up(limit, kBlockAlignment), readers);
     while (!at_end && scan.at - base < limit) {
       std::uint64_t in_segment = scan.at - base;
       TLOG_TRY(windows.wait_for(in_segment + kRecordHeaderBytes));
@@ -157,6 +160,7 @@ Status Journal::scan_files(Scan& scan) {
     }
   }
   scan.files_end = scan.at;
+  scan.files_durable = std::min(scan.durable, scan.at);
   return {};
 }
 
@@ -214,9 +218,19 @@ Status Journal::settle(const Scan& scan) {
   next.clean = false;
   TLOG_TRY(write_superblock(next));
   incarnation_ = next.incarnation;
-  const Position begin = round_down(scan.files_end, kBlockAlignment);
-  if (begin < scan.files_end) {  // the start of the block comes from the file: the arena may be new
+  // What the files have is not therefore durable: it may have been written and never synced, or its
+  // sync may have failed. What was not known to be durable is written once more, all of it is
+  // synced.
+  const Position in_files = round_down(scan.files_end, kBlockAlignment);
+  Position begin = std::clamp(round_down(scan.files_durable, kBlockAlignment),
+                              round_down(superblock_.tail, kBlockAlignment), in_files);
+  if (scan.at + 2 * kBlockAlignment - begin > arena_->size()) begin = in_files;
+  if (begin < scan.files_end) {  // these bytes come from the files: the arena may be new
     TLOG_TRY(read_back(begin, {arena_at(begin), scan.files_end - begin}));
+  }
+  for (Position at = superblock_.tail; at < scan.files_end;
+       at = round_down(at, segment_bytes_) + segment_bytes_) {
+    TLOG_TRY(segment_of(at).sync_data());
   }
   Batch batch;
   {
@@ -227,6 +241,9 @@ Status Journal::settle(const Scan& scan) {
     arena_begin_ = begin;
     durable_ = begin;
     incarnation_begin_ = scan.at;
+    // There is always a pad of this life behind what was found, also when that ends with a block.
+    bool aligned = head_ % kBlockAlignment == 0;
+    if (aligned && head_ + kBlockAlignment - tail_ <= capacity_) pad_to(head_ + kBlockAlignment);
     batch = cut_batch();
   }
   for (const Part& part : parts_of(batch)) {

@@ -21,6 +21,7 @@ constexpr std::uint64_t kRetryNs = 1'000'000'000;
 // A good batch, or whatever there is when a quiet moment has come or somebody waits for room.
 bool Applying::due() const {
   if (core_.state == State::kFailed || core_.durable.value() < core_.next_apply) return false;
+  if (core_.apply_blocked && core_.clock.monotonic_ns() < core_.apply_retry_ns) return false;
   return core_.draining || core_.apply_now || core_.waiting_for_room != 0 ||
          core_.journal->durable() - core_.position_of(core_.next_apply) >= kBatchBytesWanted;
 }
@@ -91,6 +92,8 @@ void Applying::note_failure(const Error& error) {
                                  core_.config.name, error.message()));
   MutexLock lock(core_.mutex());
   core_.apply_blocked = true;
+  core_.apply_retry_ns = core_.clock.monotonic_ns() + kRetryNs;
+  core_.apply_now = true;  // take() may have cleared it
   core_.reason = error.message();
   core_.room.notify_all();
 }
@@ -98,15 +101,14 @@ void Applying::note_failure(const Error& error) {
 bool Applying::step() {
   Batch batch;
   if (!take(batch)) return false;
-  Status done;
   if (!batch.pinned) {
-    batch.read_back = Buffer(batch.entries.back().end() - batch.begin);
-    done = core_.journal->read_back(batch.begin, batch.read_back.span());
-    batch.memory = batch.read_back.data();
-    if (!done) {
-      core_.fail_for_good(done.error().message());
+    Result<Buffer> read_back = core_.read_back(batch.entries);
+    if (!read_back) {
+      core_.fail_for_good(read_back.error().message());
       return false;
     }
+    batch.read_back = std::move(*read_back);
+    batch.memory = batch.read_back.data();
   }
   Overlay laid_over;
   for (std::size_t i = 0; i < batch.entries.size(); ++i) {
@@ -116,7 +118,7 @@ bool Applying::step() {
     laid_over.insert(entry.offset, entry.size, kind, entry.data_position(), batch.first + i);
   }
   const std::vector<Overlay::Piece> newest = laid_over.all();
-  done = write_out(batch, newest);
+  const Status done = write_out(batch, newest);
   if (done) forget_applied(batch, newest);
   {
     MutexLock lock(core_.mutex());
@@ -127,7 +129,7 @@ bool Applying::step() {
       core_.apply_blocked = false;
     }
     if (core_.waiting_for_room != 0) core_.room.notify_all();
-    core_.work_changed();
+    if (done) core_.work_changed();
   }
   if (done) {
     core_.applied.advance(batch.end - 1);

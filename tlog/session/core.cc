@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tlog/base/crc32c.h"
+
 namespace tlog::session {
 
 Core::Core(Parts parts)
@@ -35,6 +37,21 @@ journal::Position Core::arena_wanted_from() const {
   return wanted;
 }
 
+Result<Buffer> Core::read_back(const std::vector<journal::Entry>& entries) const {
+  const journal::Position begin = entries.front().position;
+  Buffer bytes(entries.back().end() - begin);
+  TLOG_TRY(journal->read_back(begin, bytes.span()));
+  for (const journal::Entry& entry : entries) {
+    ConstByteSpan data{bytes.data() + (entry.data_position() - begin), entry.data_length};
+    if (crc32c(data) != entry.data_crc) {
+      return fail(Code::kCorruption,
+                  fmt::format("read journal: {}: the record at position {} has changed on disk",
+                              who(), entry.position));
+    }
+  }
+  return bytes;
+}
+
 void Core::fail_for_good(const std::string& why) {
   {
     MutexLock lock(mutex());
@@ -45,6 +62,7 @@ void Core::fail_for_good(const std::string& why) {
   }
   durable.poison();
   stored.poison();
+  applied.poison();
   logger.error(
       fmt::format("event=failed vdisk={} reason=\"{}\" remedy=\"mend the cause, then restart\"",
                   config.name, why));

@@ -92,15 +92,19 @@ class Core {
   std::uint64_t unsealed_since_ns = 0;  // monotonic; when next_seal's record began to wait
   bool seal_blocked =
       false;  // the log takes no more: let the arena go ahead, the journal still has it
-  bool apply_blocked = false;  // the same for block storage
-  bool apply_now = false;      // a quiet moment: apply though the batch is small
-  bool draining = false;       // closing: apply and release everything
+  bool apply_blocked = false;        // the same for block storage
+  std::uint64_t apply_retry_ns = 0;  // monotonic; not tried again before, while blocked
+  bool apply_now = false;            // a quiet moment: apply though the batch is small
+  bool draining = false;             // closing: apply and release everything
 
   // The record table. All REQUIRE mutex().
   Sequence table_end() const { return table_first + table.size(); }
   const journal::Entry& entry(Sequence sequence) const { return table[sequence - table_first]; }
   // Where a record begins in the journal, its head for the one that does not exist yet.
   journal::Position position_of(Sequence sequence) const;
+  // The stream bytes of neighbouring records from the journal's files, their data verified. Not
+  // under mutex().
+  Result<Buffer> read_back(const std::vector<journal::Entry>& entries) const;
   // The oldest arena byte that sealing or applying wants to find in memory.
   journal::Position arena_wanted_from() const;
 

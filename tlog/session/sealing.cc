@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "tlog/base/assert.h"
-#include "tlog/base/crc32c.h"
 #include "tlog/base/limits.h"
 
 namespace tlog::session {
@@ -62,17 +61,8 @@ bool Sealing::take(Job& job) {
 // are checked.
 Status Sealing::fill(Job& job) {
   if (job.memory != nullptr) return {};
-  job.read_back = Buffer(job.entries.back().end() - job.begin);
-  TLOG_TRY(core_.journal->read_back(job.begin, job.read_back.span()));
+  TLOG_ASSIGN(job.read_back, core_.read_back(job.entries));
   job.memory = job.read_back.data();
-  for (const journal::Entry& entry : job.entries) {
-    ConstByteSpan data{job.memory + (entry.data_position() - job.begin), entry.data_length};
-    if (crc32c(data) != entry.data_crc) {
-      return fail(Code::kCorruption,
-                  fmt::format("read journal: {}: the record at position {} has changed on disk",
-                              core_.who(), entry.position));
-    }
-  }
   return {};
 }
 

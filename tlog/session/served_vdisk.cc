@@ -129,7 +129,7 @@ void ServedVdisk::flush_timer_fired() {
 }
 
 void ServedVdisk::arm_tick() {
-  if (timers_ended_) return;
+  if (timers_ended_ || tick_timer_ != 0) return;
   tick_timer_ = core_.loop.add_timer(kTickNs, [this] {
     tick_timer_ = 0;
     if (data_path_.tick()) arm_tick();
@@ -187,6 +187,12 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
   std::latch log_closed(1);
   log_->close(deadline_ns, [&] { log_closed.count_down(); });
   log_closed.wait();
+  core_.stored.poison();  // whoever still waits for the stores: not in this life
+  {
+    // A flush of block storage that failed meanwhile is final: the journal must stay as it is.
+    MutexLock lock(core_.mutex());
+    if (core_.state == State::kFailed) drained = false;
+  }
   if (drained) {
     if (Status clean = releasing_.release_clean(); !clean)
       core_.logger.error(clean.error().message());
@@ -195,6 +201,7 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
   for (auto& store : stores_) store->close([&] { stores_closed.count_down(); });
   stores_closed.wait();
   // The last batch's completion may still be on its way through the loop.
+  io::run_on(core_.loop, [] {});
   while (committer_.busy()) io::run_on(core_.loop, [] {});
   core_.logger.info(
       fmt::format("event=closed vdisk={} clean={} appended={} durable={} stored={} applied={}",

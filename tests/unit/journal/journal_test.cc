@@ -209,7 +209,7 @@ TEST_F(JournalTest, NothingBehindATornRecordComesBack) {
   create();
   ASSERT_TRUE(append(4032));  // fills a block exactly: header + data
   commit();
-  const std::uint64_t second_at = 4096;
+  const std::uint64_t second_at = 2 * 4096;  // behind the pad of this life and the first record
   ASSERT_TRUE(append(4032));
   ASSERT_TRUE(append(4032));
   Journal::Batch batch;
@@ -244,11 +244,11 @@ TEST_F(JournalTest, DamageOfADurableRecordIsNotTheEnd) {
   ASSERT_TRUE(append(4032));
   commit();
   lose_power();
-  overwrite("segment-00000", 5 * 4096 + 100, "flipped");
+  overwrite("segment-00000", 6 * 4096 + 100, "flipped");  // record 1 is in block 1
   auto recovered = reopen();
   ASSERT_FALSE(recovered);
   EXPECT_EQ(recovered.error().code(), Code::kCorruption);
-  EXPECT_THAT(recovered.error().message(), HasSubstr("record 6"));
+  EXPECT_THAT(recovered.error().message(), HasSubstr("record 6 at byte 24576 is damaged"));
 }
 
 TEST_F(JournalTest, second_opener_is_refused) {
@@ -338,6 +338,32 @@ TEST_F(JournalTest, RoomEndsAndComesBack) {
   auto recovered = reopen();
   ASSERT_TRUE(recovered) << recovered.error().message();
   EXPECT_EQ(recovered->entries.size(), appended);
+  expect_contents(*recovered);
+}
+
+// Full, and its end in the segment of its tail: the scan must stop at the tail wherever in a block that is.
+TEST_F(JournalTest, AFullJournalThatHasWrappedIsRecovered) {
+  create();
+  auto fill = [&] {
+    Sequence appended = 0;
+    for (;;) {
+      commit();
+      if (!append(1000)) return appended;
+      ++appended;
+    }
+  };
+  Sequence last = fill();
+  const Sequence released = last / 3;
+  die();
+  auto recovered = reopen();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  const Entry& first_kept = recovered->entries[released];
+  ASSERT_TRUE(journal_->release({first_kept.position, released + 1, released * 10, false}));
+  last += fill();
+  die();
+  recovered = reopen();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+  EXPECT_EQ(recovered->entries.size(), last - released);
   expect_contents(*recovered);
 }
 
