@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tlog/base/crc32c.h"
@@ -10,7 +11,7 @@ namespace tlog::player {
 
 namespace {
 // Of one batch. Small aggregations are joined too, and a batch takes no more than a large one does.
-constexpr std::size_t kHeldMax = 256;
+constexpr std::size_t kHeldMax = 1024;
 constexpr std::size_t kPartsMax = 64 * kKiB;
 }  // namespace
 
@@ -128,6 +129,10 @@ void Restore::remember_probe(std::span<const Change> changes) {
   for (const Change& change : changes) {
     if (change.kind != ChangeKind::kData) continue;
     ConstByteSpan piece = change.pieces.front();
+    // Zeros are what any blank target holds.
+    bool telling = std::any_of(piece.begin(), piece.end(),
+                               [](std::byte byte) { return byte != std::byte{0}; });
+    if (!telling) continue;
     reached_.probe =
         RestoreProbe{change.offset, static_cast<std::uint32_t>(piece.size()), crc32c(piece)};
     return;

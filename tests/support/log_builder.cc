@@ -1,5 +1,7 @@
 #include "tests/support/log_builder.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstring>
 #include <latch>
@@ -95,7 +97,14 @@ void LogBuilder::close_writer() {
         return committed_.load() == references_.size() && writer_->status().missing_shards == 0;
       },
       kPatience);
-  if (!stored) throw std::runtime_error("the log was not stored: " + writer_->status().waiting_for);
+  if (!stored) {
+    const flush::LogWriterStatus status = writer_->status();
+    throw std::runtime_error(
+        fmt::format("the log was not stored: {} of {} committed, {} in flight, {} shards missing, "
+                    "{} buffered: {}",
+                    committed_.load(), references_.size(), status.in_flight, status.missing_shards,
+                    status.buffered_bytes, status.waiting_for));
+  }
   std::latch closed(1);
   writer_->close(system_clock().monotonic_ns() + 30'000'000'000,
                  [&closed] { closed.count_down(); });

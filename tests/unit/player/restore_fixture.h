@@ -49,6 +49,8 @@ class RestoreTest : public ::testing::Test {
   static testing::SiteOptions one_small_vdisk() {
     testing::SiteOptions options;
     options.vdisks.front().size_mib = 1;
+    options.vdisks.push_back(options.vdisks.front());
+    options.vdisks.back().name = "copy";
     return options;
   }
   RestoreTest() : site_(one_small_vdisk()) {}
@@ -65,6 +67,13 @@ class RestoreTest : public ::testing::Test {
       builder_->random_records(1 + (seed + i) % records);
       builder_->close_aggregation();
       if (i == aggregations / 2) builder_->new_epoch();
+    }
+  }
+
+  void build_more(unsigned aggregations) {
+    for (unsigned i = 0; i < aggregations; ++i) {
+      builder_->random_records(3);
+      builder_->close_aggregation();
     }
   }
 
