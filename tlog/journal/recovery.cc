@@ -64,9 +64,9 @@ class SegmentWindows {
 
   // Makes the bytes before `end` readable in data().
   Status wait_for(std::uint64_t end) {
+    MutexLock lock(mutex_);
     std::size_t windows =
         std::min<std::size_t>((end - begin_ + kWindowBytes - 1) / kWindowBytes, states_.size());
-    MutexLock lock(mutex_);
     while (ready_ < windows) {
       while (states_[ready_] == kReading) changed_.wait(mutex_);
       if (states_[ready_] == kFailed) return fail(*error_);
