@@ -61,7 +61,7 @@ Status Guest::start() {
       "exec qemu-system-x86_64 -machine q35 -accel tcg -cpu max -smp 2 -m 512 -nodefaults "
       "-no-reboot -display none "
       "-kernel {0}/vmlinuz -initrd {0}/initramfs.gz "
-      "-append 'console=ttyS0 panic=-1 quiet job={1} job_args={2}' "
+      "-append 'no_timer_check console=ttyS0 panic=-1 quiet job={1} job_args={2}' "
       "-serial file:{3} -chardev socket,id=job,path={4} -serial chardev:job "
       "-netdev user,id=net -device virtio-net-pci,netdev=net,romfile=",
       options_.image, options_.job, arguments, console(), path);
