@@ -10,17 +10,6 @@ namespace {
 
 constexpr std::uint64_t kZeroUnit = 4096;
 
-bool all_zero(const std::byte* data, std::uint64_t length) {
-  if (length < sizeof(std::uint64_t)) {
-    return std::all_of(data, data + length, [](std::byte byte) { return byte == std::byte{0}; });
-  }
-  std::uint64_t first = 0;
-  std::memcpy(&first, data, sizeof first);
-  // Nearly all data ends here; the rest compares the bytes with themselves one word on.
-  if (first != 0) return false;
-  return std::memcmp(data, data + sizeof first, length - sizeof first) == 0;
-}
-
 }  // namespace
 
 void Batch::add_part(std::uint64_t offset, std::uint64_t length, const std::byte* data,
@@ -49,7 +38,7 @@ void Batch::add(const format::Record& record) {
   bool run_is_zero = false;
   while (at < record.size) {
     std::uint64_t unit = std::min(record.size - at, kZeroUnit - (record.offset + at) % kZeroUnit);
-    bool zero = unit == kZeroUnit && all_zero(data + at, unit);
+    bool zero = unit == kZeroUnit && all_zero({data + at, unit});
     if (at != start && zero != run_is_zero) {
       add_part(record.offset + start, at - start, run_is_zero ? nullptr : data + start,
                run_is_zero ? ChangeKind::kDiscard : ChangeKind::kData);

@@ -115,10 +115,7 @@ class DeviceTarget final : public Target {
     for (std::uint64_t at = 0; at < options_.size; at += kScanBytes) {
       std::size_t want = std::min<std::uint64_t>(kScanBytes, options_.size - at);
       TLOG_ASSIGN(std::size_t count, file.read(at, buffer.span().first(want)));
-      auto bytes = buffer.span().first(count);
-      bool zero = std::all_of(bytes.begin(), bytes.end(),
-                              [](std::byte byte) { return byte == std::byte{0}; });
-      if (count != want || !zero) return false;
+      if (count != want || !all_zero(buffer.span().first(count))) return false;
     }
     return true;
   }

@@ -2,7 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tlog {
+
+bool all_zero(ConstByteSpan bytes) {
+  std::uint64_t first = 0;
+  if (bytes.size() < sizeof first) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; });
+  }
+  std::memcpy(&first, bytes.data(), sizeof first);
+  // Nearly all data ends here; the rest compares the bytes with themselves one word on.
+  if (first != 0) return false;
+  return std::memcmp(bytes.data(), bytes.data() + sizeof first, bytes.size() - sizeof first) == 0;
+}
 
 std::string to_hex(ConstByteSpan bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

@@ -51,6 +51,7 @@ std::string_view operation_name(Operation operation);
 bool is_known_operation(std::uint8_t value);
 
 std::string to_hex(ConstByteSpan bytes);
+bool all_zero(ConstByteSpan bytes);
 
 // Not for text: bytes_of("literal") would otherwise be an array with its closing zero.
 template <class T>

@@ -18,13 +18,6 @@ T get(ConstByteSpan bytes, std::size_t at) {
   return value;
 }
 
-bool all_zero(ConstByteSpan bytes) {
-  for (std::byte byte : bytes) {
-    if (byte != std::byte{0}) return false;
-  }
-  return true;
-}
-
 Status check_envelope(ConstByteSpan stored) {
   if (stored.size() < kShardHeaderBytes + kShardTrailerBytes) {
     return fail(Code::kCorruption, fmt::format("shard: length {}", stored.size()));

@@ -29,6 +29,8 @@ constexpr std::uint64_t kStoreValueBytesMax =
     2 * kSealedMax;  // a shard of 1+0 with room for its header
 constexpr std::uint64_t kSegmentEntriesMax =
     32 * kKiB;  // bounds an index in memory, and the map of the active segment
+// A writer has one batch in flight: so many bytes, or one entry if that is larger.
+constexpr std::uint64_t kSegmentBatchBytesMax = 2 * kMiB;
 constexpr std::uint64_t kSegmentBytesMax = 64 * kGiB;  // entry offsets are u32 units
 
 enum class EntryKind : std::uint8_t { kPut = 1, kRemove = 2 };

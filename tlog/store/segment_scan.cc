@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::size_t kWindowBytes = 64 * kKiB;
 constexpr std::size_t kSearchBytes = kMiB;
+// Beside a writer every miss looks again, so it must not read all the room that was preallocated:
+// as many zeros as a batch may have bytes are the end.
+constexpr std::uint64_t kLiveEndBytes = kSegmentBatchBytesMax;
 
 // Headers and keys through a window: small entries lie close together, large ones cost one small
 // read each.
@@ -52,7 +55,7 @@ class Scanner {
   Result<bool> take_entry();
   // The next place, after the position, where an entry begins; end_ when there is none.
   Result<std::uint64_t> search();
-  Result<std::uint64_t> search_chunk(std::uint64_t from, std::uint64_t until);
+  Result<std::uint64_t> search_chunk(std::uint64_t from, std::uint64_t until, bool& zeros);
   Status check_bodies();
   void cut_torn_end();
   void remember_unproven() {
@@ -90,10 +93,13 @@ Result<bool> Scanner::take_entry() {
   return true;
 }
 
-Result<std::uint64_t> Scanner::search_chunk(std::uint64_t from, std::uint64_t until) {
+// `zeros` stays true while nothing else was read.
+Result<std::uint64_t> Scanner::search_chunk(std::uint64_t from, std::uint64_t until, bool& zeros) {
   Buffer chunk(until - from);
   TLOG_ASSIGN(std::size_t got, file_.read(from, chunk.span()));
   ConstByteSpan bytes = ConstByteSpan(chunk.span()).first(got);
+  if (all_zero(bytes)) return end_;
+  zeros = false;
   for (std::size_t at = 0; at + kEntryHeaderBytes <= bytes.size(); at += kSegmentUnit) {
     if (decode_entry_header(bytes.subspan(at), scan_.salt, from + at)) return from + at;
   }
@@ -102,13 +108,15 @@ Result<std::uint64_t> Scanner::search_chunk(std::uint64_t from, std::uint64_t un
 
 Result<std::uint64_t> Scanner::search() {
   std::uint64_t at = scan_.position + kSegmentUnit;
+  const std::uint64_t live_end = at + kLiveEndBytes;
+  bool zeros = true;
   while (at < end_) {
     // Preallocated room reads as zeros; it is skipped where the file system knows it.
     TLOG_ASSIGN(std::uint64_t data, file_.next_data(at));
     at = std::max(at, round_down(data, kSegmentUnit));
-    if (at >= end_) break;
+    if (at >= end_ || (options_.live && zeros && at >= live_end)) break;
     std::uint64_t until = std::min(end_, at + kSearchBytes);
-    TLOG_ASSIGN(std::uint64_t found, search_chunk(at, until));
+    TLOG_ASSIGN(std::uint64_t found, search_chunk(at, until, zeros));
     if (found < end_) return found;
     at = until;
   }

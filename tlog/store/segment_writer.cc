@@ -11,8 +11,6 @@
 namespace tlog::store {
 namespace {
 
-// Bounds the copy of a batch that is written; one entry may be larger.
-constexpr std::uint64_t kBatchBytesMax = 2 * kMiB;
 constexpr std::array<std::byte, kSegmentUnit> kPadding{};
 
 std::uint64_t now_ns() {
@@ -157,7 +155,7 @@ void SegmentWriter::write_batch() {
     PendingEntry& entry = queue_.front();
     bool first = batch_.empty();
     if (!first && at + entry.bytes() > parts_.folder.segment_bytes) break;
-    if (!first && at - end_ + entry.bytes() > kBatchBytesMax) break;
+    if (!first && at - end_ + entry.bytes() > kSegmentBatchBytesMax) break;
     if (entries++ >= kSegmentEntriesMax) break;
     EntryHeader header;
     header.salt = active_->header().salt;
