@@ -2,6 +2,7 @@
 // be lost.
 #include <gtest/gtest.h>
 
+#include "tests/support/fault_files.h"
 #include "tests/unit/store/segment_fixture.h"
 #include "tlog/store/segment_scan.h"
 
@@ -113,6 +114,25 @@ TEST_F(SegmentDamageTest, altered_entry_header_does_not_end_the_segment) {
     ASSERT_TRUE(put(*store, "later" + std::to_string(opening), "value"));
     shut(store);
   }
+}
+
+// What a writer has preallocated reads as zeros. A miss is asked for often (the end of a log is found
+// by misses), so it must not cost reading all of it.
+TEST_F(SegmentDamageTest, a_miss_beside_a_writer_reads_little) {
+  SegmentStoreOptions copied = crashed_folder(10, 500);
+  std::string path = segment_path(copied, 1);
+  testing::write_text(path, testing::read_text(path) + std::string(64 * kMiB, '\0'));
+  flip_byte(path, entry_offset(4, 500) + 40);
+  copied.read_only = true;
+  testing::FaultFiles files(io::system_files());
+  auto reader = open(copied, files);
+  ASSERT_TRUE(reader);
+  expect_all_but(*reader, {"k4"});
+  files.inject({.operations = testing::kReadFile, .nth = ~0ull});
+  EXPECT_EQ(code_of_get(*reader, "k9x"), Code::kCorruption);
+  EXPECT_LT(files.count(), 10u) << "of up to 1 MiB each";
+  files.clear();
+  shut(reader);
 }
 
 TEST_F(SegmentDamageTest, altered_segment_header_loses_nothing) {
