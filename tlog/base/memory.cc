@@ -2,8 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -15,11 +15,9 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kLargeFrom = 256 * kKiB;  // smaller ones are the C library's
-constexpr std::size_t kLargeMax = 64 * kMiB;    // larger ones are not kept
-constexpr std::size_t kKeptBytesMax = 32 * kMiB;
-constexpr std::size_t kKeptPerClass = 8;
-constexpr int kClasses = 9;  // 256 KiB, 512 KiB ... 64 MiB
-static_assert(kLargeFrom << (kClasses - 1) == kLargeMax);
+constexpr std::size_t kLargeMax = 16 * kMiB;    // larger ones are not kept
+constexpr std::size_t kKeptBytesMax = 48 * kMiB;
+constexpr std::size_t kKeptMax = 128;
 
 // Sanitizers want to see each allocation.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -28,41 +26,55 @@ constexpr bool kKeeps = false;
 constexpr bool kKeeps = true;
 #endif
 
-// Freed blocks by size class, each a power of two; their pages stay.
+void unmap(MemoryBlock block) {
+  munmap(block.data, block.capacity);
+}
+
+// Freed blocks, the newest last; their pages stay.
 class KeptBlocks {
  public:
-  std::byte* take(int size_class) {
+  // One that fits, and is not more than twice as large as it needs to be.
+  MemoryBlock take(std::size_t size) {
     MutexLock lock(mutex_);
-    std::size_t& count = counts_[static_cast<std::size_t>(size_class)];
-    if (count == 0) return nullptr;
-    bytes_ -= kLargeFrom << size_class;
-    return blocks_[static_cast<std::size_t>(size_class)][--count];
+    for (std::size_t i = count_; i-- > 0;) {
+      if (blocks_[i].capacity < size || blocks_[i].capacity / 2 > size) continue;
+      return remove(i);
+    }
+    return {};
   }
-  bool keep(int size_class, std::byte* block) {
-    MutexLock lock(mutex_);
-    std::size_t& count = counts_[static_cast<std::size_t>(size_class)];
-    std::size_t size = kLargeFrom << size_class;
-    if (count == kKeptPerClass || bytes_ + size > kKeptBytesMax) return false;
-    blocks_[static_cast<std::size_t>(size_class)][count++] = block;
-    bytes_ += size;
-    return true;
+  void keep(MemoryBlock block) {
+    std::array<MemoryBlock, kKeptMax> too_many;
+    std::size_t evicted = 0;
+    {
+      MutexLock lock(mutex_);
+      while (count_ > 0 && (count_ == kKeptMax || bytes_ + block.capacity > kKeptBytesMax)) {
+        too_many[evicted++] = remove(0);
+      }
+      blocks_[count_++] = block;
+      bytes_ += block.capacity;
+    }
+    while (evicted > 0) unmap(too_many[--evicted]);
   }
 
  private:
+  MemoryBlock remove(std::size_t index) REQUIRES(mutex_) {
+    MemoryBlock block = blocks_[index];
+    std::copy(blocks_.begin() + index + 1, blocks_.begin() + count_, blocks_.begin() + index);
+    --count_;
+    bytes_ -= block.capacity;
+    return block;
+  }
+
   Mutex mutex_;
   std::size_t bytes_ GUARDED_BY(mutex_) = 0;
-  std::array<std::size_t, kClasses> counts_ GUARDED_BY(mutex_){};
-  std::array<std::array<std::byte*, kKeptPerClass>, kClasses> blocks_ GUARDED_BY(mutex_){};
+  std::size_t count_ GUARDED_BY(mutex_) = 0;
+  std::array<MemoryBlock, kKeptMax> blocks_ GUARDED_BY(mutex_){};
 };
 constinit KeptBlocks kept_blocks;  // an allocator is the one thing that a process has one of
 
 bool is_large(std::size_t size) {
   return kKeeps && size >= kLargeFrom && size <= kLargeMax;
 }
-int class_of(std::size_t size) {
-  return std::bit_width((size - 1) / kLargeFrom);
-}
-
 }  // namespace
 
 MemoryBlock take_block(std::size_t size) {
@@ -72,9 +84,8 @@ MemoryBlock take_block(std::size_t size) {
     if (data == nullptr) throw std::bad_alloc();
     return {data, capacity};
   }
-  const int size_class = class_of(size);
-  const std::size_t capacity = kLargeFrom << size_class;
-  if (std::byte* kept = kept_blocks.take(size_class)) return {kept, capacity};
+  if (MemoryBlock kept = kept_blocks.take(size); kept.data != nullptr) return kept;
+  const std::size_t capacity = round_up(size, kPage);
   void* data = mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) throw std::bad_alloc();
   return {static_cast<std::byte*>(data), capacity};
@@ -82,11 +93,8 @@ MemoryBlock take_block(std::size_t size) {
 
 void give_block(MemoryBlock block) {
   if (block.data == nullptr) return;
-  if (!is_large(block.capacity)) {
-    std::free(block.data);
-    return;
-  }
-  if (!kept_blocks.keep(class_of(block.capacity), block.data)) munmap(block.data, block.capacity);
+  if (is_large(block.capacity)) return kept_blocks.keep(block);
+  std::free(block.data);
 }
 
 }  // namespace tlog
