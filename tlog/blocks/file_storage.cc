@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::string_view kVdiskAttribute = "tlogdisk.vdisk";
 
+// A longer write makes a larger folio in the page cache, and ext4 (Linux 6.16 and later) then looks
+// at every block of the folio at each small write into it: 2 us for 4 KiB in folios of 16 KiB, 7 in
+// 256 KiB, 25 in 1 MiB.
+constexpr std::size_t kWriteBytesMax = 16 * kKiB;
+
 // Applies pages to a sparse file. Threading, durability: as block_storage.h says; the file's own
 // calls are positional. Errors: the file's, which name operation, path and reason.
 class FileStorage final : public BlockStorage {
@@ -77,8 +82,27 @@ Status FileStorage::write(std::uint64_t offset, std::span<const ConstByteSpan> p
   std::uint64_t length = 0;
   for (ConstByteSpan piece : pieces) length += piece.size();
   TLOG_TRY(check_change("write", offset, length));
-  if (length == 0) return {};
-  return file_->write(offset, pieces);
+  std::vector<ConstByteSpan> run;
+  std::size_t run_bytes = 0;
+  auto write_run = [&]() -> Status {
+    if (run.empty()) return {};
+    TLOG_TRY(file_->write(offset, run));
+    offset += std::exchange(run_bytes, 0);
+    run.clear();
+    return {};
+  };
+  for (ConstByteSpan piece : pieces) {
+    while (!piece.empty()) {
+      // Ends at a multiple of it, so that a write does not touch one more folio than it must.
+      const std::size_t room = kWriteBytesMax - (offset + run_bytes) % kWriteBytesMax;
+      const std::size_t now = std::min(room, piece.size());
+      run.push_back(piece.first(now));
+      run_bytes += now;
+      piece = piece.subspan(now);
+      if (now == room) TLOG_TRY(write_run());
+    }
+  }
+  return write_run();
 }
 
 Status FileStorage::discard(std::uint64_t offset, std::uint64_t length) {
