@@ -1,24 +1,9 @@
 #include "tlog/base/watermark.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <climits>
-#include <ctime>
-
 #include "tlog/base/clock.h"
+#include "tlog/base/futex.h"
 
 namespace tlog {
-namespace {
-
-long futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value,
-           const timespec* timeout) {
-  return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word), operation | FUTEX_PRIVATE_FLAG,
-                 value, timeout, nullptr, 0);
-}
-
-}  // namespace
 
 void Watermark::advance(std::uint64_t to) {
   std::uint64_t have = value_.load();
@@ -34,7 +19,7 @@ void Watermark::poison() {
 
 void Watermark::wake() {
   version_.fetch_add(1);
-  if (waiters_.load() != 0) futex(&version_, FUTEX_WAKE, INT_MAX, nullptr);
+  if (waiters_.load() != 0) futex_wake(version_, kWakeAll);
 }
 
 Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_ns) {
@@ -50,7 +35,7 @@ Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_n
       break;
     }
     if (timeout_ns == kForever) {
-      futex(&version_, FUTEX_WAIT, version, nullptr);
+      futex_wait(version_, version);
       continue;
     }
     std::uint64_t passed = system_clock().monotonic_ns() - start;
@@ -59,9 +44,7 @@ Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_n
       break;
     }
     std::uint64_t left = timeout_ns - passed;
-    timespec timeout{.tv_sec = static_cast<time_t>(left / 1'000'000'000),
-                     .tv_nsec = static_cast<long>(left % 1'000'000'000)};
-    futex(&version_, FUTEX_WAIT, version, &timeout);
+    futex_wait(version_, version, &left);
   }
   waiters_.fetch_sub(1);
   return outcome;

@@ -7,7 +7,7 @@
 //    |--- files only ---|--- files + arena ---|--- arena only ---|      (arena: the last bytes
 //    before head)
 //
-// append() copies a record into the arena. The Committer (ring thread) writes the arena's new bytes
+// append() copies a record into the arena. The Committer (committer.h) writes the arena's new bytes
 // to the segment files and syncs them. release() gives space back when records are stored and
 // applied.
 //

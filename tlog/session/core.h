@@ -71,6 +71,7 @@ class Core {
   std::atomic<Sequence> appended{0};
   // The background parts to tell; set once before serving starts.
   std::function<void()> request_commit;
+  std::function<bool(Sequence)> wait_durable;  // false: failed. Not under mutex()
   std::function<void()>
       work_changed;  // schedules the strands that have something to do; REQUIRES mutex()
 

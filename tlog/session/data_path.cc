@@ -148,9 +148,7 @@ Status DataPath::zero(std::uint64_t offset, std::uint64_t length, bool may_disca
 }
 
 Status DataPath::wait_durable(const char* operation, Sequence sequence) {
-  if (core_.durable.value() >= sequence) return {};
-  core_.request_commit();
-  if (core_.durable.wait(sequence) == Watermark::Outcome::kReached) return {};
+  if (core_.wait_durable(sequence)) return {};
   MutexLock lock(core_.mutex());
   return failed(operation);
 }

@@ -19,8 +19,8 @@ ServedVdisk::ServedVdisk(Parts parts)
       log_room_(std::move(parts.log_room)),
       data_path_(core_),
       committer_(
-          *core_.journal, core_.loop,
-          {.on_durable = [this](Sequence sequence) { on_durable(sequence); },
+          *core_.journal, core_.loop, core_.durable,
+          {.on_commit = [this] { on_commit(); },
            .on_failure = [this](const Error& error) { core_.fail_for_good(error.message()); }}),
       sealing_(core_, *parts.sealer, *log_, {parts.head.number + 1, parts.head.hash},
                [this](Sequence sequence) { on_stored(sequence); }),
@@ -30,6 +30,7 @@ ServedVdisk::ServedVdisk(Parts parts)
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
       release_strand_(core_.workers, [this] { return releasing_.step(); }) {
   core_.request_commit = [this] { committer_.request(); };
+  core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
   data_path_.arm_tick = [this] { core_.loop.post([this] { arm_tick(); }); };
   applying_.retry_later = [this](std::uint64_t after_ns) {
@@ -71,7 +72,7 @@ void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head)
 void ServedVdisk::start() {
   core_.loop.post([this] {
     log_room_->listener = [this] { seal_strand_.schedule(); };
-    on_durable(core_.durable.value());
+    on_commit();
   });
   data_path_.arm_tick();
 }
@@ -82,8 +83,7 @@ void ServedVdisk::work_changed() {
   if (releasing_.due()) release_strand_.schedule();
 }
 
-void ServedVdisk::on_durable(Sequence sequence) {
-  core_.durable.advance(sequence);
+void ServedVdisk::on_commit() {
   {
     MutexLock lock(core_.mutex());
     if (core_.waiting_for_room != 0) core_.room.notify_all();
@@ -99,33 +99,38 @@ void ServedVdisk::on_stored(Sequence sequence) {
   work_changed();
 }
 
-// Loop thread: whatever is durable and not sealed goes to the stores within flushTime.
+// Whatever is durable and not sealed goes to the stores within flushTime.
 void ServedVdisk::arm_flush_timer() {
-  if (timers_ended_ || flush_timer_ != 0) return;
   if (core_.stored.value() >= core_.appended.load() &&
       core_.applied.value() >= core_.appended.load())
     return;
-  flush_timer_ =
-      core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
+  start_flush_timer();
+}
+
+void ServedVdisk::start_flush_timer() {
+  if (flush_timer_armed_.exchange(true)) return;
+  core_.loop.post([this] {
+    if (timers_ended_) return;
+    flush_timer_ =
+        core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
+  });
 }
 
 void ServedVdisk::flush_timer_fired() {
   flush_timer_ = 0;
+  flush_timer_armed_.store(false);
   const Sequence appended = core_.appended.load();
   const bool quiet = appended == appended_at_last_fire_;
   appended_at_last_fire_ = appended;
   if (quiet) releasing_.want_all();
+  bool released = false;
   {
     MutexLock lock(core_.mutex());
     core_.forced = std::max(core_.forced, core_.durable.value());
     work_changed();
-    bool released = core_.table.empty();
-    if (released && quiet) return;
+    released = core_.table.empty();
   }
-  if (!timers_ended_) {
-    flush_timer_ =
-        core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
-  }
+  if (!released || !quiet) start_flush_timer();
 }
 
 void ServedVdisk::arm_tick() {
@@ -200,9 +205,13 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
   std::latch stores_closed(static_cast<std::ptrdiff_t>(stores_.size()));
   for (auto& store : stores_) store->close([&] { stores_closed.count_down(); });
   stores_closed.wait();
-  // The last batch's completion may still be on its way through the loop.
-  io::run_on(core_.loop, [] {});
-  while (committer_.busy()) io::run_on(core_.loop, [] {});
+  // The last batch's completion, and what it has posted, may still be on their way through the loop.
+  bool was_busy = true;
+  while (was_busy || committer_.busy()) {
+    was_busy = committer_.busy();
+    io::run_on(core_.loop, [] {});
+    io::run_on(core_.loop, [] {});
+  }
   core_.logger.info(
       fmt::format("event=closed vdisk={} clean={} appended={} durable={} stored={} applied={}",
                   name(), drained ? "yes" : "no", core_.appended.load(), core_.durable.value(),

@@ -70,9 +70,10 @@ class ServedVdisk final : public Vdisk {
  private:
   void adopt(journal::Recovered recovered, const walk::LogHead& head);
   void work_changed() REQUIRES(core_.mutex());
-  void on_durable(Sequence sequence);
+  void on_commit();
   void on_stored(Sequence sequence);
   void arm_flush_timer();
+  void start_flush_timer();
   void flush_timer_fired();
   void arm_tick();
   void end_timers();
@@ -91,6 +92,7 @@ class ServedVdisk final : public Vdisk {
   Strand apply_strand_;
   Strand release_strand_;
   bool closed_ = false;  // by the closing thread
+  std::atomic<bool> flush_timer_armed_{false};
 
   // Loop thread only:
   bool timers_ended_ = false;
