@@ -25,6 +25,13 @@ def load_job(*arguments, sustained=False, unit="ops_per_s"):
     return job
 
 
+def read_job(settings, server):
+    # From the page cache, which a run over the other servers' disks may have emptied.
+    settings.load(server, "--op", "read", "--sequential", "--block-size", "262144", "--depth", "16",
+                  "--bytes", str(settings.size))
+    return load_job("--op", "read", "--block-size", "4096", "--depth", "32")(settings, server)
+
+
 def copy_job(settings, server):
     image = os.path.join(settings.directory, "copy.img")
     if not os.path.exists(image):
@@ -53,8 +60,7 @@ COMPARISONS = [
                         sustained=True, unit="mb_per_s"),
                {NbdkitFile: 0.35, NbdkitLuks: 1.5, BlkLogWrites: 2}),
     Comparison("copy", "nbdcopy of an image in", "MB/s", copy_job, {NbdkitFile: 0.6}),
-    Comparison("read", "4 KiB random read, depth 32", "op/s",
-               load_job("--op", "read", "--block-size", "4096", "--depth", "32"), {NbdkitFile: 0.9}),
+    Comparison("read", "4 KiB random read, depth 32, cached", "op/s", read_job, {NbdkitFile: 0.9}),
 ]
 
 

@@ -1,6 +1,7 @@
 """What a run of scripts/bench is told, and the load generator's call."""
 import json
 import os
+import shutil
 import subprocess
 
 from benchlib.servers import GIB, Failed
@@ -16,8 +17,14 @@ class Settings:
         self.size = arguments.size_gib * GIB if not quick else GIB // 4
         self.journal = GIB // 8 if quick else GIB
         self.copy_bytes = GIB // 8 if quick else GIB
-        # A directory that keeps every write begins anew when it has grown to this.
-        self.room = max(4 * self.size, arguments.room_gib * GIB)
+        # A directory that keeps every write begins anew when it has grown to this. Three of the servers do, and
+        # the other two have an image each.
+        free = shutil.disk_usage(directory).free
+        self.room = min(arguments.room_gib * GIB, int(free * 0.8 - 2 * self.size) // 3)
+        needed = 3 * self.size + 2 * self.journal
+        if self.room < needed:
+            raise Failed(f"{directory}: has {free / GIB:.0f} GiB free, about {(3 * needed + 2 * self.size) / 0.8 / GIB:.0f} "
+                         "GiB are needed; use --dir or --size-gib")
         self.arena_directory = os.path.join(arguments.arena, f"tlogdisk-bench-{os.getpid()}")
         self.plugin = os.path.join(self.build, "nbdkit-plugin", "tlogdisk.so")
         self.tlogplay = os.path.join(self.build, "player", "tlogplay")
