@@ -1,21 +1,25 @@
-// The redis-protocol store against real redis servers that are well.
+// The redis-protocol store against servers that are well: real redis servers, and a double of ardb.
 #include <map>
 #include <random>
 
-#include "tests/unit/resp_store/fixture.h"
+#include "tests/unit/resp_store/any_server_fixture.h"
 
 namespace tlog::store {
 namespace {
 
+using testing::AnyServer;
 using testing::RedisOptions;
 using testing::RedisServer;
+using testing::ServerKind;
 
 class RespStoreOnRedis : public RespStoreTest {};
 
-TEST_F(RespStoreOnRedis, PutGetStatRemoveScan) {
-  TLOG_NEEDS_REDIS();
+class RespStoreOnServer : public RespStoreOnAnyServer {};
+TLOG_ON_EACH_SERVER(RespStoreOnServer);
+
+TEST_P(RespStoreOnServer, PutGetStatRemoveScan) {
   for (bool unix_socket : {false, true}) {
-    RedisServer server({.unix_socket = unix_socket});
+    AnyServer server(GetParam(), {.unix_socket = unix_socket});
     Store& store = open(server.address());
     EXPECT_EQ(store.name(), "redis " + server.address() + "@0");
     EXPECT_EQ(get(store, "a").error().code(), Code::kNotFound);
@@ -39,9 +43,8 @@ TEST_F(RespStoreOnRedis, PutGetStatRemoveScan) {
   }
 }
 
-TEST_F(RespStoreOnRedis, PiecesBecomeOneValue) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, PiecesBecomeOneValue) {
+  AnyServer server(GetParam());
   Store& store = open(server.address());
   std::string head = "head ";
   std::string body(100'000, 'b');
@@ -55,9 +58,8 @@ TEST_F(RespStoreOnRedis, PiecesBecomeOneValue) {
   EXPECT_EQ(*get(store, "empty"), "");
 }
 
-TEST_F(RespStoreOnRedis, ValuesUpTo16MiB) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, ValuesUpTo16MiB) {
+  AnyServer server(GetParam());
   Store& store = open(server.address());
   std::mt19937_64 random(1);
   for (std::uint64_t size :
@@ -70,9 +72,8 @@ TEST_F(RespStoreOnRedis, ValuesUpTo16MiB) {
   }
 }
 
-TEST_F(RespStoreOnRedis, ThousandsOfPipelinedPutsKeepTheirAnswers) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, ThousandsOfPipelinedPutsKeepTheirAnswers) {
+  AnyServer server(GetParam());
   Store& store = open(server.address());
   constexpr int kPuts = 5000;
   std::vector<std::string> values;
@@ -104,9 +105,8 @@ TEST_F(RespStoreOnRedis, ThousandsOfPipelinedPutsKeepTheirAnswers) {
   });
 }
 
-TEST_F(RespStoreOnRedis, ScanGivesTheKeysOfAPrefixInOrder) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, ScanGivesTheKeysOfAPrefixInOrder) {
+  AnyServer server(GetParam());
   Store& store = open(server.address());
   std::vector<std::string> expected;
   for (int i = 0; i < 3000; ++i) {
@@ -130,9 +130,8 @@ TEST_F(RespStoreOnRedis, ScanGivesTheKeysOfAPrefixInOrder) {
   EXPECT_TRUE(scan(store, "nobody:", "", 10)->empty());
 }
 
-TEST_F(RespStoreOnRedis, DatabasesAreApart) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, DatabasesAreApart) {
+  AnyServer server(GetParam());
   auto options = options_for(server.address());
   Store& zero = open(options);
   options.db = "3";
@@ -141,15 +140,19 @@ TEST_F(RespStoreOnRedis, DatabasesAreApart) {
   ASSERT_TRUE(put(three, "a", "in three"));
   EXPECT_EQ(get(zero, "a").error().code(), Code::kNotFound);
   EXPECT_EQ(*get(three, "a"), "in three");
+  if (GetParam() == ServerKind::kArdbDouble) {  // any word is a database
+    options.db = "vdisks";
+    EXPECT_EQ(get(open(options), "a").error().code(), Code::kNotFound);
+    return;
+  }
   options.db = "99";
   Status refused = put(open(options), "a", "x");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
 }
 
-TEST_F(RespStoreOnRedis, Passwords) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server({.password = "right"});
+TEST_P(RespStoreOnServer, Passwords) {
+  AnyServer server(GetParam(), {.password = "right"});
   auto options = options_for(server.address());
   options.password = "right";
   Store& right = open(options);
@@ -165,7 +168,7 @@ TEST_F(RespStoreOnRedis, Passwords) {
     EXPECT_EQ(status.error().message().find("wrong;"), std::string::npos);
     EXPECT_FALSE(store.status().usable);
   }
-  RedisServer open_server;
+  AnyServer open_server(GetParam());
   options = options_for(open_server.address());
   options.password = "not needed";
   Status status = put(open(options), "a", "x");
@@ -175,17 +178,16 @@ TEST_F(RespStoreOnRedis, Passwords) {
       << status.error().message();
 }
 
-TEST_F(RespStoreOnRedis, AFullServerSaysSoAndStillReads) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
+TEST_P(RespStoreOnServer, AFullServerSaysSoAndStillReads) {
+  AnyServer server(GetParam());
   Store& store = open(server.address());
   ASSERT_TRUE(put(store, "a", "kept"));
-  server.command({"CONFIG", "SET", "maxmemory", "1mb"});
+  server.set_full(true);
   Status full = put(store, "b", std::string(2 * kMiB, 'x'));
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code(), Code::kNoSpace) << full.error().message();
   EXPECT_EQ(*get(store, "a"), "kept");
-  server.command({"CONFIG", "SET", "maxmemory", "0"});
+  server.set_full(false);
   EXPECT_TRUE(put(store, "b", "fits"));
   EXPECT_TRUE(store.status().usable);
 }
