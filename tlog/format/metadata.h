@@ -8,6 +8,7 @@
 // the hint.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,5 +77,13 @@ std::string shard_key(std::string_view vdisk, Epoch epoch, AggregationNumber num
 std::string metadata_key(std::string_view vdisk);
 std::string index_page_key(std::string_view vdisk, std::uint64_t page);
 std::string key_prefix(std::string_view vdisk);  // of all keys of the vdisk: "tlog:<vdisk>:"
+
+// The inverse of shard_key(); nothing for every other key.
+struct ShardKey {
+  Epoch epoch = 0;
+  AggregationNumber number = 0;
+  friend bool operator==(const ShardKey&, const ShardKey&) = default;
+};
+std::optional<ShardKey> parse_shard_key(std::string_view vdisk, std::string_view key);
 
 }  // namespace tlog::format

@@ -156,6 +156,14 @@ TEST(StoreKeys, text) {
   EXPECT_EQ(index_page_key("vm1", 16), "tlog:vm1:page:0000000000000010");
   EXPECT_TRUE(shard_key("vm1", 1, 1).starts_with(key_prefix("vm1")));
   EXPECT_FALSE(shard_key("vm11", 1, 1).starts_with(key_prefix("vm1")));
+  EXPECT_EQ(parse_shard_key("vm1", "tlog:vm1:3:000000000000002a"), (ShardKey{3, 0x2a}));
+  for (const char* other :
+       {"", "tlog:vm1:", "tlog:vm1:meta", "tlog:vm1:page:0000000000000010", "tlog:vm1:3:2a",
+        "tlog:vm1:03:000000000000002a", "tlog:vm1:3:000000000000002A",
+        "tlog:vm1:3:000000000000002a:", "tlog:vm11:3:000000000000002a", "tlog:vm1:3",
+        "tlog:vm1:-3:000000000000002a"}) {
+    EXPECT_FALSE(parse_shard_key("vm1", other)) << other;
+  }
 }
 
 }  // namespace
