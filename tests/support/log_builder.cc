@@ -117,8 +117,12 @@ void LogBuilder::new_epoch() {
   open_writer();
 }
 
-void LogBuilder::finish() {
+void LogBuilder::end_log() {
   if (writer_) close_writer();
+}
+
+void LogBuilder::finish() {
+  end_log();
   std::latch closed(static_cast<std::ptrdiff_t>(stores_.size()));
   for (auto& store : stores_) store->close([&closed] { closed.count_down(); });
   closed.wait();

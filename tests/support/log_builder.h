@@ -46,6 +46,8 @@ class LogBuilder {
   void close_aggregation();
   // Closes the writer and opens the next epoch.
   void new_epoch();
+  // Everything is stored and nothing more can be added; the stores stay open, for damage.
+  void end_log();
   // Everything is stored and closed; the directories are free for others. Nothing can be added
   // afterwards.
   void finish();

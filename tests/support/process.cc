@@ -138,6 +138,20 @@ CommandResult run_command(const std::vector<std::string>& arguments,
   return result;
 }
 
+std::optional<std::uint64_t> peak_memory_kib(const std::vector<std::string>& arguments) {
+  std::vector<std::string> measured{
+      "/usr/bin/python3", "-c",
+      "import resource, subprocess, sys\n"
+      "code = subprocess.call(sys.argv[1:])\n"
+      "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+      "sys.exit(code)"};
+  measured.insert(measured.end(), arguments.begin(), arguments.end());
+  const CommandResult result = run_command(measured);
+  const auto at = result.output.find("PEAK ");
+  if (!result.ok() || at == std::string::npos) return std::nullopt;
+  return std::stoull(result.output.substr(at + 5));
+}
+
 bool wait_for_end_of(pid_t pid, Milliseconds timeout) {
   const int descriptor = open_pidfd(pid);
   if (descriptor < 0) return true;  // there is no such process any more

@@ -60,6 +60,9 @@ struct CommandOptions {
 CommandResult run_command(const std::vector<std::string>& arguments,
                           const CommandOptions& options = {});
 
+// Runs a program and answers how much memory it had at most, in KiB; nothing when it failed.
+std::optional<std::uint64_t> peak_memory_kib(const std::vector<std::string>& arguments);
+
 // Waits for a process that is not a child of ours (one that went into the background): false when
 // it still runs.
 bool wait_for_end_of(pid_t pid, Milliseconds timeout);

@@ -367,17 +367,10 @@ TEST_F(LongRestore, interrupted_restore_resumes) {
 // Memory does not grow with the log.
 TEST_F(LongRestore, memory_stays_bounded) {
   build_long(256);
-  auto result = testing::run_command(
-      {"/usr/bin/python3", "-c",
-       "import resource, subprocess, sys\n"
-       "code = subprocess.call(sys.argv[1:])\n"
-       "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
-       "sys.exit(code)",
-       TLOG_PLAY_FILE, "--config", site_->config_path(), "restore", "vm1", "--to", image()});
-  ASSERT_TRUE(result.ok()) << result.text();
-  auto at = result.output.find("PEAK ");
-  ASSERT_NE(at, std::string::npos) << result.text();
-  EXPECT_LT(std::stoull(result.output.substr(at + 5)), TLOG_PLAY_MEMORY_MIB * 1024ULL);
+  auto peak = testing::peak_memory_kib(
+      {TLOG_PLAY_FILE, "--config", site_->config_path(), "restore", "vm1", "--to", image()});
+  ASSERT_TRUE(peak) << "it failed";
+  EXPECT_LT(*peak, TLOG_PLAY_MEMORY_MIB * 1024ULL);
   EXPECT_TRUE(same_as_reference());
 }
 
