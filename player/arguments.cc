@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "player/time_point.h"
@@ -21,10 +22,18 @@ struct Given {
   std::string until_time;
   std::string progress = "auto";
   std::string sync_every = "5s";
+  std::string size;
   bool no_marks = false;
-  CLI::Option* until_sequence = nullptr;
-  CLI::Option* until_mark = nullptr;
+  bool scan = false;
+  // One for each command that has it.
+  std::vector<CLI::Option*> until_sequence;
+  std::vector<CLI::Option*> until_mark;
 };
+
+bool any_given(const std::vector<CLI::Option*>& options) {
+  return std::any_of(options.begin(), options.end(),
+                     [](const CLI::Option* option) { return option->count() > 0; });
+}
 
 void add_common(CLI::App& app, Arguments& arguments, Given& given) {
   app.add_option("-c,--config", arguments.config,
@@ -58,10 +67,9 @@ void add_list(CLI::App& app, Arguments& arguments) {
   list->callback([&] { arguments.command = Arguments::Command::kList; });
 }
 
-void add_restore(CLI::App& app, Arguments& arguments, Given& given) {
+// What all commands that restore have.
+void add_restore_options(CLI::App* restore, Arguments& arguments, Given& given) {
   RestoreOptions& options = arguments.restore;
-  CLI::App* restore =
-      add_command(app, arguments, "restore", "bring the vdisk back, as it was at some point");
   restore
       ->add_option("--to", arguments.target,
                    "a file, a block device, an NBD URI, or vdisk:ID for a new vdisk of the "
@@ -69,17 +77,17 @@ void add_restore(CLI::App& app, Arguments& arguments, Given& given) {
       ->required()
       ->type_name("TARGET");
   CLI::Option_group* until = restore->add_option_group("point", "the newest when not given");
-  given.until_sequence =
+  given.until_sequence.push_back(
       until->add_option("--until-sequence", options.until.sequence, "up to and with this record")
           ->type_name("N")
-          ->check(CLI::NonNegativeNumber);
+          ->check(CLI::NonNegativeNumber));
   until
       ->add_option("--until-time", given.until_time,
                    "up to and with this time: RFC 3339, 'YYYY-MM-DD HH:MM:SS' local, '5m ago'")
       ->type_name("T");
-  given.until_mark =
+  given.until_mark.push_back(
       until->add_option("--until-mark", options.until.mark, "up to the restore point of this name")
-          ->type_name("NAME");
+          ->type_name("NAME"));
   until->require_option(0, 1);
   restore->add_flag("--force", arguments.force,
                     "replace an existing file (once the new one is complete), overwrite a device "
@@ -98,7 +106,50 @@ void add_restore(CLI::App& app, Arguments& arguments, Given& given) {
                    "how often the target is synced and the position kept (default 5s)")
       ->type_name("TIME");
   restore->add_flag("--restart", options.restart, "do not continue an unfinished restore");
+}
+
+void add_restore(CLI::App& app, Arguments& arguments, Given& given) {
+  CLI::App* restore =
+      add_command(app, arguments, "restore", "bring the vdisk back, as it was at some point");
+  add_restore_options(restore, arguments, given);
   restore->callback([&] { arguments.command = Arguments::Command::kRestore; });
+}
+
+void add_recover(CLI::App& app, Arguments& arguments, Given& given) {
+  CLI::App* recover = app.add_subcommand(
+      "recover", "bring a vdisk back from its shards alone, when all metadata is gone");
+  recover->fallthrough();
+  recover->add_flag("--scan", given.scan, "read every shard and find the log among them")
+      ->required();
+  CLI::Option_group* place = recover->add_option_group("shards", "where the shards are");
+  place->add_option("--cluster", arguments.scan.cluster, "the stores of this cluster")
+      ->type_name("C");
+  place->add_option("--shards", arguments.scan.shards, "a folder of loose shards")
+      ->type_name("DIR");
+  place->require_option(1);
+  recover
+      ->add_option("--vdisk", arguments.vdisk, "its name, or its uuid; not needed for the only one")
+      ->type_name("V");
+  recover->add_option("--uuid", arguments.scan.uuid, "which one, when several had this name")
+      ->type_name("UUID");
+  recover
+      ->add_option("--key-file", arguments.scan.key_file, "the key (default: the configuration's)")
+      ->type_name("FILE");
+  recover->add_option("--size", given.size, "the vdisk's size (default: the configuration's)")
+      ->type_name("SIZE");
+  add_restore_options(recover, arguments, given);
+  recover->callback([&] { arguments.command = Arguments::Command::kRecover; });
+}
+
+void add_export(CLI::App& app, Arguments& arguments) {
+  CLI::App* exporting = app.add_subcommand(
+      "export-shards", "copy every shard into a folder, each as a file of its own");
+  exporting->fallthrough();
+  exporting->add_option("VDISK", arguments.vdisk, "default: all of the configuration");
+  exporting->add_option("--to", arguments.target, "the folder, made when absent")
+      ->required()
+      ->type_name("DIR");
+  exporting->callback([&] { arguments.command = Arguments::Command::kExportShards; });
 }
 
 void declare(CLI::App& app, Arguments& arguments, Given& given) {
@@ -114,15 +165,22 @@ void declare(CLI::App& app, Arguments& arguments, Given& given) {
                                  "read everything and check it: hashes, chain, authentication");
   verify->callback([&] { arguments.command = Arguments::Command::kVerify; });
   add_restore(app, arguments, given);
+  add_recover(app, arguments, given);
+  add_export(app, arguments);
 }
 
 Status check(Arguments& arguments, const Given& given, const Clock& clock) {
   TLOG_ASSIGN(arguments.progress, parse_progress(given.progress, arguments.quiet));
   TLOG_ASSIGN(arguments.restore.sync_every_ns, config::parse_duration_ns(given.sync_every));
+  if (!given.size.empty()) {
+    TLOG_ASSIGN(arguments.scan.size, config::parse_size(given.size));
+    if (arguments.scan.size == 0) return fail(Code::kInvalidArgument, "--size: 0 is no size");
+  }
+  if (!arguments.scan.uuid.empty()) TLOG_TRY(Uuid::parse(arguments.scan.uuid));
   arguments.info.marks = !given.no_marks;
   Until& until = arguments.restore.until;
-  if (given.until_sequence->count() > 0) until.kind = Until::Kind::kSequence;
-  if (given.until_mark->count() > 0) until.kind = Until::Kind::kMark;
+  if (any_given(given.until_sequence)) until.kind = Until::Kind::kSequence;
+  if (any_given(given.until_mark)) until.kind = Until::Kind::kMark;
   if (!given.until_time.empty()) {
     until.kind = Until::Kind::kTime;
     TLOG_ASSIGN(until.time, parse_time(given.until_time, clock.wall_ns()));

@@ -9,12 +9,20 @@
 #include <vector>
 
 #include "player/commands.h"
+#include "player/scan_source.h"
 #include "tlog/base/clock.h"
 
 namespace tlog::player {
 
 struct Arguments {
-  enum class Command { kInfo, kList, kVerify, kRestore } command = Command::kInfo;
+  enum class Command {
+    kInfo,
+    kList,
+    kVerify,
+    kRestore,
+    kRecover,
+    kExportShards
+  } command = Command::kInfo;
   std::string config;  // "": ./tlogdisk.yml, then /etc/tlogdisk/tlogdisk.yml
   std::string vdisk;
   bool json = false;
@@ -23,7 +31,8 @@ struct Arguments {
   InfoOptions info;
   ListOptions list;
   RestoreOptions restore;
-  std::string target;
+  ScanRequest scan;    // of recover; its vdisk is the one above
+  std::string target;  // of export-shards: the folder
   bool force = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "player/output.h"
@@ -37,8 +38,26 @@ int list_log(CommandContext& context, const ListOptions& options);
 
 int verify_log(CommandContext& context);
 
-// The last line of a restore, and its JSON document.
+// What a scan for shards has found (player/recover.h).
+struct ScanSummary {
+  std::string uuid;
+  std::uint64_t shards = 0;        // of this vdisk
+  std::uint64_t other_shards = 0;  // of other vdisks
+  std::uint64_t rotten = 0;
+  std::uint64_t misplaced = 0;
+  std::uint64_t copies = 0;
+  std::uint64_t foreign = 0;  // files that are no shards
+  std::uint64_t unreadable = 0;
+  std::uint64_t aggregations = 0;
+  std::uint64_t superseded = 0;
+  std::uint64_t unfinished = 0;
+  std::vector<Epoch> epochs;
+  std::vector<std::pair<AggregationNumber, AggregationNumber>> gaps;  // first and last missing
+};
+
+// The last line of a restore, and its JSON document. `scan`: null unless the log was found by one.
 int tell_restored(Output& output, const std::string& vdisk, const std::string& target,
-                  const RestoreOptions& options, const RestoreReport& report);
+                  const RestoreOptions& options, const RestoreReport& report,
+                  const ScanSummary* scan);
 
 }  // namespace tlog::player

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
+#include "player/export.h"
+#include "player/recover.h"
+#include "player/restore_run.h"
 #include "player/source.h"
-#include "player/vdisk_target.h"
 #include "tlog/base/log.h"
 #include "tlog/base/mutex.h"
 #include "tlog/base/random.h"
@@ -50,67 +51,6 @@ Result<std::string> find_config(const Arguments& arguments, io::FileSystem& file
               "one with --config");
 }
 
-bool same_file(const std::string& a, const std::string& b) {
-  std::error_code error;
-  auto left = std::filesystem::weakly_canonical(a, error);
-  auto right = std::filesystem::weakly_canonical(b, error);
-  return !error && left == right;
-}
-
-// The file under a vdisk belongs to that vdisk's engine: replacing it would make a disk that its
-// own log denies.
-Status check_not_storage(const config::Config& config, const std::string& target) {
-  for (const config::Vdisk& vdisk : config.vdisks) {
-    if (!vdisk.storage_file.empty() && same_file(target, vdisk.storage_file)) {
-      return fail(Code::kInvalidArgument,
-                  fmt::format("restore: {}: is the block storage of vdisk {}; restore to another "
-                              "file, or to a new vdisk with --to vdisk:ID",
-                              target, vdisk.name));
-    }
-  }
-  return {};
-}
-
-Result<std::unique_ptr<Target>> make_target(const TargetOptions& options,
-                                            const config::Config& config,
-                                            const SourceEnvironment& environment) {
-  switch (kind_of_target(options.name)) {
-    case TargetKind::kNbd:
-      return make_nbd_target(options);
-    case TargetKind::kVdisk:
-      return make_vdisk_target(options, config, environment);
-    case TargetKind::kPath:
-      break;
-  }
-  TLOG_TRY(check_not_storage(config, options.name));
-  return make_path_target(options, environment.files);
-}
-
-int run_restore(const Arguments& arguments, const config::Config& config, CommandContext& context,
-                const SourceEnvironment& environment) {
-  TargetOptions options;
-  options.name = arguments.target;
-  options.size = context.reader.metadata().format.size;
-  options.force = arguments.force;
-  options.vdisk = arguments.vdisk;
-  auto target = make_target(options, config, environment);
-  if (!target) return context.output.failed(target.error());
-  auto note = [&](const std::string& text) { context.output.note(text); };
-  Restore restore({context.reader, **target, environment.files, context.clock, context.progress,
-                   context.stop, note},
-                  arguments.restore);
-  auto report = restore.run();
-  if (report) {
-    return tell_restored(context.output, arguments.vdisk, arguments.target, arguments.restore,
-                         *report);
-  }
-  std::optional<Position> position;
-  if (report.error().code() == Code::kCorruption) {
-    position = Position{restore.last_aggregation() + 1, restore.report().sequence + 1};
-  }
-  return context.output.failed(report.error(), position);
-}
-
 int run_command(const Arguments& arguments, const config::Config& config, CommandContext& context,
                 const SourceEnvironment& environment) {
   switch (arguments.command) {
@@ -120,10 +60,51 @@ int run_command(const Arguments& arguments, const config::Config& config, Comman
       return list_log(context, arguments.list);
     case Arguments::Command::kVerify:
       return verify_log(context);
-    case Arguments::Command::kRestore:
+    default:
       break;
   }
-  return run_restore(arguments, config, context, environment);
+  RestoreJob job;
+  job.vdisk = arguments.vdisk;
+  job.target = arguments.target;
+  job.force = arguments.force;
+  job.options = arguments.restore;
+  return run_restore(job, context, config, environment);
+}
+
+// The commands that read the log which the vdisk's metadata describes.
+int play_log(const Arguments& arguments, const Console& console, const config::Config& config,
+             const SourceEnvironment& environment, ToolLogger& logger) {
+  auto source = LogSource::open(config, arguments.vdisk, environment);
+  logger.tell(console.output);
+  if (!source) return console.output.failed(source.error());
+  const std::vector<std::string>& unusable = (*source)->stores().unusable();
+  for (const std::string& reason : unusable) {
+    console.output.warning("a store cannot be used: " + reason);
+  }
+  CommandContext context{(*source)->reader(), unusable,      console.output,
+                         console.progress,    console.clock, console.stop};
+  return run_command(arguments, config, context, environment);
+}
+
+int recover(const Arguments& arguments, const Console& console, const config::Config& config,
+            const SourceEnvironment& environment) {
+  RestoreJob job;
+  job.target = arguments.target;
+  job.force = arguments.force;
+  job.options = arguments.restore;
+  ScanRequest request = arguments.scan;
+  request.vdisk = arguments.vdisk;
+  return run_recover(request, std::move(job), console, config, environment);
+}
+
+// A folder of shards and a key are enough: where no configuration is named or found, an empty one.
+Result<config::Config> load_config(const Arguments& arguments, io::FileSystem& files) {
+  auto path = find_config(arguments, files);
+  if (path) return config::load(files, *path);
+  bool needless = arguments.command == Arguments::Command::kRecover &&
+                  arguments.scan.cluster.empty() && !arguments.scan.key_file.empty();
+  if (needless) return config::Config{};
+  return fail(path.error());
 }
 
 }  // namespace
@@ -134,19 +115,17 @@ int run_program(const Arguments& arguments, const Clock& clock, const std::atomi
   ToolLogger logger;
   SourceEnvironment environment{io::system_files(), system_random(), logger};
 
-  auto path = find_config(arguments, environment.files);
-  if (!path) return output.failed(path.error());
-  auto config = config::load(environment.files, *path);
+  auto config = load_config(arguments, environment.files);
   if (!config) return output.failed(config.error());
-  auto source = LogSource::open(*config, arguments.vdisk, environment);
-  logger.tell(output);
-  if (!source) return output.failed(source.error());
-  for (const std::string& reason : (*source)->stores().unusable()) {
-    output.warning("a store cannot be used: " + reason);
+  const Console console{output, progress, clock, stop};
+  int code = kExitOk;
+  if (arguments.command == Arguments::Command::kRecover) {
+    code = recover(arguments, console, *config, environment);
+  } else if (arguments.command == Arguments::Command::kExportShards) {
+    code = export_shards({arguments.target, arguments.vdisk}, console, *config, environment);
+  } else {
+    code = play_log(arguments, console, *config, environment, logger);
   }
-  CommandContext context{
-      (*source)->reader(), (*source)->stores().unusable(), output, progress, clock, stop};
-  int code = run_command(arguments, *config, context, environment);
   logger.tell(output);
   if (output.finish()) return code;
   output.warning("standard output: could not be written; the result is incomplete");

@@ -7,8 +7,33 @@
 
 namespace tlog::player {
 
+namespace {
+
+nlohmann::ordered_json as_json(const ScanSummary& scan) {
+  nlohmann::ordered_json json = {{"uuid", scan.uuid},
+                                 {"shards", scan.shards},
+                                 {"shards_of_others", scan.other_shards},
+                                 {"damaged", scan.rotten},
+                                 {"misplaced", scan.misplaced},
+                                 {"copies", scan.copies},
+                                 {"foreign_files", scan.foreign},
+                                 {"unreadable", scan.unreadable},
+                                 {"aggregations", scan.aggregations},
+                                 {"superseded", scan.superseded},
+                                 {"unfinished", scan.unfinished},
+                                 {"epochs", scan.epochs}};
+  json["gaps"] = nlohmann::ordered_json::array();
+  for (const auto& [first, last] : scan.gaps) {
+    json["gaps"].push_back({{"first", first}, {"last", last}});
+  }
+  return json;
+}
+
+}  // namespace
+
 int tell_restored(Output& output, const std::string& vdisk, const std::string& target,
-                  const RestoreOptions& options, const RestoreReport& report) {
+                  const RestoreOptions& options, const RestoreReport& report,
+                  const ScanSummary* scan) {
   double rate =
       report.seconds > 0 ? static_cast<double>(report.bytes_now) / 1e6 / report.seconds : 0;
   if (!report.damage.empty()) {
@@ -36,6 +61,7 @@ int tell_restored(Output& output, const std::string& vdisk, const std::string& t
                                    {"seconds", report.seconds},
                                    {"damaged", !report.damage.empty()}};
     if (!report.damage.empty()) json["damage"] = report.damage;
+    if (scan != nullptr) json["scan"] = as_json(*scan);
     using Handler = nlohmann::ordered_json::error_handler_t;
     output.write(json.dump(2, ' ', false, Handler::replace) + "\n");
     return kExitOk;

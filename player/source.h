@@ -34,6 +34,7 @@ class OpenStores {
   ~OpenStores();
 
   std::vector<store::Store*> pointers() const;
+  io::Loop& loop() const { return *loop_; }
   const std::vector<std::string>& unusable() const { return unusable_; }  // which, and why
   // Every store could be looked at and has not even a place for this vdisk.
   bool nothing_there() const { return absent_ == stores_.size(); }
