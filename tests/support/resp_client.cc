@@ -13,6 +13,21 @@ namespace {
   throw std::runtime_error(operation + ": " + std::strerror(errno));
 }
 
+// A call with a time limit is not taken up again by itself after a signal, a stop, or a debugger.
+template <class Call>
+ssize_t again_after_signals(Call call) {
+  for (;;) {
+    const ssize_t result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+ssize_t receive(const Descriptor& socket, char* into, std::size_t size) {
+  const ssize_t got = again_after_signals([&] { return ::recv(socket.number(), into, size, 0); });
+  if (got < 0) give_up("receive");
+  return got;
+}
+
 }  // namespace
 
 RespClient::RespClient(const std::string& address, Milliseconds silence_max)
@@ -35,7 +50,8 @@ std::string RespClient::command(const std::vector<std::string>& words) {
 
 void RespClient::send(std::string_view text) {
   while (!text.empty()) {
-    ssize_t now = ::send(socket_.number(), text.data(), text.size(), MSG_NOSIGNAL);
+    const ssize_t now = again_after_signals(
+        [&] { return ::send(socket_.number(), text.data(), text.size(), MSG_NOSIGNAL); });
     if (now <= 0) give_up("send");
     text.remove_prefix(static_cast<std::size_t>(now));
   }
@@ -44,16 +60,13 @@ void RespClient::send(std::string_view text) {
 std::string RespClient::raw() {
   if (!buffer_.empty()) return std::exchange(buffer_, {});
   char chunk[65536];
-  ssize_t got = ::recv(socket_.number(), chunk, sizeof chunk, 0);
-  if (got < 0) give_up("receive");
-  return std::string(chunk, static_cast<std::size_t>(got));
+  return std::string(chunk, static_cast<std::size_t>(receive(socket_, chunk, sizeof chunk)));
 }
 
 void RespClient::need(std::size_t bytes) {
   while (buffer_.size() < bytes) {
     char chunk[65536];
-    ssize_t got = ::recv(socket_.number(), chunk, sizeof chunk, 0);
-    if (got < 0) give_up("receive");
+    const ssize_t got = receive(socket_, chunk, sizeof chunk);
     if (got == 0) throw std::runtime_error("receive: the server has closed the connection");
     buffer_.append(chunk, static_cast<std::size_t>(got));
   }
