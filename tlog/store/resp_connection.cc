@@ -99,7 +99,7 @@ void RespConnection::begin_handshake() {
   arm_deadline();
 }
 
-void RespConnection::say(std::string command, std::function<Status(const RespReply&)> check) {
+void RespConnection::say(std::string command, RespCheck check) {
   sayings_.push_back(std::move(command));
   greetings_.push_back(std::move(check));
   socket_->send({bytes_of(std::string_view(sayings_.back()))}, [](const Status&) {});
@@ -119,6 +119,7 @@ Status RespConnection::check_info(const RespReply& reply) {
     say(encode_command({"CONFIG", "GET", "maxmemory-policy"}),
         [this](const RespReply& policy) { return check_policy(policy); });
   }
+  if (greeter_) greeter_(*this, info);
   return {};
 }
 

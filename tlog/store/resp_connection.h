@@ -43,18 +43,33 @@ using ReplyDone = std::function<void(Result<RespReply>)>;
 struct RespRequest {
   std::string head;                    // of the command; the whole of it when there is no payload
   std::vector<ConstByteSpan> payload;  // SET: the value; valid until `done`
+  std::vector<std::string> texts;      // what of the payload belongs to the request itself
   std::uint64_t queued_bytes = 0;      // to be taken off the health's figure at the end
   std::uint64_t submitted_ns = 0;
   bool is_sent = false;  // the kernel has taken all of it
   ReplyDone done;
 };
 
+class RespConnection;
+// Says more to a server that was found usable, with RespConnection::greet(), before any request.
+using RespGreeter = std::function<void(RespConnection&, const ServerInfo&)>;
+using RespCheck = std::function<Status(const RespReply&)>;
+
 class RespConnection : public std::enable_shared_from_this<RespConnection> {
  public:
   RespConnection(RespStoreOptions options, std::string name, io::Loop& loop, Logger& logger,
                  std::shared_ptr<RespHealth> health);
 
+  // Before open(). Called at each connecting; lives as long as the connection.
+  void set_greeter(RespGreeter greeter) { greeter_ = std::move(greeter); }
+  // Only from a greeter and the checks of its commands. A check that answers kInvalidArgument
+  // refuses the server, any other error drops the connection; both are tried again later. Requests
+  // are sent when all checks have passed.
+  void greet(std::string command, RespCheck check) { say(std::move(command), std::move(check)); }
+
   void open();
+  // What is submitted now goes to the connection that is up now, or fails with it.
+  bool is_up() const { return state_ == State::kUp; }
   void submit(std::unique_ptr<RespRequest> request);
   void close();  // fails what is under way with kShutdown
 
@@ -68,7 +83,7 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   void connect();
   void connected(std::unique_ptr<io::Socket> socket);
   void begin_handshake();
-  void say(std::string command, std::function<Status(const RespReply&)> check);
+  void say(std::string command, RespCheck check);
   Status check_info(const RespReply& reply);
   Status check_policy(const RespReply& reply);
   void greeted(const RespReply& reply);
@@ -100,8 +115,8 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   std::unique_ptr<io::Socket> socket_;
   std::uint64_t attempt_ = 0;  // tells callbacks of an earlier connection from those of this one
   std::unique_ptr<RespParser> parser_;
-  std::deque<std::function<Status(const RespReply&)>>
-      greetings_;                                      // checks of the handshake's replies
+  RespGreeter greeter_;
+  std::deque<RespCheck> greetings_;                    // checks of the handshake's replies
   std::deque<std::string> sayings_;                    // its commands, until the connection ends
   std::deque<std::unique_ptr<RespRequest>> requests_;  // up: all of them are sent, in this order
   bool healthy_ = false;                               // the last reply was no error

@@ -7,12 +7,6 @@
 namespace tlog::store {
 namespace {
 
-void append_word(std::string& to, std::string_view word) {
-  fmt::format_to(std::back_inserter(to), "${}\r\n", word.size());
-  to += word;
-  to += kLineEnd;
-}
-
 struct ErrorClass {
   std::string_view words;  // somewhere in the reply
   Code code;
@@ -54,8 +48,18 @@ constexpr std::array kErrorClasses = {
 
 }  // namespace
 
+void append_word(std::string& to, std::string_view word) {
+  fmt::format_to(std::back_inserter(to), "${}\r\n", word.size());
+  to += word;
+  to += kLineEnd;
+}
+
+std::string command_head(std::size_t words) {
+  return fmt::format("*{}\r\n", words);
+}
+
 std::string encode_command(std::initializer_list<std::string_view> words) {
-  std::string text = fmt::format("*{}\r\n", words.size());
+  std::string text = command_head(words.size());
   for (std::string_view word : words) append_word(text, word);
   return text;
 }

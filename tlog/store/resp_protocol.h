@@ -14,6 +14,9 @@
 namespace tlog::store {
 
 std::string encode_command(std::initializer_list<std::string_view> words);
+// The same in steps, for commands of many words: the head, then each word.
+std::string command_head(std::size_t words);
+void append_word(std::string& to, std::string_view word);
 // SET up to its value, which follows, and then kLineEnd.
 std::string encode_set_head(std::string_view key, std::uint64_t value_size);
 inline constexpr std::string_view kLineEnd = "\r\n";
