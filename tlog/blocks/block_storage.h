@@ -1,8 +1,10 @@
 // File: tlog/blocks/block_storage.h
-// BlockStorage: a vdisk's current contents behind the overlay, without the log. Step 7 of a write's way.
+// BlockStorage: a vdisk's current contents behind the overlay, without the log. Step 7 of a write's
+// way.
 //
-// Threading: any thread. The caller (tlog/session) sees to it that writes to one range do not overlap in time.
-// Durability: nothing before flush() has returned success; after a failed flush nothing may be assumed.
+// Threading: any thread. The caller (tlog/session) sees to it that writes to one range do not
+// overlap in time. Durability: nothing before flush() has returned success; after a failed flush
+// nothing may be assumed.
 #pragma once
 
 #include <memory>
@@ -20,16 +22,53 @@ struct Extent {
   bool hole = false;  // not allocated, reads as zeros
 };
 
+// A part of a storage that has lost what it had confirmed: a server that was emptied, or restarted
+// without its newest writes.
+struct Lacking {
+  std::size_t server = 0;
+  std::string name;
+  Sequence has = 0;     // it has the changes of all records up to this one
+  Sequence wanted = 0;  // and needs them up to this one
+};
+// Changes of records after `has`, to bring such a part up to date; those of other parts' blocks are
+// left out by the storage itself. The ranges do not overlap.
+struct RefillStep {
+  struct Change {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+    const std::byte* bytes = nullptr;  // null: zeros
+  };
+  std::size_t server = 0;
+  std::vector<Change> changes;
+  Sequence upto = 0;
+  bool last = false;  // nothing is lacking afterwards
+};
+
 class BlockStorage {
  public:
   virtual ~BlockStorage() = default;
   virtual Status read(std::uint64_t offset, ByteSpan into) = 0;
   virtual Status write(std::uint64_t offset, std::span<const ConstByteSpan> pieces) = 0;
-  virtual Status discard(std::uint64_t offset, std::uint64_t length) = 0;  // becomes a hole, reads as zeros
-  virtual Status zero(std::uint64_t offset, std::uint64_t length) = 0;     // reads as zeros
+  virtual Status discard(std::uint64_t offset,
+                         std::uint64_t length) = 0;  // becomes a hole, reads as zeros
+  virtual Status zero(std::uint64_t offset, std::uint64_t length) = 0;  // reads as zeros
+  // The changes given since the last call are those of all records up to `upto`; a storage that
+  // gathers them sends them now. Until then the bytes given to write() must stay valid, and the
+  // ranges given must not overlap. After an error all of them are given again.
+  virtual Status settle(Sequence upto) {
+    (void)upto;
+    return {};
+  }
+  // kUnavailable and kTimeout: nothing is lost, it may be tried again. Any other error is final.
   virtual Status flush() = 0;
   // Extents that cover [offset, offset + length), ascending, without gaps.
   virtual Result<std::vector<Extent>> extents(std::uint64_t offset, std::uint64_t length) = 0;
+  // Parts that cannot be read or written until refill() has brought them up to date, in order.
+  virtual std::vector<Lacking> lacking() const { return {}; }
+  virtual Status refill(const RefillStep& step) {
+    (void)step;
+    return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");
+  }
   virtual std::uint64_t size() const = 0;
   virtual const std::string& name() const = 0;
 };
@@ -37,11 +76,14 @@ class BlockStorage {
 struct FileStorageOptions {
   std::string path;
   std::uint64_t size = 0;
-  Uuid vdisk{};          // kept with the file (extended attribute) where possible; another vdisk's file is refused
-  bool create = false;   // a new vdisk: the file must not exist with contents; otherwise it must exist
+  Uuid vdisk{};  // kept with the file (extended attribute) where possible; another vdisk's file is
+                 // refused
+  bool create =
+      false;  // a new vdisk: the file must not exist with contents; otherwise it must exist
   bool read_only = false;
 };
 // A sparse file, locked against a second process; discard punches holes.
-Result<std::unique_ptr<BlockStorage>> open_file_storage(const FileStorageOptions& options, io::FileSystem& files);
+Result<std::unique_ptr<BlockStorage>> open_file_storage(const FileStorageOptions& options,
+                                                        io::FileSystem& files);
 
 }  // namespace tlog::blocks

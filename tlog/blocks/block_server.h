@@ -1,0 +1,117 @@
+// File: tlog/blocks/block_server.h
+// BlockServer: the blocks of one vdisk on one redis-protocol server: its connection, its record,
+// and the right to change it. Behind ClusterStorage.
+//
+// What is guaranteed of the blocks on a server, with single commands only (no Lua, no MULTI):
+//  * An older change never overwrites a newer one. One connection changes blocks at a time, in the
+//    order of sequences, and executes its commands in order. The danger are bytes of an earlier
+//    connection (of this process, of one that died, of another host) that the server has received
+//    and not executed yet, for instance because it was stopped. So every connection gives itself a
+//    name (CLIENT SETNAME) before it may change anything, and a new one, before it changes
+//    anything, says its epoch (HSET writer), ends all others of the vdisk (CLIENT LIST, CLIENT
+//    KILL) and looks again until there are none and the epoch is still its own. What an ended
+//    connection had not executed is never executed. An earlier writer that connects again finds
+//    either a higher epoch, and is refused, or is found in the list: it said its name before it
+//    looked for the epoch.
+//  * A record "applied up to sequence S by epoch E" is written after the changes up to S, on the
+//    same connection, when all of them have been confirmed. Updates of records up to S are not sent
+//    again. The record says nothing that is not there: a server that restarts without its newest
+//    writes (a snapshot, an append-only file cut short) also has an older record.
+//  * Each read asks for the record in the same command. Blocks of a server that was emptied (no
+//    `id`; only creation and a completed refill write it), or that has less than was confirmed, or
+//    is another part or another vdisk's, are never answered as the vdisk's.
+// What is not guaranteed: that a server keeps what it confirmed. That is its own durability.
+//
+// Threading: get(), change() and status calls from any thread; callbacks on the loop's thread, each
+// exactly once, bounded by the connection's deadlines. Owner: shared with what is under way.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "tlog/base/mutex.h"
+#include "tlog/blocks/block_batch.h"
+#include "tlog/blocks/block_storage.h"
+#include "tlog/store/resp_connection.h"
+
+namespace tlog::blocks {
+
+class BlockServer : public std::enable_shared_from_this<BlockServer> {
+ public:
+  struct Options {
+    store::RespStoreOptions connection;
+    ClusterLayout layout;
+    std::size_t number = 0;  // of the server in the cluster
+    bool create = false;     // the vdisk is new: an absent record is written
+    Epoch epoch = 0;
+    Sequence needed = 0;    // what it must have
+    Sequence possible = 0;  // and cannot have more
+  };
+  // HMGET's reply: the record's fields, checked, then the blocks.
+  using GetDone = std::function<void(Result<store::RespReply>)>;
+  using ChangeDone = std::function<void(Status)>;
+  enum class Mode {
+    kApply,       // only on a server that lacks nothing
+    kRefill,      // on one that does
+    kRefillLast,  // and then it lacks nothing any more
+  };
+
+  BlockServer(Options options, io::Loop& loop, Logger& logger);
+
+  void open();
+  void close();
+  void get(std::vector<std::uint64_t> indexes, bool must_be_current, GetDone done);
+  // `changes` may have other servers' blocks among its ranges of zeros, not among its data. Both
+  // must stay valid until `done`.
+  void change(std::shared_ptr<const BlockChanges> changes, Sequence upto, Mode mode,
+              ChangeDone done);
+
+  const std::string& name() const { return name_; }
+  bool usable() const { return usable_; }  // the last thing heard of it was good
+  std::optional<Lacking> lacking() const;
+  void copy_status(store::StoreStatus& status) const {
+    status.name = name_;
+    health_->copy_to(status);
+  }
+
+ private:
+  friend class ServerChange;
+
+  // All on the loop's thread.
+  void greet(store::RespConnection& connection, const store::ServerInfo& info);
+  Status check_first(const store::RespReply& reply);
+  Status check_others(const store::RespReply& reply);
+  Status check_last(const store::RespReply& reply);
+  Status check_owner(const ServerRecord& record) const;
+  // Whether blocks that came with this record are the vdisk's newest.
+  Status trust(const ServerRecord& record, Sequence needed);
+  void note_lacking(Sequence has);
+  void note_current();
+  Error lacks_error() const;
+  std::string record_command(std::size_t more_words) const;
+  void submit(std::string command, store::ReplyDone done);
+
+  const Options options_;
+  const std::string key_;
+  const std::string name_;
+  io::Loop& loop_;
+  Logger& logger_;
+  const std::shared_ptr<store::RespHealth> health_ = std::make_shared<store::RespHealth>();
+  const std::shared_ptr<store::RespConnection> connection_;
+  std::atomic<bool> usable_ = false;
+
+  // The loop's thread only.
+  std::string client_;             // this connection's name
+  bool by_address_ = false;        // ardb knows only the older CLIENT KILL
+  unsigned rounds_ = 0;            // of ending others
+  std::uint64_t incarnation_ = 0;  // of the connection; grows when it may be used
+  Sequence needed_;                // confirmed by it in this life, or before
+  Sequence possible_;
+  bool lacks_ = false;
+
+  mutable Mutex mutex_;
+  std::optional<Lacking> lacking_ GUARDED_BY(mutex_);
+};
+
+}  // namespace tlog::blocks

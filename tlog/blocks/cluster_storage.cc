@@ -1,0 +1,274 @@
+#include "tlog/blocks/cluster_storage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tlog/base/assert.h"
+#include "tlog/blocks/block_batch.h"
+#include "tlog/blocks/cluster_reader.h"
+
+namespace tlog::blocks {
+namespace {
+
+class ClusterStorage final : public BlockStorage {
+ public:
+  ClusterStorage(const ClusterLayout& layout, Servers servers, const ClusterStorageOptions& options)
+      : layout_(layout),
+        servers_(std::move(servers)),
+        name_(fmt::format("blocks of vdisk '{}' on {} servers", layout.vdisk, servers_.size())),
+        cache_(options.cache_bytes, layout.block_size),
+        reader_(layout_, servers_, cache_, options.read_ahead_bytes),
+        batch_(layout_),
+        settled_(options.needed) {}
+  ~ClusterStorage() override {
+    for (const auto& server : servers_) server->close();
+  }
+
+  Status read(std::uint64_t offset, ByteSpan into) override {
+    TLOG_TRY(check_range("read", offset, into.size()));
+    if (into.empty()) return {};
+    return reader_.read(offset, into);
+  }
+  Status write(std::uint64_t offset, std::span<const ConstByteSpan> pieces) override;
+  Status discard(std::uint64_t offset, std::uint64_t length) override {
+    return zero(offset, length);
+  }
+  Status zero(std::uint64_t offset, std::uint64_t length) override;
+  Status settle(Sequence upto) override;
+  Status flush() override;
+  Result<std::vector<Extent>> extents(std::uint64_t offset, std::uint64_t length) override {
+    TLOG_TRY(check_range("extents", offset, length));
+    // Which blocks are there is not known without asking for each of them.
+    if (length == 0) return std::vector<Extent>{};
+    return std::vector<Extent>{{offset, length, false}};
+  }
+  std::vector<Lacking> lacking() const override;
+  Status refill(const RefillStep& step) override;
+  std::uint64_t size() const override { return layout_.size; }
+  const std::string& name() const override { return name_; }
+
+ private:
+  Status check_range(std::string_view operation, std::uint64_t offset, std::uint64_t length) const;
+  Status settle_batch(Sequence upto) REQUIRES(changing_);
+  Status send(const BlockChanges& all, Sequence upto) REQUIRES(changing_);
+  bool concerns(const BlockChanges& all, std::size_t server) const;
+
+  const ClusterLayout layout_;
+  const Servers servers_;
+  const std::string name_;
+  BlockCache cache_;
+  ClusterReader reader_;
+
+  Mutex changing_;  // held while servers are asked: changes go one after the other
+  BlockBatch batch_ GUARDED_BY(changing_);
+  Sequence settled_ GUARDED_BY(changing_);
+};
+
+Status ClusterStorage::check_range(std::string_view operation, std::uint64_t offset,
+                                   std::uint64_t length) const {
+  if (offset <= layout_.size && length <= layout_.size - offset) return {};
+  return fail(Code::kInvalidArgument,
+              fmt::format("{}: {}: {} bytes at {} reach beyond the end at {}", operation, name_,
+                          length, offset, layout_.size));
+}
+
+Status ClusterStorage::write(std::uint64_t offset, std::span<const ConstByteSpan> pieces) {
+  std::uint64_t length = 0;
+  for (ConstByteSpan piece : pieces) length += piece.size();
+  TLOG_TRY(check_range("write", offset, length));
+  MutexLock lock(changing_);
+  for (ConstByteSpan piece : pieces) {
+    batch_.write(offset, piece);
+    offset += piece.size();
+  }
+  return {};
+}
+
+Status ClusterStorage::zero(std::uint64_t offset, std::uint64_t length) {
+  TLOG_TRY(check_range("zero", offset, length));
+  MutexLock lock(changing_);
+  batch_.zero(offset, length);
+  return {};
+}
+
+bool ClusterStorage::concerns(const BlockChanges& all, std::size_t server) const {
+  const std::size_t count = servers_.size();
+  return std::any_of(all.zeros.begin(), all.zeros.end(), [&](const BlockRange& range) {
+    const std::uint64_t own = range.first + (server + count - range.first % count) % count;
+    return own < range.end;
+  });
+}
+
+// To all servers that it concerns, at once.
+Status ClusterStorage::send(const BlockChanges& all, Sequence upto) {
+  std::vector<std::shared_ptr<BlockChanges>> each(servers_.size());
+  for (std::size_t server = 0; server < servers_.size(); ++server) {
+    if (concerns(all, server)) each[server] = std::make_shared<BlockChanges>();
+    if (each[server]) each[server]->zeros = all.zeros;
+  }
+  for (const BlockBytes& block : all.data) {
+    auto& changes = each[layout_.server_of(block.index)];
+    if (!changes) changes = std::make_shared<BlockChanges>();
+    changes->data.push_back(block);
+  }
+  std::vector<Status> results(servers_.size());
+  Countdown countdown(static_cast<std::size_t>(
+      std::count_if(each.begin(), each.end(), [](const auto& one) { return one != nullptr; })));
+  for (std::size_t server = 0; server < servers_.size(); ++server) {
+    if (!each[server]) continue;
+    servers_[server]->change(each[server], upto, BlockServer::Mode::kApply,
+                             [&results, &countdown, server](Status status) {
+                               results[server] = std::move(status);
+                               countdown.arrive();
+                             });
+  }
+  countdown.wait();
+  for (Status& result : results) TLOG_TRY(std::move(result));
+  return {};
+}
+
+Status ClusterStorage::settle_batch(Sequence upto) {
+  const std::vector<std::uint64_t> partial = batch_.partial();
+  Buffer old(partial.size() * layout_.block_size);
+  if (!partial.empty()) TLOG_TRY(reader_.fetch(partial, old.span(), true));
+  const BlockChanges all = batch_.changes(old.span());
+  Status sent = send(all, upto);
+  for (const BlockRange& range : all.zeros) cache_.forget(range.first, range.end);
+  for (const BlockBytes& block : all.data) {
+    if (sent) {
+      cache_.changed(block.index, block.bytes);
+    } else {
+      cache_.forget(block.index, block.index + 1);
+    }
+  }
+  return sent;
+}
+
+Status ClusterStorage::settle(Sequence upto) {
+  MutexLock lock(changing_);
+  Status status;
+  if (!batch_.empty()) status = settle_batch(upto);
+  batch_.clear();
+  if (!status) return fail(status.error().within("apply: " + name_));
+  settled_ = std::max(settled_, upto);
+  return {};
+}
+
+// What was settled has been confirmed; what is being gathered is not meant. What is missing is the
+// record of servers that had no changes of late: the journal may only be given up when each server
+// says that it has everything.
+Status ClusterStorage::flush() {
+  MutexLock lock(changing_);
+  std::vector<Status> results(servers_.size());
+  Countdown countdown(servers_.size());
+  const auto nothing = std::make_shared<BlockChanges>();
+  for (std::size_t server = 0; server < servers_.size(); ++server) {
+    servers_[server]->change(nothing, settled_, BlockServer::Mode::kApply,
+                             [&results, &countdown, server](Status status) {
+                               results[server] = std::move(status);
+                               countdown.arrive();
+                             });
+  }
+  countdown.wait();
+  for (const Status& result : results) {
+    if (!result) {
+      // A server may come back or be refilled: not the end of the vdisk.
+      return fail(Code::kUnavailable,
+                  fmt::format("flush: {}: {}", name_, result.error().message()));
+    }
+  }
+  return {};
+}
+
+std::vector<Lacking> ClusterStorage::lacking() const {
+  std::vector<Lacking> all;
+  for (const auto& server : servers_) {
+    if (auto lacking = server->lacking()) all.push_back(*lacking);
+  }
+  return all;
+}
+
+Status ClusterStorage::refill(const RefillStep& step) {
+  TLOG_ASSERT(step.server < servers_.size());
+  MutexLock lock(changing_);
+  BlockBatch batch(layout_, step.server);
+  for (const RefillStep::Change& change : step.changes) {
+    if (change.bytes == nullptr) {
+      batch.zero(change.offset, change.length);
+    } else {
+      batch.write(change.offset, {change.bytes, change.length});
+    }
+  }
+  const std::vector<std::uint64_t> partial = batch.partial();
+  Buffer old(partial.size() * layout_.block_size);
+  if (!partial.empty()) TLOG_TRY(reader_.fetch(partial, old.span(), false));
+  auto changes = std::make_shared<BlockChanges>(batch.changes(old.span()));
+  Countdown countdown(1);
+  Status result;
+  servers_[step.server]->change(
+      changes, step.upto, step.last ? BlockServer::Mode::kRefillLast : BlockServer::Mode::kRefill,
+      [&](Status status) {
+        result = std::move(status);
+        countdown.arrive();
+      });
+  countdown.wait();
+  return result;
+}
+
+// Whether the vdisk can be opened with what this server has answered.
+Status check_opened(const ClusterStorageOptions& options, const BlockServer& server,
+                    const Result<store::RespReply>& answer, Logger& logger) {
+  if (answer) return {};
+  const Error error =
+      answer.error().within(fmt::format("open: blocks of vdisk '{}'", options.vdisk));
+  const bool may_pass = error.code() == Code::kUnavailable || error.code() == Code::kTimeout;
+  if (options.create || !may_pass) return fail(error);
+  logger.warning(
+      fmt::format("event=blocks_away vdisk={} store=\"{}\" reason=\"{}\" next=\"tried on; "
+                  "its blocks cannot be read meanwhile\"",
+                  options.vdisk, server.name(), answer.error().message()));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlockStorage>> open_cluster_storage(const ClusterStorageOptions& options,
+                                                           io::Loop& loop, Logger& logger) {
+  TLOG_ASSERT(!options.servers.empty());
+  const ClusterLayout layout{.vdisk = options.vdisk,
+                             .uuid = options.uuid,
+                             .size = options.size,
+                             .block_size = options.block_size,
+                             .servers = options.servers.size()};
+  Servers servers;
+  for (std::size_t number = 0; number < options.servers.size(); ++number) {
+    servers.push_back(
+        std::make_shared<BlockServer>(BlockServer::Options{.connection = options.servers[number],
+                                                           .layout = layout,
+                                                           .number = number,
+                                                           .create = options.create,
+                                                           .epoch = options.epoch,
+                                                           .needed = options.needed,
+                                                           .possible = options.possible},
+                                      loop, logger));
+    servers.back()->open();
+  }
+  auto storage = std::make_unique<ClusterStorage>(layout, servers, options);
+  std::vector<Result<store::RespReply>> answers(servers.size());
+  Countdown countdown(servers.size());
+  for (std::size_t number = 0; number < servers.size(); ++number) {
+    // The record alone; that something is lacking does not keep the vdisk from being opened.
+    servers[number]->get({}, false, [&answers, &countdown, number](Result<store::RespReply> reply) {
+      answers[number] = std::move(reply);
+      countdown.arrive();
+    });
+  }
+  countdown.wait();
+  for (std::size_t number = 0; number < servers.size(); ++number) {
+    TLOG_TRY(check_opened(options, *servers[number], answers[number], logger));
+  }
+  return std::unique_ptr<BlockStorage>(std::move(storage));
+}
+
+}  // namespace tlog::blocks
