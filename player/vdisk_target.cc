@@ -41,7 +41,11 @@ class VdiskTarget final : public Target {
     std::string what = fmt::format("new vdisk of {}", format_bytes(options_.size));
     if (resuming) return what + ", continues";
     TLOG_ASSIGN(auto existing, existing_uuid());
-    TLOG_ASSIGN(bool has_storage, environment_.files.exists(vdisk_.storage_file));
+    // On a cluster each vdisk has keys of its own, by its uuid.
+    bool has_storage = false;
+    if (!vdisk_.storage_file.empty()) {
+      TLOG_ASSIGN(has_storage, environment_.files.exists(vdisk_.storage_file));
+    }
     if (existing || has_storage) {
       return fail(Code::kAlreadyExists,
                   fmt::format("restore: {}: exists already; a restore goes to a new vdisk: add one "

@@ -52,7 +52,17 @@ config::Config EngineRig::configuration() const {
   config::Vdisk vdisk;
   vdisk.name = "vm1";
   vdisk.size = options_.vdisk_size;
-  vdisk.storage_file = directory + "/blocks/vm1";
+  if (options_.block_servers.empty()) {
+    vdisk.storage_file = directory + "/blocks/vm1";
+  } else {
+    vdisk.storage_cluster = "blocks";
+    config::Cluster blocks;
+    blocks.name = vdisk.storage_cluster;
+    for (const std::string& address : options_.block_servers) {
+      blocks.servers.push_back({.address = address, .db = "", .password_file = ""});
+    }
+    config.clusters.push_back(blocks);
+  }
   vdisk.tlog.cluster = "local";
   vdisk.tlog.data_shards = options_.data_shards;
   vdisk.tlog.parity_shards = options_.parity_shards;

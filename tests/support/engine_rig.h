@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tlog/session/engine.h"
 
@@ -18,6 +19,7 @@ struct EngineRigOptions {
   std::uint64_t vdisk_size = 16 * kMiB;
   std::uint64_t journal_size = 16 * kMiB;
   std::uint64_t arena_size = 4 * kMiB;
+  std::vector<std::string> block_servers;  // addresses; none: blocks in a file
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
   std::uint64_t flush_size = 25;

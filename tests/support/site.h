@@ -17,6 +17,7 @@ struct SiteVdisk {
   std::uint64_t size_mib = 64;
   bool read_only = false;
   std::string description;
+  std::string storage{};  // "{cluster: c}", instead of a file
   std::string more;  // further keys of this vdisk, as in ", tlog: {durability: cluster}"
 };
 

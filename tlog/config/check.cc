@@ -176,6 +176,27 @@ void check_storage(const Config& config, Problems& problems) {
   }
 }
 
+// Blocks are put and got one by one, which only servers do.
+void check_storage_clusters(const Config& config, Problems& problems) {
+  const std::vector<std::string_view> names = cluster_names(config);
+  for (const Vdisk& vdisk : config.vdisks) {
+    if (vdisk.storage_cluster.empty()) continue;
+    const std::string trail = "vdisks/" + vdisk.name + "/storage/cluster";
+    const Cluster* cluster = config.find_cluster(vdisk.storage_cluster);
+    if (cluster == nullptr) {
+      std::string_view near = nearest(vdisk.storage_cluster, names);
+      problems.add(trail,
+                   fmt::format("no such cluster: {}{}, expected {}",
+                               in_quotes(vdisk.storage_cluster),
+                               near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
+                               alternatives(names)));
+    } else if (!cluster->directories.empty()) {
+      problems.add(trail, fmt::format("cluster '{}' has directories, expected a cluster of servers",
+                                      cluster->name));
+    }
+  }
+}
+
 void check_control_socket(const Config& config, Problems& problems) {
   if (config.control_socket.empty()) return;
   std::string longest = config.control_socket;
@@ -209,6 +230,7 @@ void check_meaning(Config& config, Problems& problems) {
   check_servers(config, problems);
   check_tlogs(config, problems);
   check_storage(config, problems);
+  check_storage_clusters(config, problems);
   check_control_socket(config, problems);
 }
 

@@ -60,8 +60,10 @@ struct Vdisk {
   std::uint64_t size = 0;
   std::uint32_t block_size = 4096;
   bool read_only = false;
-  std::string storage_file;  // storage: {file: ...}
-  Tlog tlog;                 // the file's defaults with the vdisk's own on top
+  std::string storage_file;                 // storage: {file: ...}, or
+  std::string storage_cluster;              // storage: {cluster: NAME}; never both
+  std::uint64_t storage_cache = 32 * kMiB;  // of a cluster's blocks; 0: none
+  Tlog tlog;                                // the file's defaults with the vdisk's own on top
 };
 
 struct Config {

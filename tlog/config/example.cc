@@ -32,9 +32,9 @@ class Writer {
     text_ += line + '\n';
   }
   // `#key: value` is a setting that is commented out, `# words` a comment.
-  void setting(unsigned indent, bool active, std::string_view line) {
-    text_ +=
-        fmt::format("{}{}{}\n", std::string(indent, ' '), active || all_active_ ? "" : "#", line);
+  void setting(unsigned indent, bool active, std::string_view line, bool never = false) {
+    const bool on = active || (all_active_ && !never);
+    text_ += fmt::format("{}{}{}\n", std::string(indent, ' '), on ? "" : "#", line);
   }
   void empty_line() { text_ += '\n'; }
 
@@ -107,7 +107,8 @@ void write_property(Writer& writer, const Property& property, unsigned indent, b
   if (is_scalar(property)) {
     writer.comment(indent, comment_of(property, inherited));
     return writer.setting(indent, own_active,
-                          fmt::format("{}: {}", property.key, value_of(property)));
+                          fmt::format("{}: {}", property.key, value_of(property)),
+                          property.alternative);
   }
   writer.comment(indent, property.description);
   writer.setting(indent, own_active, fmt::format("{}:", property.key));

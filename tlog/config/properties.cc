@@ -213,15 +213,34 @@ const Section& tlog_section() {
 }
 
 const Section& storage_section() {
-  static const Section section{"Where the vdisk's current contents are.",
-                               {
-                                   {.key = "file",
-                                    .type = Type::kPath,
-                                    .description = "A sparse file, created with the vdisk.",
-                                    .example = "blocks/vm1",
-                                    .required = true,
-                                    .set = assign<&Vdisk::storage_file>},
-                               }};
+  static const Section section{
+      "Where the vdisk's current contents are: in a file, or spread over a cluster's servers.",
+      {
+          {.key = "file",
+           .type = Type::kPath,
+           .description = "A sparse file, created with the vdisk.",
+           .default_note = "none; a vdisk has either a file or a cluster",
+           .example = "blocks/vm1",
+           .set = assign<&Vdisk::storage_file>},
+          {.key = "cluster",
+           .type = Type::kName,
+           .description = "A cluster of servers; block number i is on server i modulo their "
+                          "number. The servers and their order are fixed when the vdisk is "
+                          "created.",
+           .default_note = "none; a vdisk has either a file or a cluster",
+           .example = "ardb",
+           .example_only = true,
+           .alternative = true,
+           .set = assign<&Vdisk::storage_cluster>},
+          {.key = "cache",
+           .type = Type::kSize,
+           .description = "Memory for blocks that were read from the cluster's servers; 0 for "
+                          "none. A file has the system's.",
+           .default_text = "32MiB",
+           .maximum = kTiB,
+           .set = assign<&Vdisk::storage_cache>},
+      },
+      {"file", "cluster"}};
   return section;
 }
 

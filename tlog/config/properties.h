@@ -53,6 +53,7 @@ struct Property {
   bool required = false;
   bool inherits = false;      // kSection: absent keys keep what the target has already
   bool example_only = false;  // commented out in the example file
+  bool alternative = false;   // excluded by a key that is not commented out there
   std::uint64_t minimum = 0;
   std::uint64_t maximum = 0;
   std::uint64_t multiple_of = 1;

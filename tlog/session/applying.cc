@@ -74,7 +74,8 @@ Status Applying::write_out(const Batch& batch, const std::vector<Overlay::Piece>
     run.push_back({batch.bytes(piece.position), piece.length});
     run_end = piece.end();
   }
-  return write_run();
+  TLOG_TRY(write_run());
+  return core_.storage->settle(batch.end - 1);
 }
 
 void Applying::forget_applied(const Batch& batch, const std::vector<Overlay::Piece>& newest) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <latch>
 
+#include "tlog/session/vdisk_storage.h"
 #include "tlog/store/stores.h"
 
 namespace tlog::session {
@@ -18,13 +19,6 @@ constexpr std::uint64_t kTableShare = 3;        // record table and overlay
 constexpr std::uint64_t kBytesPerRecord = 112;  // of table and overlay together
 
 using Stores = std::vector<std::unique_ptr<store::Store>>;
-
-Result<std::string> password_of(const config::Server& server, io::FileSystem& files) {
-  if (server.password_file.empty()) return std::string();
-  TLOG_ASSIGN(std::string text, io::read_file(files, server.password_file, 4096));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return text;
-}
 
 Result<Stores> open_stores(const OpeningContext& context) {
   const config::Cluster* cluster = context.config.find_cluster(context.vdisk.tlog.cluster);
@@ -45,10 +39,7 @@ Result<Stores> open_stores(const OpeningContext& context) {
     stores.push_back(std::move(opened));
   }
   for (const config::Server& server : cluster->servers) {
-    store::RespStoreOptions options;
-    options.address = server.address;
-    options.db = server.db;
-    TLOG_ASSIGN(options.password, password_of(server, environment.files));
+    TLOG_ASSIGN(auto options, server_options(server, environment.files));
     TLOG_ASSIGN(auto opened, store::open_resp_store(options, context.loop, environment.logger));
     stores.push_back(std::move(opened));
   }
@@ -87,13 +78,6 @@ tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::s
   return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
 }
 
-Result<std::uint64_t> size_if_present(io::FileSystem& files, const std::string& path) {
-  TLOG_ASSIGN(bool present, files.exists(path));
-  if (!present) return std::uint64_t{0};
-  TLOG_ASSIGN(auto file, files.open(path, {}));
-  return file->size();
-}
-
 // Everything a new vdisk needs, its metadata last: until it is stored, a creation that was
 // interrupted can be repeated.
 Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& context,
@@ -118,22 +102,16 @@ Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& con
                     prepared->superblock().format.vdisk.text(), vdisk.tlog.cluster));
   }
   std::unique_ptr<journal::Journal> journal = std::move(prepared);
-  blocks::FileStorageOptions storage{
-      .path = vdisk.storage_file, .size = vdisk.size, .create = true};
-  if (journal) {  // interrupted: its storage file may be there already, also still without its size
-    TLOG_ASSIGN(std::uint64_t size, size_if_present(environment.files, vdisk.storage_file));
-    storage.create = size == 0;
-  } else {
+  const bool interrupted = journal != nullptr;
+  if (!interrupted) {
     journal::JournalOptions options = journal_options(context.config, vdisk, context.memory_budget);
     options.format.vdisk = environment.random.next_uuid();
     TLOG_ASSIGN(journal, journal::Journal::create(options, environment.files, environment.random,
                                                   environment.logger));
   }
-  storage.vdisk = journal->superblock().format.vdisk;
-  TLOG_ASSIGN(auto file, blocks::open_file_storage(storage, environment.files));
-  TLOG_TRY(file->flush());
   format::VdiskFormat format = format_of(vdisk);
-  format.vdisk = storage.vdisk;
+  format.vdisk = journal->superblock().format.vdisk;
+  TLOG_TRY(create_storage(context, format.vdisk, interrupted));
   TLOG_TRY(flush::LogWriter::create(writer_parts(context, stores), format));
   environment.logger.info(fmt::format("event=created vdisk={} uuid={} size={}", vdisk.name,
                                       format.vdisk.text(), vdisk.size));
@@ -213,7 +191,9 @@ Result<std::unique_ptr<journal::Journal>> prepare_vdisk(const config::Config& co
                                                         Environment& environment) {
   const journal::JournalOptions options = journal_options(config, vdisk, memory_budget);
   TLOG_TRY(environment.files.make_directories(options.directory));
-  TLOG_TRY(environment.files.make_directories(io::parent_path(vdisk.storage_file)));
+  if (!vdisk.storage_file.empty()) {
+    TLOG_TRY(environment.files.make_directories(io::parent_path(vdisk.storage_file)));
+  }
   for (const std::string& directory : config.find_cluster(vdisk.tlog.cluster)->directories) {
     TLOG_TRY(environment.files.make_directories(directory));
   }
@@ -256,10 +236,10 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                                 prepared->superblock().format.vdisk.text(), format.vdisk.text()));
     }
     if (!prepared->superblock().created) TLOG_TRY(prepared->mark_created());
-    blocks::FileStorageOptions storage{
-        .path = vdisk.storage_file, .size = vdisk.size, .vdisk = format.vdisk};
     ServedVdisk::Parts parts;
-    TLOG_ASSIGN(parts.core.storage, blocks::open_file_storage(storage, environment.files));
+    if (!vdisk.storage_file.empty()) {
+      TLOG_ASSIGN(parts.core.storage, open_file(context, format.vdisk));
+    }
     TLOG_ASSIGN(parts.recovered, prepared->recover());
     walk::LogReader::Parts reader_parts{.vdisk = vdisk.name,
                                         .stores = borrow(stores),
@@ -274,6 +254,15 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     log_parts.on_room = [room = parts.log_room] { room->tell(); };
     TLOG_ASSIGN(parts.log,
                 flush::LogWriter::open(std::move(log_parts), reader->metadata(), parts.head));
+    if (!parts.core.storage) {
+      // Behind the claim of the epoch, which says there who may write.
+      const Sequence first = parts.recovered.first_sequence;
+      TLOG_ASSIGN(parts.core.storage,
+                  open_cluster(context, format.vdisk,
+                               {.epoch = parts.log->epoch(),
+                                .needed = first - 1,
+                                .possible = first + parts.recovered.entries.size() - 1}));
+    }
     environment.logger.info(
         fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "
                     "log_head={} ms={}",

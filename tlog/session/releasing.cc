@@ -1,10 +1,17 @@
 #include "tlog/session/releasing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "tlog/base/assert.h"
 
 namespace tlog::session {
+namespace {
+
+constexpr std::uint64_t kRetryNs = 1'000'000'000;
+
+}  // namespace
 
 void Releasing::want_all() {
   MutexLock lock(core_.mutex());
@@ -20,6 +27,7 @@ Sequence Releasing::releasable_end() const {
 bool Releasing::due() const {
   const Sequence end = releasable_end();
   if (core_.state == State::kFailed) return false;
+  if (retry_ns_ != 0 && core_.clock.monotonic_ns() < retry_ns_) return false;
   if (end <= core_.table_first) return false;
   if (want_all_ || core_.draining) return true;
   std::uint64_t total = core_.journal->bytes_total();
@@ -59,11 +67,23 @@ bool Releasing::step() {
     end = releasable_end();
     want_all_ = false;
   }
-  if (Status done = release_up_to(end, false); !done) {
+  Status done = release_up_to(end, false);
+  if (done) return true;
+  if (done.error().code() != Code::kUnavailable && done.error().code() != Code::kTimeout) {
     core_.fail_for_good(done.error().message());
     return false;
   }
-  return true;
+  // Servers that are away: the journal keeps what they may not have.
+  core_.logger.warning(
+      fmt::format("event=release_failed vdisk={} reason=\"{}\" next=\"tried again\"",
+                  core_.config.name, done.error().message()));
+  {
+    MutexLock lock(core_.mutex());
+    retry_ns_ = core_.clock.monotonic_ns() + kRetryNs;
+    want_all_ = true;
+  }
+  retry_later(kRetryNs);
+  return false;
 }
 
 Status Releasing::release_clean() {

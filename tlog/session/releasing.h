@@ -5,7 +5,8 @@
 //
 // Threading: step() on a worker, one at a time.
 // Errors: a failed flush of block storage is final for the vdisk (its dirty pages may be gone): the
-// next opening applies everything from the journal's tail again.
+// next opening applies everything from the journal's tail again. A storage that says kUnavailable
+// or kTimeout has lost nothing: it is tried again, and the journal keeps what it has.
 #pragma once
 
 #include "tlog/session/core.h"
@@ -20,6 +21,9 @@ class Releasing {
   bool due() const REQUIRES(core_.mutex());  // step() would find something
   // Everything releasable, however little, at the next step: after an idle spell and at closing.
   void want_all();
+  // After a failed attempt: when to try again, as a duration from now. Set once before serving
+  // starts.
+  std::function<void(std::uint64_t after_ns)> retry_later;
   // At closing, when all is stored and applied: the journal is left clean.
   Status release_clean();
 
@@ -28,7 +32,8 @@ class Releasing {
   Status release_up_to(Sequence end, bool clean);
 
   Core& core_;
-  bool want_all_ = false;  // guarded by core_.mutex()
+  bool want_all_ = false;       // guarded by core_.mutex()
+  std::uint64_t retry_ns_ = 0;  // monotonic, the same: not tried again before
 };
 
 }  // namespace tlog::session

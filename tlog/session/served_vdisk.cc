@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::uint64_t kTickNs = 20'000'000;
 
+std::vector<store::Store*> borrowed(const std::vector<std::unique_ptr<store::Store>>& stores) {
+  std::vector<store::Store*> pointers;
+  for (const auto& store : stores) pointers.push_back(store.get());
+  return pointers;
+}
+
 }  // namespace
 
 ServedVdisk::ServedVdisk(Parts parts)
@@ -28,18 +34,24 @@ ServedVdisk::ServedVdisk(Parts parts)
       releasing_(core_),
       seal_strand_(core_.workers, [this] { return sealing_.step(); }),
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
-      release_strand_(core_.workers, [this] { return releasing_.step(); }) {
+      release_strand_(core_.workers, [this] { return releasing_.step(); }),
+      refilling_(core_, borrowed(stores_), *parts.sealer) {
   core_.request_commit = [this] { committer_.request(); };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
   data_path_.arm_tick = [this] { core_.loop.post([this] { arm_tick(); }); };
+  // Whichever of them it was: one that has nothing to do finds that out at once.
   applying_.retry_later = [this](std::uint64_t after_ns) {
     core_.loop.post([this, after_ns] {
       if (timers_ended_) return;
       core_.loop.cancel_timer(retry_timer_);
-      retry_timer_ = core_.loop.add_timer(after_ns, [this] { apply_strand_.schedule(); });
+      retry_timer_ = core_.loop.add_timer(after_ns, [this] {
+        apply_strand_.schedule();
+        release_strand_.schedule();
+      });
     });
   };
+  releasing_.retry_later = applying_.retry_later;
   adopt(std::move(parts.recovered), parts.head);
 }
 
@@ -75,6 +87,7 @@ void ServedVdisk::start() {
     on_commit();
   });
   data_path_.arm_tick();
+  if (!core_.config.storage_cluster.empty()) refilling_.start();
 }
 
 void ServedVdisk::work_changed() {
@@ -185,6 +198,7 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
     core_.room.notify_all();
   }
   bool drained = !failed && drain(deadline_ns);
+  refilling_.stop();
   end_timers();
   apply_strand_.stop_and_wait();
   seal_strand_.stop_and_wait();

@@ -7,6 +7,7 @@
 #include "tlog/flush/log_writer.h"
 #include "tlog/session/applying.h"
 #include "tlog/session/data_path.h"
+#include "tlog/session/refilling.h"
 #include "tlog/session/releasing.h"
 #include "tlog/session/sealing.h"
 #include "tlog/store/store.h"
@@ -91,6 +92,7 @@ class ServedVdisk final : public Vdisk {
   Strand seal_strand_;
   Strand apply_strand_;
   Strand release_strand_;
+  Refilling refilling_;
   bool closed_ = false;  // by the closing thread
   std::atomic<bool> flush_timer_armed_{false};
 

@@ -1,5 +1,6 @@
 // tlogplay as users have it: a process with arguments, output and an exit code.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "player/time_point.h"
 #include "tests/support/log_builder.h"
 #include "tests/support/process.h"
+#include "tests/support/redis_server.h"
 #include "tests/support/site.h"
 #include "tlog/base/clock.h"
 
@@ -288,6 +290,33 @@ TEST_F(Program, new_vdisk) {
   EXPECT_EQ(again.exit_code, 1) << again.text();
   EXPECT_NE(again.error.find("exists already"), std::string::npos) << again.error;
   expect_file_is(site_->file("blocks/copy"), 19);
+}
+
+TEST_F(Program, new_vdisk_with_blocks_on_servers) {
+  if (!testing::RedisServer::available()) GTEST_SKIP() << "no redis-server";
+  testing::RedisFleet fleet(2);
+  build();
+  testing::SiteOptions options = site_of(1);
+  options.clusters = fmt::format(
+      "  local: {{directories: [log/0, log/1, log/2, log/3, log/4, log/5]}}\n"
+      "  primary: {{servers: [{{address: \"{}\"}}, {{address: \"{}\"}}]}}\n",
+      fleet[0].address(), fleet[1].address());
+  options.vdisks.push_back(options.vdisks.front());
+  options.vdisks.back().name = "copy";
+  options.vdisks.back().storage = "{cluster: primary}";
+  site_->configure(options);
+  for (int i = 0; i < 5; ++i) {
+    log_->random_records(5);
+    log_->close_aggregation();
+  }
+  log_->finish();
+  auto restored = play({"restore", "vm1", "--to", "vdisk:copy", "--until-sequence", "19"});
+  ASSERT_TRUE(restored.ok()) << restored.text();
+  EXPECT_EQ(fleet[0].command({"DBSIZE"}), "1");
+  EXPECT_EQ(fleet[1].command({"DBSIZE"}), "1");
+  auto back = play({"restore", "copy", "--to", image()});
+  ASSERT_TRUE(back.ok()) << back.text();
+  expect_file_is(image(), 19);
 }
 
 // A log that takes a while to restore: records of 64 KiB all over a vdisk.

@@ -1,0 +1,111 @@
+#include "tlog/session/refilling.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+
+namespace tlog::session {
+namespace {
+
+// How often the storage is asked whether it lacks something; that costs a lock.
+constexpr auto kLookEvery = std::chrono::milliseconds(200);
+constexpr std::uint64_t kStoreWaitNs = 1'000'000'000;
+
+}  // namespace
+
+void Refilling::start() {
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "tlog-refill");
+}
+
+void Refilling::stop() {
+  {
+    MutexLock lock(mutex_);
+    stop_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Refilling::stopping() {
+  MutexLock lock(mutex_);
+  return stop_;
+}
+
+void Refilling::run() {
+  std::string noted;
+  while (!stopping()) {
+    for (const blocks::Lacking& part : core_.storage->lacking()) {
+      Status done = refill(part);
+      if (done) noted.clear();
+      if (done || stopping() || done.error().message() == noted) continue;
+      noted = done.error().message();
+      core_.logger.warning(fmt::format(
+          "event=refill_failed vdisk={} store=\"{}\" reason=\"{}\" next=\"tried again\"",
+          core_.config.name, part.name, noted));
+    }
+    MutexLock lock(mutex_);
+    if (!stop_) changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
+  }
+}
+
+Status Refilling::refill(const blocks::Lacking& part) {
+  const std::uint64_t began = core_.clock.monotonic_ns();
+  if (part.has < part.wanted) {
+    {
+      MutexLock lock(core_.mutex());
+      core_.forced = std::max(core_.forced, part.wanted);
+      core_.work_changed();
+    }
+    if (core_.stored.wait(part.wanted, kStoreWaitNs) != Watermark::Outcome::kReached) {
+      return fail(Code::kUnavailable,
+                  fmt::format("refill: {}: sequence {} is not stored yet", part.name, part.wanted));
+    }
+    walk::LogReader::Parts parts{.vdisk = core_.config.name,
+                                 .stores = stores_,
+                                 .sealer = &sealer_,
+                                 .workers = &core_.workers,
+                                 .logger = &core_.logger};
+    TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
+    walk::WalkOptions from;
+    TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));
+    Status walked = reader->walk(from, [&](walk::Visited& visited) -> Result<bool> {
+      if (stopping()) return fail(Code::kShutdown, "refill: the vdisk is closing");
+      TLOG_TRY(apply(part, visited));
+      return visited.opened.aggregation.header.last_sequence < part.wanted;
+    });
+    if (!walked) return walked;
+  }
+  TLOG_TRY(core_.storage->refill(
+      {.server = part.server, .changes = {}, .upto = part.wanted, .last = true}));
+  core_.logger.info(fmt::format("event=refilled vdisk={} store=\"{}\" from={} to={} ms={}",
+                                core_.config.name, part.name, part.has, part.wanted,
+                                (core_.clock.monotonic_ns() - began) / 1'000'000));
+  return {};
+}
+
+// Laid over each other first, as applying does it: the newest bytes of each range.
+Status Refilling::apply(const blocks::Lacking& part, const walk::Visited& visited) {
+  Overlay laid_over;
+  Sequence upto = part.has;
+  for (const format::Record& record : visited.opened.aggregation.records) {
+    if (record.sequence <= part.has || record.sequence > part.wanted) continue;
+    upto = record.sequence;
+    const Overlay::Kind kind = overlay_kind(record.operation);
+    if (kind == Overlay::Kind::kNone) continue;
+    laid_over.insert(record.offset, record.size, kind,
+                     reinterpret_cast<std::uintptr_t>(record.data.data()), record.sequence);
+  }
+  blocks::RefillStep step{.server = part.server, .changes = {}, .upto = upto, .last = false};
+  for (const Overlay::Piece& piece : laid_over.all()) {
+    const bool is_data = piece.kind == Overlay::Kind::kData;
+    step.changes.push_back(
+        {.offset = piece.offset,
+         .length = piece.length,
+         .bytes = is_data ? reinterpret_cast<const std::byte*>(piece.position) : nullptr});
+  }
+  return core_.storage->refill(step);
+}
+
+}  // namespace tlog::session

@@ -1,0 +1,89 @@
+#include "tlog/session/vdisk_storage.h"
+
+#include "tlog/blocks/cluster_storage.h"
+
+namespace tlog::session {
+namespace {
+
+Result<std::string> password_of(const config::Server& server, io::FileSystem& files) {
+  if (server.password_file.empty()) return std::string();
+  TLOG_ASSIGN(std::string text, io::read_file(files, server.password_file, 4096));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
+Result<std::uint64_t> size_if_present(io::FileSystem& files, const std::string& path) {
+  TLOG_ASSIGN(bool present, files.exists(path));
+  if (!present) return std::uint64_t{0};
+  TLOG_ASSIGN(auto file, files.open(path, {}));
+  return file->size();
+}
+
+Result<blocks::ClusterStorageOptions> cluster_options(const OpeningContext& context,
+                                                      const Uuid& vdisk) {
+  blocks::ClusterStorageOptions options;
+  options.vdisk = context.vdisk.name;
+  options.uuid = vdisk;
+  options.size = context.vdisk.size;
+  options.block_size = context.vdisk.block_size;
+  options.cache_bytes = context.vdisk.storage_cache;
+  const config::Cluster* cluster = context.config.find_cluster(context.vdisk.storage_cluster);
+  for (const config::Server& server : cluster->servers) {
+    TLOG_ASSIGN(auto one, server_options(server, context.environment.files));
+    options.servers.push_back(std::move(one));
+  }
+  return options;
+}
+
+Status create_cluster(const OpeningContext& context, const Uuid& vdisk) {
+  TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk));
+  options.create = true;
+  TLOG_ASSIGN(auto storage,
+              blocks::open_cluster_storage(options, context.loop, context.environment.logger));
+  return storage->flush();
+}
+
+}  // namespace
+
+Result<store::RespStoreOptions> server_options(const config::Server& server,
+                                               io::FileSystem& files) {
+  store::RespStoreOptions options;
+  options.address = server.address;
+  options.db = server.db;
+  TLOG_ASSIGN(options.password, password_of(server, files));
+  return options;
+}
+
+Status create_storage(const OpeningContext& context, const Uuid& vdisk, bool interrupted) {
+  if (!context.vdisk.storage_cluster.empty()) return create_cluster(context, vdisk);
+  io::FileSystem& files = context.environment.files;
+  blocks::FileStorageOptions storage{.path = context.vdisk.storage_file,
+                                     .size = context.vdisk.size,
+                                     .vdisk = vdisk,
+                                     .create = true};
+  if (interrupted) {  // its file may be there already, also still without its size
+    TLOG_ASSIGN(std::uint64_t size, size_if_present(files, context.vdisk.storage_file));
+    storage.create = size == 0;
+  }
+  TLOG_ASSIGN(auto file, blocks::open_file_storage(storage, files));
+  return file->flush();
+}
+
+Result<std::unique_ptr<blocks::BlockStorage>> open_file(const OpeningContext& context,
+                                                        const Uuid& vdisk) {
+  blocks::FileStorageOptions storage{
+      .path = context.vdisk.storage_file, .size = context.vdisk.size, .vdisk = vdisk};
+  return blocks::open_file_storage(storage, context.environment.files);
+}
+
+Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
+                                                           const Uuid& vdisk,
+                                                           const ClusterClaim& claim) {
+  TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk));
+  options.epoch = claim.epoch;
+  options.needed = claim.needed;
+  options.possible = claim.possible;
+  return blocks::open_cluster_storage(options, context.loop, context.environment.logger);
+}
+
+}  // namespace tlog::session

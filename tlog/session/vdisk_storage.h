@@ -1,0 +1,30 @@
+// File: tlog/session/vdisk_storage.h
+// A vdisk's block storage as its configuration wants it: a file, or a cluster's servers.
+// Threading: the thread that opens the vdisk.
+#pragma once
+
+#include "tlog/session/opening.h"
+#include "tlog/store/stores.h"
+
+namespace tlog::session {
+
+// How to reach a server of the configuration, its password read from its file.
+Result<store::RespStoreOptions> server_options(const config::Server& server, io::FileSystem& files);
+
+// `interrupted`: an earlier creation of the same vdisk may have come this far.
+Status create_storage(const OpeningContext& context, const Uuid& vdisk, bool interrupted);
+
+Result<std::unique_ptr<blocks::BlockStorage>> open_file(const OpeningContext& context,
+                                                        const Uuid& vdisk);
+
+// What a cluster's servers are told and asked, see blocks/cluster_storage.h.
+struct ClusterClaim {
+  Epoch epoch = 0;
+  Sequence needed = 0;
+  Sequence possible = 0;
+};
+Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
+                                                           const Uuid& vdisk,
+                                                           const ClusterClaim& claim);
+
+}  // namespace tlog::session
