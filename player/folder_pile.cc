@@ -105,10 +105,10 @@ class FolderPile final : public ShardPile {
     shard.index = index;
     return loose_shard_name(shard);
   }
-  std::optional<format::ShardKey> expected(const PileItem& item) const override {
+  std::optional<ExpectedShard> expected(const PileItem& item) const override {
     auto shard = parse_loose_shard_name(item.name);
     if (!shard) return std::nullopt;
-    return format::ShardKey{shard->epoch, shard->number};
+    return ExpectedShard{shard->uuid, {shard->epoch, shard->number}};
   }
   const std::string& label(std::uint32_t where) const override { return parts_[where].label; }
 

@@ -50,7 +50,7 @@ class ChainFinder {
     std::reverse(chain_.epochs.begin(), chain_.epochs.end());
     std::reverse(chain_.gaps.begin(), chain_.gaps.end());
     judge_rest();
-    judge_rotten();
+    judge_lost();
     TLOG_TRY(end_before_tail());
     return std::move(chain_);
   }
@@ -232,8 +232,8 @@ class ChainFinder {
     }
   }
   // Aggregations of which nothing intact is left.
-  void judge_rotten() {
-    for (const auto& [place, count] : *parts_.rotten) {
+  void judge_lost() {
+    for (const auto& [place, count] : parts_.lost) {
       const auto& [number, epoch] = place;
       if (number <= tip_.number || epoch < tip_.epoch) continue;
       auto known = index_.at(number);
@@ -243,14 +243,15 @@ class ChainFinder {
       if (!maybe_stored({number, epoch, 0, 0})) {
         ++chain_.unfinished;
       } else if (!chain_.tail || number < chain_.tail->number) {
-        chain_.tail = ChainTail{number, epoch, 0, fmt::format("its {} shards are damaged", count)};
+        chain_.tail = ChainTail{number, epoch, 0,
+                                fmt::format("its {} shards are damaged or unreadable", count)};
       }
     }
   }
   bool maybe_stored(const Candidate& candidate) const {
     unsigned stored = candidate.shards + parts_.found.pile->unseen(index_.geometry());
-    auto rotten = parts_.rotten->find({candidate.number, candidate.epoch});
-    if (rotten != parts_.rotten->end()) stored += rotten->second;
+    auto lost = parts_.lost.find({candidate.number, candidate.epoch});
+    if (lost != parts_.lost.end()) stored += lost->second;
     return stored >= walk::write_quorum(index_.geometry());
   }
 

@@ -46,13 +46,15 @@ struct ScanChain {
   std::uint64_t unfinished = 0;  // behind it, and never stored to the end
 };
 
+using LostShards = std::map<std::pair<AggregationNumber, Epoch>, unsigned>;
+
 struct ScanChainParts {  // borrowed
   const ShardIndex* index = nullptr;
   FoundStoreParts found;
   const seal::Sealer* sealer = nullptr;
   io::Workers* workers = nullptr;
-  // Rotten shards by number and epoch: they too were stored once.
-  const std::map<std::pair<AggregationNumber, Epoch>, unsigned>* rotten = nullptr;
+  // Shards that are not intact or could not be read: they too were stored once.
+  LostShards lost;
 };
 
 Result<ScanChain> find_chain(const ScanChainParts& parts);

@@ -26,6 +26,13 @@ Result<std::string> only_vdisk_of(const std::string& cluster, const ScanSource::
                           list.empty() ? " nothing of any vdisk" : list));
 }
 
+// What was missing may be the reason.
+Error with_problems(const Error& error, const ShardPile& pile) {
+  std::string message = error.message();
+  for (const std::string& problem : pile.problems()) message += "; cannot be used: " + problem;
+  return Error(error.code(), message);
+}
+
 }  // namespace
 
 Status ScanSource::open_key(const ScanRequest& request, const Parts& parts) {
@@ -74,6 +81,14 @@ Status ScanSource::choose(const ScanRequest& request, const Parts& parts) {
   found_.vdisk = choice.name.empty() ? choice.uuid.text() : choice.name;
   found_.geometry = index.geometry();
   return {};
+}
+
+LostShards ScanSource::lost_shards() const {
+  LostShards shards;
+  for (const ShardSurvey::Lost& lost : survey_.lost) {
+    if (lost.uuid.is_nil() || lost.uuid == found_.uuid) ++shards[{lost.number, lost.epoch}];
+  }
+  return shards;
 }
 
 const FoundShard* ScanSource::find(const format::ShardKey& of, unsigned shard) const {
@@ -138,8 +153,10 @@ Result<std::unique_ptr<ScanSource>> ScanSource::open(const ScanRequest& request,
   chain.found = source->found_;
   chain.sealer = source->sealer_.get();
   chain.workers = &source->workers_;
-  chain.rotten = &source->survey_.rotten_at;
-  TLOG_ASSIGN(source->chain_, find_chain(chain));
+  chain.lost = source->lost_shards();
+  auto found = find_chain(chain);
+  if (!found) return fail(with_problems(found.error(), *source->pile_));
+  source->chain_ = std::move(*found);
   TLOG_TRY(source->make_reader(size, known ? known->block_size : 4096, parts));
   return source;
 }

@@ -51,6 +51,7 @@ class ScanSource {
   Status open_pile(const ScanRequest& request, const Parts& parts);
   Status choose(const ScanRequest& request, const Parts& parts);
   Status make_reader(std::uint64_t size, std::uint32_t block_size, const Parts& parts);
+  LostShards lost_shards() const;
   const FoundShard* find(const format::ShardKey& of, unsigned shard) const;
 
   // In this order: what comes later uses what comes earlier, also while it ends.

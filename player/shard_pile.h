@@ -25,6 +25,12 @@ struct PileItem {
   std::string name;
 };
 
+// What an item should be by its name; `uuid` is nil where names do not tell it.
+struct ExpectedShard {
+  Uuid uuid;
+  format::ShardKey key;
+};
+
 class ShardPile {
  public:
   virtual ~ShardPile() = default;
@@ -43,8 +49,8 @@ class ShardPile {
   // The name under which a shard of this identity is kept in that part, unless it was misplaced.
   virtual std::string usual_name(std::uint32_t where, const shard::Identity& identity,
                                  unsigned index) const = 0;
-  // What the item should be by its name; nothing when the name says nothing.
-  virtual std::optional<format::ShardKey> expected(const PileItem& item) const = 0;
+  // Nothing when the name says nothing.
+  virtual std::optional<ExpectedShard> expected(const PileItem& item) const = 0;
   // The vdisk's name as this part has it; "" when it has none.
   virtual const std::string& label(std::uint32_t where) const = 0;
 

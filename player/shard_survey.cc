@@ -55,19 +55,24 @@ class Surveyor {
 
  private:
   void take_failure(const PileItem& item, const Error& error) {
-    auto expected = pile_.expected(item);
-    if (error.code() == Code::kInvalidArgument && !expected) {
+    const bool no_shard = error.code() == Code::kInvalidArgument;
+    if (no_shard && !pile_.expected(item)) {
       ++survey_.foreign;
       return;
     }
-    if (error.code() == Code::kInvalidArgument || error.code() == Code::kCorruption) {
-      return take_rotten(item);
-    }
+    if (no_shard || error.code() == Code::kCorruption) return take_rotten(item);
     if (survey_.unreadable++ == 0) survey_.unreadable_why = error.message();
+    note_lost(item);
   }
   void take_rotten(const PileItem& item) {
     ++survey_.rotten;
-    if (auto key = pile_.expected(item)) ++survey_.rotten_at[{key->number, key->epoch}];
+    note_lost(item);
+  }
+  void note_lost(const PileItem& item) {
+    auto expected = pile_.expected(item);
+    if (expected) {
+      survey_.lost.push_back({expected->uuid, expected->key.number, expected->key.epoch});
+    }
   }
   void file(const PileItem& item, const shard::ShardView& view) {
     ++survey_.shards;

@@ -40,8 +40,14 @@ struct ShardSurvey {
   std::uint64_t rotten = 0;   // shards by their place or beginning that are not intact
   std::uint64_t foreign = 0;  // not shards at all
   std::uint64_t unreadable = 0;
-  std::string unreadable_why;                                         // of the first
-  std::map<std::pair<AggregationNumber, Epoch>, unsigned> rotten_at;  // by their names
+  std::string unreadable_why;  // of the first
+  // Of all that is not intact or could not be read, by its name: it was stored once.
+  struct Lost {
+    Uuid uuid;  // nil: not known
+    AggregationNumber number = 0;
+    Epoch epoch = 0;
+  };
+  std::vector<Lost> lost;
   std::string newer;  // a shard of a newer version was met: its message
 };
 

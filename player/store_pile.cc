@@ -78,8 +78,10 @@ class StorePile final : public ShardPile {
   std::string usual_name(std::uint32_t, const shard::Identity& identity, unsigned) const override {
     return format::shard_key(vdisk_, identity.epoch, identity.number);
   }
-  std::optional<format::ShardKey> expected(const PileItem& item) const override {
-    return format::parse_shard_key(vdisk_, item.name);
+  std::optional<ExpectedShard> expected(const PileItem& item) const override {
+    auto key = format::parse_shard_key(vdisk_, item.name);
+    if (!key) return std::nullopt;
+    return ExpectedShard{{}, *key};
   }
   const std::string& label(std::uint32_t) const override { return vdisk_; }
 
@@ -151,9 +153,15 @@ void add_names(store::Store& store, std::set<std::string>& names) {
     auto answers = gather.wait({}, walk::kAnswerGrace, kListTimeout);
     if (!answers[0] || !*answers[0] || (**answers[0]).empty()) return;
     const std::string& key = (**answers[0]).front();
-    std::string name = key.substr(kRoot.size(), key.find(':', kRoot.size()) - kRoot.size());
+    const auto end = key.find(':', kRoot.size());
+    if (end == std::string::npos) {  // not of a vdisk
+      after = key;
+      continue;
+    }
+    std::string name = key.substr(kRoot.size(), end - kRoot.size());
     after = fmt::format("{}{}:\xff", kRoot, name);
     if (after <= key) return;
+    if (!config::is_valid_name(name)) continue;
     names.insert(std::move(name));
   }
 }

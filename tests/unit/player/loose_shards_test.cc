@@ -181,6 +181,28 @@ TEST_F(LooseShards, rotten_files) {
   EXPECT_EQ(json_of(result).at("scan").at("damaged"), rotten);
 }
 
+// The end of the other vdisk's log is not this one's.
+TEST_F(LooseShards, damage_of_another_vdisk_is_its_own) {
+  build_bare(3);
+  builder_->finish();
+  testing::LogBuilder other(site_.config_path(), "copy", seed_ + 1);
+  for (unsigned i = 0; i < 5; ++i) {
+    other.random_records(3);
+    other.close_aggregation();
+  }
+  other.finish();
+  ASSERT_TRUE(export_to(folder(), {}).ok());
+  for (const std::string& file : files_of(folder())) {
+    auto shard = parse_loose_shard_name(fs::path(file).filename().string());
+    ASSERT_TRUE(shard);
+    if (shard->number == 5) fs::resize_file(file, 100);
+  }
+  forget_the_rest();
+  expect_recovered(recover_folder(folder(), {"--vdisk", "vm1"}), builder_->last_sequence());
+  remove_image();
+  EXPECT_EQ(recover_folder(folder(), {"--vdisk", "copy"}).exit_code, 3);
+}
+
 TEST_F(LooseShards, what_is_needed_is_named) {
   build_loose(3);
   const std::string key = site_.file("tlogdisk.key");

@@ -123,6 +123,10 @@ class ScanTest : public RestoreTest {
     all.insert(all.end(), more.begin(), more.end());
     return play(std::move(all));
   }
+  testing::CommandResult recover_unnamed() const {
+    return play({"--config", site_.config_path(), "recover", "--scan", "--cluster", "local", "--to",
+                 image(), "--json"});
+  }
   testing::CommandResult export_to(const std::string& folder,
                                    std::vector<std::string> more = {"vm1"}) const {
     std::vector<std::string> all{"--config", site_.config_path(), "export-shards", "--to", folder,

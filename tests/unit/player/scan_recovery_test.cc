@@ -54,6 +54,9 @@ TEST_F(Recovery, too_many_stores_are_missing) {
     std::filesystem::remove_all(site_.file(gone));
   auto result = recover({"--force"});
   EXPECT_EQ(result.exit_code, 3) << result.text();
+  for (const char* gone : {"log/1", "log/3", "log/4"}) {
+    EXPECT_NE(result.error.find(gone), std::string::npos) << result.error;
+  }
   EXPECT_EQ(testing::read_text(image()), "precious");
 }
 
@@ -325,16 +328,12 @@ TEST_F(Recovery, interrupted_recovery_resumes) {
 TEST_F(Recovery, vdisk_must_be_named_among_several) {
   build_bare();
   builder_->finish();
-  auto unnamed = [&] {
-    return play({"--config", site_.config_path(), "recover", "--scan", "--cluster", "local", "--to",
-                 image(), "--json"});
-  };
-  expect_recovered(unnamed(), builder_->last_sequence());
+  expect_recovered(recover_unnamed(), builder_->last_sequence());
   remove_image();
   testing::LogBuilder other(site_.config_path(), "copy", 7);
   other.random_records(3);
   other.finish();
-  auto refused = unnamed();
+  auto refused = recover_unnamed();
   EXPECT_EQ(refused.exit_code, 1) << refused.text();
   EXPECT_NE(refused.error.find("copy vm1"), std::string::npos) << refused.error;
   EXPECT_FALSE(exists(image()));
@@ -371,6 +370,14 @@ TEST_F(Recovery, scan_only_recovery_from_redis) {
   testing::SiteOptions options = one_small_vdisk();
   options.clusters = "  local: {servers: [" + servers + "]}\n";
   site_.configure(options);
+  // Keys that are not of a vdisk are none; those of another one make a name necessary.
+  fleet[0].command({"SET", "tlog:stranger", "1"});
+  expect_recovered(recover_unnamed(), builder_->last_sequence());
+  remove_image();
+  fleet[1].command({"SET", "tlog:other:meta", "1"});
+  auto refused = recover_unnamed();
+  EXPECT_EQ(refused.exit_code, 1) << refused.text();
+  EXPECT_NE(refused.error.find("other vm1"), std::string::npos) << refused.error;
   fleet[2].kill();
   fleet[5].command({"FLUSHALL"});
   auto result = recover();
