@@ -35,6 +35,17 @@ Status status(const Place& place, const StatusOptions& options);
 Status mark(const Place& place, const std::string& vdisk, const std::string& name);
 Status flush(const Place& place, const std::string& vdisk, std::uint64_t timeout_ms);
 
+struct ScrubCommand {
+  std::string vdisk;
+  bool deep = false;
+  bool repair = false;
+  bool wait = true;
+  bool json = false;
+  std::uint64_t bytes_per_second = 0;  // 0: unbounded
+};
+// kCorruption: damage was found and is not repaired.
+Status scrub(const Place& place, const ScrubCommand& command);
+
 std::string version_text();
 
 }  // namespace tlog::ctl

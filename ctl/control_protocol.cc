@@ -20,7 +20,8 @@ struct CommandName {
 constexpr CommandName kCommands[] = {{Command::kPing, "ping"},
                                      {Command::kStatus, "status"},
                                      {Command::kMark, "mark"},
-                                     {Command::kFlush, "flush"}};
+                                     {Command::kFlush, "flush"},
+                                     {Command::kScrub, "scrub"}};
 
 // One list of keys for both directions: `visit` is called with each key and its field.
 template <class Report, class Visit>
@@ -62,6 +63,17 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("missingShards", vdisk.missing_shards);
   visit("bufferedBytes", vdisk.buffered_bytes);
   visit("waitingFor", vdisk.waiting_for);
+  visit("scrubRunning", vdisk.scrub_running);
+  visit("scrubDeep", vdisk.scrub_deep);
+  visit("scrubRuns", vdisk.scrub_runs);
+  visit("scrubDone", vdisk.scrub_done);
+  visit("scrubLast", vdisk.scrub_last);
+  visit("scrubChecked", vdisk.scrub_checked);
+  visit("scrubMissing", vdisk.scrub_missing);
+  visit("scrubWrong", vdisk.scrub_wrong);
+  visit("scrubUnreachable", vdisk.scrub_unreachable);
+  visit("scrubBytes", vdisk.scrub_bytes);
+  visit("scrubFinding", vdisk.scrub_finding);
 }
 
 // Names of stores come from the configuration: bytes that are no UTF-8 must not stop a status.
@@ -128,7 +140,7 @@ tl::unexpected<Error> bad_reply(std::string_view reason) {
 }
 
 Status check(const Request& request) {
-  bool needs_vdisk = request.command == Command::kMark || request.command == Command::kFlush;
+  bool needs_vdisk = request.command != Command::kPing && request.command != Command::kStatus;
   if (needs_vdisk && request.vdisk.empty()) return bad_request("\"vdisk\" is missing");
   if (request.vdisk.size() > kNameMax) return bad_request("\"vdisk\" is too long");
   if (request.command == Command::kMark) {
@@ -182,6 +194,11 @@ std::string encode_request(const Request& request) {
   if (!request.vdisk.empty()) json["vdisk"] = request.vdisk;
   if (request.command == Command::kMark) json["name"] = request.name;
   if (request.command == Command::kFlush) json["timeoutMs"] = request.timeout_ms;
+  if (request.command == Command::kScrub) {
+    json["deep"] = request.deep;
+    json["repair"] = request.repair;
+    json["bytesPerSecond"] = request.bytes_per_second;
+  }
   return dump(json) + '\n';
 }
 
@@ -196,11 +213,14 @@ Result<Request> decode_request(std::string_view line) {
   reader("vdisk", request.vdisk);
   reader("name", request.name);
   reader("timeoutMs", request.timeout_ms);
+  reader("deep", request.deep);
+  reader("repair", request.repair);
+  reader("bytesPerSecond", request.bytes_per_second);
   if (reader.wrong()) return bad_request(*reader.wrong());
   auto known = std::find_if(std::begin(kCommands), std::end(kCommands),
                             [&](const CommandName& c) { return c.name == command; });
   if (known == std::end(kCommands)) {
-    return bad_request("unknown \"command\", expected ping, status, mark or flush");
+    return bad_request("unknown \"command\", expected ping, status, mark, flush or scrub");
   }
   request.command = known->command;
   TLOG_TRY(check(request));

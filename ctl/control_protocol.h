@@ -4,6 +4,7 @@
 //   {"command":"status"}                                        (with "vdisk": only this one)
 //   {"command":"mark","vdisk":"vm1","name":"before upgrade"}
 //   {"command":"flush","vdisk":"vm1","timeoutMs":60000}
+//   {"command":"scrub","vdisk":"vm1","deep":true,"repair":true,"bytesPerSecond":67108864}
 // Answers: {"ok":true,...} or {"ok":false,"error":"...","code":"not found"}; the codes are
 // code_name()'s words. Unknown keys are ignored on both sides, so that either may be newer. Docs:
 // tlogctl(1). Threading: pure functions and values. Errors: kInvalidArgument (a request),
@@ -23,13 +24,16 @@ constexpr std::size_t kReplyBytesMax = 4 * kMiB;
 constexpr std::uint64_t kFlushTimeoutMsDefault = 60'000;
 constexpr std::uint64_t kFlushTimeoutMsMax = 24 * 3'600'000;
 
-enum class Command { kPing, kStatus, kMark, kFlush };
+enum class Command { kPing, kStatus, kMark, kFlush, kScrub };
 
 struct Request {
   Command command = Command::kPing;
-  std::string vdisk = {};  // of kMark and kFlush; of kStatus it may be empty: all
+  std::string vdisk = {};  // of kMark, kFlush and kScrub; of kStatus it may be empty: all
   std::string name = {};   // of kMark
   std::uint64_t timeout_ms = kFlushTimeoutMsDefault;  // of kFlush
+  bool deep = false;                                  // of kScrub, as the rest
+  bool repair = false;
+  std::uint64_t bytes_per_second = 0;
 };
 
 struct StoreReport {
@@ -70,6 +74,17 @@ struct VdiskReport {
   std::uint64_t missing_shards = 0;
   std::uint64_t buffered_bytes = 0;
   std::string waiting_for;
+  bool scrub_running = false;
+  bool scrub_deep = false;
+  std::uint64_t scrub_runs = 0;
+  AggregationNumber scrub_done = 0;
+  AggregationNumber scrub_last = 0;
+  std::uint64_t scrub_checked = 0;
+  std::uint64_t scrub_missing = 0;
+  std::uint64_t scrub_wrong = 0;
+  std::uint64_t scrub_unreachable = 0;
+  std::uint64_t scrub_bytes = 0;
+  std::string scrub_finding;
   std::vector<StoreReport> stores;
 };
 

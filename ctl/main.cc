@@ -19,6 +19,8 @@ struct Arguments {
   std::vector<std::string> words;  // [VDISK] NAME of mark
   std::string vdisk;
   std::string timeout = "1m";
+  ScrubCommand scrub;
+  std::string rate = "64MiB";
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -37,6 +39,17 @@ std::string check_timeout(const std::string& text) {
 Status run_flush(const Arguments& arguments) {
   TLOG_ASSIGN(std::uint64_t timeout_ns, config::parse_duration_ns(arguments.timeout));
   return flush(arguments.place, arguments.vdisk, timeout_ns / 1'000'000);
+}
+
+std::string check_rate(const std::string& text) {
+  auto rate = config::parse_size(text);
+  return rate ? "" : rate.error().message();
+}
+
+Status run_scrub(Arguments& arguments, bool repair) {
+  arguments.scrub.repair = repair;
+  TLOG_ASSIGN(arguments.scrub.bytes_per_second, config::parse_size(arguments.rate));
+  return scrub(arguments.place, arguments.scrub);
 }
 
 Status print_text(const std::string& text) {
@@ -91,6 +104,22 @@ void add_server_commands(CLI::App& app, Arguments& a, Status& result) {
       ->check(check_timeout, "");
 }
 
+void add_scrub_commands(CLI::App& app, Arguments& a, Status& result) {
+  auto add_one = [&](const char* name, const char* description, bool repair) {
+    CLI::App* command =
+        add(app, name, description, result, [&a, repair] { return run_scrub(a, repair); });
+    command->add_option("VDISK", a.scrub.vdisk, "the vdisk, unless there is only one");
+    command->add_flag("--deep", a.scrub.deep, "read and check every shard, not only look it up");
+    command->add_option("--rate", a.rate, "read no more than this a second; 0: unbounded")
+        ->capture_default_str()
+        ->check(check_rate, "");
+    command->add_flag("!--no-wait", a.scrub.wait, "only begin; `tlogctl status` shows the rest");
+    command->add_flag("--json", a.scrub.json, "for programs");
+  };
+  add_one("scrub", "Look whether the stores have every shard of the log", false);
+  add_one("repair", "The same, and make what is missing or wrong anew from the others", true);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Keys, the configuration file and the running servers of tlogdisk", "tlogctl");
   Arguments arguments;
@@ -104,6 +133,7 @@ int run(int argc, char** argv) {
                  "the server's control socket; by default as configured");
   add_file_commands(app, arguments, result);
   add_server_commands(app, arguments, result);
+  add_scrub_commands(app, arguments, result);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

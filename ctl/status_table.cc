@@ -114,6 +114,13 @@ std::string status_table(Sample now, Sample earlier) {
       fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered",
                   vdisk.committed, vdisk.in_flight, vdisk.missing_shards,
                   human_bytes(vdisk.buffered_bytes)));
+  if (vdisk.scrub_runs > 0) {
+    row(text, "scrub",
+        fmt::format("{}{}, aggregation {} of {}, {} missing, {} wrong, {} not reachable",
+                    vdisk.scrub_running ? "running" : "ended", vdisk.scrub_deep ? " (deep)" : "",
+                    vdisk.scrub_done, vdisk.scrub_last, vdisk.scrub_missing, vdisk.scrub_wrong,
+                    vdisk.scrub_unreachable));
+  }
   if (!vdisk.waiting_for.empty()) row(text, "waiting", vdisk.waiting_for);
   traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);
   traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);

@@ -82,6 +82,18 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.missing_shards = status.log.missing_shards;
   report.buffered_bytes = status.log.buffered_bytes;
   report.waiting_for = status.log.waiting_for;
+  const flush::ScrubStatus& scrub = status.log.scrub;
+  report.scrub_running = scrub.running;
+  report.scrub_deep = scrub.deep;
+  report.scrub_runs = scrub.runs;
+  report.scrub_done = scrub.done;
+  report.scrub_last = scrub.last;
+  report.scrub_checked = scrub.checked;
+  report.scrub_missing = scrub.missing;
+  report.scrub_wrong = scrub.wrong;
+  report.scrub_unreachable = scrub.unreachable;
+  report.scrub_bytes = scrub.bytes;
+  report.scrub_finding = scrub.first_finding;
   for (const store::StoreStatus& store : status.stores) {
     report.stores.push_back({store.name, store.usable, store.condition, store.put_bytes,
                              store.get_bytes, store.errors, store.queued_bytes});
@@ -307,6 +319,11 @@ Result<control::Reply> ControlServer::act(const control::Request& request) {
   if (request.command == control::Command::kMark) {
     TLOG_ASSIGN(reply.sequence, vdisk->mark(request.name));
     logger_.info(fmt::format("event=mark vdisk={} sequence={}", request.vdisk, reply.sequence));
+  } else if (request.command == control::Command::kScrub) {
+    TLOG_TRY(vdisk->scrub({.deep = request.deep,
+                           .repair = request.repair,
+                           .bytes_per_second = request.bytes_per_second}));
+    reply.vdisks = reports(request.vdisk);
   } else {
     TLOG_ASSIGN(reply.sequence, flush(*vdisk, request.timeout_ms));
   }

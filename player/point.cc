@@ -138,7 +138,8 @@ Result<Cut> resolve(walk::LogReader& reader, const Until& until, const Range& ra
                     const ResolveOptions& options) {
   switch (until.kind) {
     case Until::Kind::kNewest:
-      return Cut{range.last_sequence, ~TimestampNs{0}};
+      // Behind a damaged end there is more, which the walk will say.
+      return Cut{reader.damage() ? ~Sequence{0} : range.last_sequence, ~TimestampNs{0}};
     case Until::Kind::kSequence:
       return resolve_sequence(until.sequence, range);
     case Until::Kind::kTime:

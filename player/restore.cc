@@ -58,8 +58,8 @@ Status Restore::walk() {
   walk::WalkOptions how;
   how.first = reached_.number + 1;
   how.read_ahead = options_.read_ahead;
-  parts_.progress.begin(options_.dry_run ? "reading" : "restoring", cut_.sequence,
-                        reached_.sequence);
+  parts_.progress.begin(options_.dry_run ? "reading" : "restoring",
+                        std::min(cut_.sequence, range_.last_sequence), reached_.sequence);
   return parts_.reader.walk(how, [this](walk::Visited& visited) { return visit(visited); });
 }
 

@@ -65,6 +65,31 @@ TEST_F(NbdControl, WatermarksFollowTheClient) {
   EXPECT_TRUE(marked.ok()) << marked.text();
 }
 
+// What a store has lost or changed is found, said with exit code 3, and brought back while the
+// vdisk serves.
+TEST_F(NbdControl, ScrubFindsWhatAStoreLostAndRepairBringsItBack) {
+  serve();
+  NbdClient client(server->uri("vm1"));
+  for (std::uint64_t i = 0; i < 200; i++) client.write(i * 4096, pattern(4096, i));
+  ASSERT_TRUE(tlogctl({"flush"}).ok());
+  const CommandResult clean = tlogctl({"scrub", "--deep"});
+  EXPECT_TRUE(clean.ok()) << clean.text();
+  // A directory comes back empty, as after the exchange of a disk.
+  ASSERT_EQ(server->stop(), 0);
+  std::filesystem::remove_all(site->file("log/2"));
+  std::filesystem::create_directory(site->file("log/2"));
+  start();
+  NbdClient again(server->uri("vm1"));
+  again.write(0, pattern(4096, 7));
+  ASSERT_TRUE(tlogctl({"flush"}).ok());
+  const CommandResult repaired = tlogctl({"repair"});
+  EXPECT_TRUE(repaired.ok()) << repaired.text();
+  const CommandResult deep = tlogctl({"scrub", "--deep"});
+  EXPECT_TRUE(deep.ok()) << deep.text();
+  EXPECT_EQ(number("missingShards"), 0u);
+  EXPECT_EQ(again.read(4096, 4096), pattern(4096, 1));
+}
+
 TEST_F(NbdControl, SocketIsItsOwners) {
   serve();
   struct stat found {};

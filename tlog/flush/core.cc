@@ -107,6 +107,43 @@ void Core::make_pages() {
       metadata_.index_pages, committed_);
 }
 
+void Core::make_scrub() {
+  scrub_ = std::make_shared<Scrub>(Scrub::Parts{
+      .place = place_,
+      .epoch_of =
+          [epochs = metadata_](AggregationNumber number) { return walk::epoch_of(epochs, number); },
+      .lanes = lanes_,
+      .loop = parts_.loop,
+      .clock = parts_.clock,
+      .logger = parts_.logger,
+      .run = run(),
+      .found =
+          [weak = weak_from_this()](std::size_t store, AggregationNumber number, bool wrong) {
+            auto self = weak.lock();
+            if (!self || self->stopped_) return;
+            if (wrong) {
+              self->repair_->add_wrong(store, number);
+            } else {
+              self->repair_->add_missing(store, number);
+            }
+            self->repair_->go_on();
+            self->hints_changed();
+          },
+      .changed =
+          [weak = weak_from_this()] {
+            if (auto self = weak.lock(); self && !self->stopped_) self->refresh_status();
+          },
+  });
+}
+
+Status Core::scrub(const ScrubOptions& options) {
+  if (stopped_ || closing_) return fail(Code::kShutdown, "scrub: the log writer is closed");
+  // Of those in memory some shards are still on their way.
+  const AggregationNumber last =
+      pending_.empty() ? committed_ : std::min(committed_, pending_.begin()->first - 1);
+  return scrub_->start(options, last);
+}
+
 void Core::claim(std::function<void()> on_quorum) {
   keeper_->publish(metadata_, std::move(on_quorum));
 }
@@ -116,6 +153,7 @@ void Core::start(std::unique_ptr<HintsFile> hints) {
   make_lanes();
   make_repair();
   make_pages();
+  make_scrub();
   take_hints();
   refresh_status();
   repair_->go_on();
@@ -251,6 +289,7 @@ void Core::refresh_status() {
   status_.committed = committed_;
   status_.in_flight = uncommitted_;
   status_.missing_shards = missing_ + repair_->missing();
+  status_.scrub = scrub_->status();
   lanes_->describe(lane_states_);
   oldest_ = uncommitted_ > 0 ? committed_ + 1 : 0;
 }

@@ -20,6 +20,7 @@
 #include "tlog/flush/metadata_keeper.h"
 #include "tlog/flush/pages.h"
 #include "tlog/flush/repair.h"
+#include "tlog/flush/scrub.h"
 
 namespace tlog::flush {
 
@@ -34,6 +35,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
               std::function<void(Status)> done);
+  Status scrub(const ScrubOptions& options);
   void close(std::uint64_t deadline_ns, std::function<void()> done);
   void stop();  // at once; what is under way answers to nobody
 
@@ -55,6 +57,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void make_lanes();
   void make_repair();
   void make_pages();
+  void make_scrub();
   void take_hints();
   walk::Run run() const;
   void put_answered(AggregationNumber number, unsigned index, bool stored);
@@ -79,6 +82,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<MetadataKeeper> keeper_;
   std::shared_ptr<Repair> repair_;
   std::shared_ptr<Pages> pages_;
+  std::shared_ptr<Scrub> scrub_;
   std::shared_ptr<HintsFile> hints_file_;
 
   std::map<AggregationNumber, Pending> pending_;  // not yet on all their stores

@@ -106,6 +106,7 @@ void Core::stop() {
   }
   if (pages_) pages_->stop();
   if (repair_) repair_->stop();
+  if (scrub_) scrub_->stop();
   if (lanes_) lanes_->stop();
   keeper_->stop();
   std::vector<std::function<void(Status)>> unanswered;

@@ -79,6 +79,11 @@ class Writer final : public LogWriter {
 
   bool may_append() const override { return core_->may_append(); }
   LogWriterStatus status() const override { return core_->status(); }
+  Status scrub(const ScrubOptions& options) override {
+    Status begun;
+    io::run_on(*core_->parts().loop, [&] { begun = core_->scrub(options); });
+    return begun;
+  }
 
   void close(std::uint64_t deadline_ns, std::function<void()> done) override {
     core_->parts().loop->post(

@@ -17,6 +17,7 @@
 #include "tlog/base/clock.h"
 #include "tlog/base/log.h"
 #include "tlog/base/random.h"
+#include "tlog/flush/scrub_status.h"
 #include "tlog/format/metadata.h"
 #include "tlog/io/workers.h"
 #include "tlog/seal/sealer.h"
@@ -31,6 +32,7 @@ struct LogWriterStatus {
   std::uint64_t in_flight = 0;       // aggregations not yet committed
   std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
+  ScrubStatus scrub;                 // the one that runs, or the last one
   std::string waiting_for;           // empty, or the reason why the oldest append has not committed
 };
 
@@ -70,6 +72,9 @@ class LogWriter {
   virtual bool may_append()
       const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
   virtual LogWriterStatus status() const = 0;
+  // Begins to look whether the stores have all that is committed; status().scrub says how it goes.
+  // kUnavailable while one is running. Waits for the loop: not on its thread.
+  virtual Status scrub(const ScrubOptions& options) = 0;
   // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of
   // stores that work, writes the metadata's head hint, then calls `done`: no store is called any
   // more. Appends that are not committed by then are answered with kShutdown. Destroying the writer

@@ -32,6 +32,7 @@ Repair::Repair(Parts parts)
     : parts_(std::move(parts)),
       missing_(parts_.place->stores.size()),
       doubtful_(parts_.place->stores.size()),
+      wrong_(parts_.place->stores.size()),
       cursor_(parts_.place->stores.size(), 0) {}
 
 void Repair::add_missing(std::size_t store, AggregationNumber number) {
@@ -42,6 +43,10 @@ void Repair::add_missing(std::size_t store, const NumberSet& numbers) {
   for (const auto& [first, last] : numbers.runs()) missing_[store].insert_run(first, last);
 }
 
+void Repair::add_wrong(std::size_t store, AggregationNumber number) {
+  wrong_[store].insert(number);
+}
+
 void Repair::add_doubtful(AggregationNumber first, AggregationNumber last) {
   for (NumberSet& numbers : doubtful_) numbers.insert_run(first, last);
 }
@@ -49,12 +54,14 @@ void Repair::add_doubtful(AggregationNumber first, AggregationNumber last) {
 std::uint64_t Repair::missing() const {
   std::uint64_t sum = 0;
   for (const NumberSet& numbers : missing_) sum += numbers.count();
+  for (const NumberSet& numbers : wrong_) sum += numbers.count();
   return sum;
 }
 
 void Repair::collect(std::size_t store, NumberSet& into) const {
   for (const auto& [first, last] : missing_[store].runs()) into.insert_run(first, last);
   for (const auto& [first, last] : doubtful_[store].runs()) into.insert_run(first, last);
+  for (const auto& [first, last] : wrong_[store].runs()) into.insert_run(first, last);
 }
 
 std::string Repair::key(AggregationNumber number) const {
@@ -79,17 +86,22 @@ void Repair::begin_jobs() {
 
 bool Repair::start_one(std::size_t store) {
   if (!parts_.lanes->may_try(store)) return false;
+  const bool overwrite = !wrong_[store].empty();
   const bool known = !missing_[store].empty();
-  NumberSet& numbers = known ? missing_[store] : doubtful_[store];
+  NumberSet& numbers = overwrite ? wrong_[store] : known ? missing_[store] : doubtful_[store];
   if (numbers.empty()) return false;
   auto next = numbers.next(cursor_[store]);
   if (!next) next = numbers.next(0);
   for (unsigned i = 0; i < parts_.place->geometry.total(); ++i) {
     if (walk::store_of(*next, i, missing_.size()) != store) continue;
-    const Job job{.store = store, .number = *next, .index = i};
+    const Job job{.store = store, .number = *next, .index = i, .overwrite = overwrite};
     if (!under_way_.insert(job).second) return false;  // all that is left is on its way
     cursor_[store] = *next + 1;
-    look_up(job);
+    if (overwrite) {
+      remake(job);
+    } else {
+      look_up(job);
+    }
     return true;
   }
   numbers.erase(*next);  // this store keeps no shard of it
@@ -101,7 +113,8 @@ void Repair::look_up(const Job& job) {
                      [self = shared_from_this(), job](Result<std::uint64_t> length) {
                        if (self->stopped_) return;
                        if (length) return self->finish(job, true);
-                       if (length.error().code() == Code::kNotFound) {
+                       const Code code = length.error().code();
+                       if (code == Code::kNotFound || code == Code::kCorruption) {
                          if (self->doubtful_[job.store].next(job.number) == job.number) {
                            self->missing_[job.store].insert(job.number);
                            self->doubtful_[job.store].erase(job.number);
@@ -151,6 +164,7 @@ void Repair::finish(const Job& job, bool stored) {
   if (stored) {
     missing_[job.store].erase(job.number);
     doubtful_[job.store].erase(job.number);
+    if (job.overwrite) wrong_[job.store].erase(job.number);
     backoff_.reset();
     parts_.changed();
   } else {

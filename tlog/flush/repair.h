@@ -37,18 +37,21 @@ class Repair : public std::enable_shared_from_this<Repair> {
 
   void add_missing(std::size_t store, AggregationNumber number);
   void add_missing(std::size_t store, const NumberSet& numbers);
+  // It is there and damaged: made anew and put over it.
+  void add_wrong(std::size_t store, AggregationNumber number);
   void add_doubtful(AggregationNumber first, AggregationNumber last);  // on all stores
   void go_on();  // a store works again, or there is something new
   void stop();
 
-  std::uint64_t missing() const;                           // known to be missing
-  void collect(std::size_t store, NumberSet& into) const;  // missing or doubtful
+  std::uint64_t missing() const;                           // known to be missing or wrong
+  void collect(std::size_t store, NumberSet& into) const;  // those and the doubtful
 
  private:
   struct Job {
     std::size_t store = 0;
     AggregationNumber number = 0;
     unsigned index = 0;
+    bool overwrite = false;
     friend auto operator<=>(const Job&, const Job&) = default;
   };
   void begin_jobs();
@@ -64,6 +67,7 @@ class Repair : public std::enable_shared_from_this<Repair> {
   const Parts parts_;
   std::vector<NumberSet> missing_;
   std::vector<NumberSet> doubtful_;
+  std::vector<NumberSet> wrong_;
   std::vector<AggregationNumber>
       cursor_;  // per store: so that one that cannot be re-made does not block the others
   std::set<Job> under_way_;

@@ -219,7 +219,8 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
   std::latch stores_closed(static_cast<std::ptrdiff_t>(stores_.size()));
   for (auto& store : stores_) store->close([&] { stores_closed.count_down(); });
   stores_closed.wait();
-  // The last batch's completion, and what it has posted, may still be on their way through the loop.
+  // The last batch's completion, and what it has posted, may still be on their way through the
+  // loop.
   bool was_busy = true;
   while (was_busy || committer_.busy()) {
     was_busy = committer_.busy();

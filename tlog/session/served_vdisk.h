@@ -66,6 +66,7 @@ class ServedVdisk final : public Vdisk {
   Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) override {
     return data_path_.flush_to_stores(timeout_ns);
   }
+  Status scrub(const flush::ScrubOptions& options) override { return log_->scrub(options); }
   VdiskStatus status() const override;
 
  private:

@@ -84,6 +84,10 @@ class Vdisk {
   // deadline): the sequence.
   virtual Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) = 0;
 
+  // Begins to look whether the stores have all of the log, and to bring back what they lack when
+  // asked; status().log.scrub says how it goes.
+  virtual Status scrub(const flush::ScrubOptions& options) = 0;
+
   virtual VdiskStatus status() const = 0;
 };
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tlog/walk/shard_check.h"
+
 namespace tlog::walk {
 
 std::shared_ptr<Fetch> Fetch::start(std::shared_ptr<const LogPlace> place, Epoch epoch,
@@ -94,7 +96,10 @@ void Fetch::reply(unsigned index, Result<Buffer> value) {
       slot.state = State::kArrived;
       slot.value = std::move(*value);
     } else {
-      slot.state = value.error().code() == Code::kNotFound ? State::kAbsent : State::kUnreachable;
+      const Code code = value.error().code();
+      slot.state = code == Code::kNotFound     ? State::kAbsent
+                   : code == Code::kCorruption ? State::kWrong
+                                               : State::kUnreachable;
       slot.why = slot.state == State::kAbsent ? "absent" : value.error().message();
     }
     next = decide(0);
@@ -103,25 +108,13 @@ void Fetch::reply(unsigned index, Result<Buffer> value) {
 }
 
 void Fetch::verify_one(unsigned index, Slot& slot) const {
-  auto wrong = [&slot](std::string why) {
-    slot.state = State::kWrong;
-    slot.why = std::move(why);
-  };
-  auto view = shard::parse(slot.value.span());
-  if (!view) return wrong(view.error().message());
-  if (view->identity.vdisk != place_->uuid) {
-    return wrong(fmt::format("belongs to vdisk {}", view->identity.vdisk.text()));
+  auto view = check_shard(*place_, {epoch_, number_, index}, slot.value.span());
+  slot.state = view ? State::kIntact : State::kWrong;
+  if (view) {
+    slot.view = *view;
+  } else {
+    slot.why = view.error().message();
   }
-  if (view->identity.epoch != epoch_ || view->identity.number != number_) {
-    return wrong(
-        fmt::format("is of aggregation {}, epoch {}", view->identity.number, view->identity.epoch));
-  }
-  if (view->geometry != place_->geometry) {
-    return wrong(fmt::format("is one of {}+{}", view->geometry.data, view->geometry.parity));
-  }
-  if (view->index != index) return wrong(fmt::format("is shard {}", view->index));
-  slot.view = *view;
-  slot.state = State::kIntact;
 }
 
 // The largest set of intact shards that agree on what they are shards of.

@@ -29,6 +29,7 @@ class Reader final : public LogReader {
 
   const format::Metadata& metadata() const override { return metadata_; }
   const LogHead& head() const override { return head_; }
+  const Error* damage() const override { return damage_ ? &*damage_ : nullptr; }
   Status refresh_head() override { return load(); }
   Status walk(const WalkOptions& options, const Visitor& visitor) override;
   Result<AggregationNumber> find_sequence(Sequence sequence) override;
@@ -39,6 +40,7 @@ class Reader final : public LogReader {
   Status find_head(const std::vector<bool>& lacking);
   void set_head(const seal::Opened* opened);
   Found read_one(AggregationNumber number) const;
+  Status end_of_walk(const WalkOptions& options) const;
   Result<Chain> chain_before(AggregationNumber first) const;
   Result<format::AggregationReference> reference(AggregationNumber number);
   const format::IndexPage* page(std::uint64_t page);
@@ -52,6 +54,7 @@ class Reader final : public LogReader {
   std::shared_ptr<const LogPlace> place_;
   format::Metadata metadata_;
   LogHead head_;
+  std::optional<Error> damage_;
   std::map<std::uint64_t, std::optional<format::IndexPage>> pages_;  // nullopt: could not be read
 };
 
@@ -112,6 +115,7 @@ void Reader::set_head(const seal::Opened* opened) {
 }
 
 Status Reader::find_head(const std::vector<bool>& lacking) {
+  damage_.reset();
   AggregationNumber after = head_.number;
   if (!metadata_.last.empty()) after = std::max(after, metadata_.last.back().number);
   if (metadata_.epochs.empty()) {
@@ -138,6 +142,7 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
     if (committed && (good.error().code() != Code::kCorruption || attempt + 1 >= kReferencesKept)) {
       return fail(at(number, Chain(metadata_), good.error()));
     }
+    if (committed) damage_ = at(number, Chain(metadata_), good.error());
     parts_.logger->error(
         fmt::format("event=log_head_unreadable vdisk={} number={} committed={} reason=\"{}\" "
                     "action=\"the log is taken to end "
@@ -181,7 +186,7 @@ Result<Chain> Reader::chain_before(AggregationNumber first) const {
 Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
   const AggregationNumber first = std::max<AggregationNumber>(1, options.first);
   const AggregationNumber last = std::min(options.last, head_.number);
-  if (first > last) return {};
+  if (first > last) return end_of_walk(options);
   TLOG_ASSIGN(Chain chain, chain_before(first));
   ReadAhead ahead(place_, *parts_.sealer, *parts_.workers);
   AggregationNumber started = first;
@@ -207,6 +212,11 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
     TLOG_ASSIGN(bool go_on, visitor(*found.visited));
     if (!go_on) return {};
   }
+  return end_of_walk(options);
+}
+
+Status Reader::end_of_walk(const WalkOptions& options) const {
+  if (damage_ && options.last > head_.number) return fail(*damage_);
   return {};
 }
 

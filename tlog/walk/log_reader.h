@@ -67,6 +67,9 @@ class LogReader {
   // As stored, with `last` brought up to the true head: what LogWriter::open() wants.
   virtual const format::Metadata& metadata() const = 0;
   virtual const LogHead& head() const = 0;
+  // Why the log goes on behind the head, but cannot be read there: null in a sound log. A walk to
+  // the end ends with it.
+  virtual const Error* damage() const = 0;
   virtual Status refresh_head() = 0;  // probes forward again: the writer may have gone on
 
   virtual Status walk(const WalkOptions& options, const Visitor& visitor) = 0;

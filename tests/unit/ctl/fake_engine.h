@@ -52,6 +52,18 @@ class FakeVdisk final : public session::Vdisk {
     marks_.push_back(name);
     return ++status_.watermarks.appended;
   }
+  Status scrub(const flush::ScrubOptions& options) override {
+    MutexLock lock(mutex_);
+    if (error_) return fail(*error_);
+    status_.log.scrub = {.running = false,
+                         .deep = options.deep,
+                         .repair = options.repair,
+                         .runs = status_.log.scrub.runs + 1,
+                         .checked = 60,
+                         .wrong = options.deep ? 2U : 0U,
+                         .first_finding = options.deep ? "aggregation 3" : ""};
+    return {};
+  }
   Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) override {
     auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout_ns);
     MutexLock lock(mutex_);

@@ -15,7 +15,9 @@ TEST(ControlProtocol, requests_survive_the_way) {
        {Request{.command = Command::kPing}, Request{.command = Command::kStatus},
         Request{.command = Command::kStatus, .vdisk = "vm1"},
         Request{.command = Command::kMark, .vdisk = "vm1", .name = "before \"upgrade\" \xc3\xa4"},
-        Request{.command = Command::kFlush, .vdisk = "vm1", .timeout_ms = 1234}}) {
+        Request{.command = Command::kFlush, .vdisk = "vm1", .timeout_ms = 1234},
+        Request{.command = Command::kScrub, .vdisk = "vm1", .deep = true, .bytes_per_second = 9},
+        Request{.command = Command::kScrub, .vdisk = "vm1", .repair = true}}) {
     std::string line = encode_request(request);
     ASSERT_EQ(line.find('\n'), line.size() - 1);
     auto decoded = decode_request(std::string_view(line).substr(0, line.size() - 1));
@@ -24,6 +26,9 @@ TEST(ControlProtocol, requests_survive_the_way) {
     EXPECT_EQ(decoded->vdisk, request.vdisk);
     EXPECT_EQ(decoded->name, request.name);
     EXPECT_EQ(decoded->timeout_ms, request.timeout_ms);
+    EXPECT_EQ(decoded->deep, request.deep);
+    EXPECT_EQ(decoded->repair, request.repair);
+    EXPECT_EQ(decoded->bytes_per_second, request.bytes_per_second);
   }
 }
 
@@ -96,9 +101,19 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
                       &vdisk.committed,
                       &vdisk.in_flight,
                       &vdisk.missing_shards,
-                      &vdisk.buffered_bytes}) {
+                      &vdisk.buffered_bytes,
+                      &vdisk.scrub_runs,
+                      &vdisk.scrub_done,
+                      &vdisk.scrub_last,
+                      &vdisk.scrub_checked,
+                      &vdisk.scrub_missing,
+                      &vdisk.scrub_wrong,
+                      &vdisk.scrub_unreachable,
+                      &vdisk.scrub_bytes}) {
     *field = value--;
   }
+  vdisk.scrub_finding = "f";
+  vdisk.scrub_running = vdisk.scrub_deep = true;
   vdisk.stores.push_back({"directory log/\xff", true, "up", 1, 2, 3, 4});
   Reply reply{.pid = 7, .monotonic_ns = 8, .sequence = 9, .vdisks = {vdisk}};
   std::string line = encode_reply(reply);
@@ -112,6 +127,8 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   EXPECT_EQ(decoded->vdisks[0].appended, vdisk.appended);
   EXPECT_EQ(decoded->vdisks[0].buffered_bytes, vdisk.buffered_bytes);
   EXPECT_EQ(decoded->vdisks[0].stores[0].queued_bytes, 4u);
+  EXPECT_EQ(decoded->vdisks[0].scrub_bytes, vdisk.scrub_bytes);
+  EXPECT_TRUE(decoded->vdisks[0].scrub_running);
   // The names that the documents promise.
   for (const char* key : {"\"appended\"", "\"durable\"", "\"stored\"", "\"applied\""})
     EXPECT_THAT(line, HasSubstr(key));

@@ -178,6 +178,22 @@ TEST_F(Tlogctl, mark_and_flush) {
   EXPECT_THAT(unclear.error, HasSubstr("has 2 vdisks"));
 }
 
+TEST_F(Tlogctl, scrub_tells_what_it_finds) {
+  serve("control.sock");
+  CommandResult clean = run({"scrub", "vm1"});
+  EXPECT_EQ(clean.exit_code, 0) << clean.text();
+  EXPECT_THAT(clean.output, HasSubstr("60 shards"));
+  CommandResult deep = run({"scrub", "vm1", "--deep"});
+  EXPECT_EQ(deep.exit_code, 3) << deep.text();
+  EXPECT_THAT(deep.output, HasSubstr("2 wrong"));
+  EXPECT_THAT(deep.output, HasSubstr("aggregation 3"));
+  EXPECT_THAT(deep.error, HasSubstr("tlogctl repair vm1 --deep"));
+  CommandResult repair = run({"repair", "vm1", "--deep"});
+  EXPECT_EQ(repair.exit_code, 0) << repair.text();
+  EXPECT_EQ(run({"scrub", "vm1", "--deep", "--no-wait"}).exit_code, 0);
+  EXPECT_EQ(run({"scrub", "vm1", "--rate", "fast"}).exit_code, 2);
+}
+
 TEST_F(Tlogctl, the_only_vdisk_needs_no_name) {
   testing::write_text(directory.file("one.yml"),
                       "clusters: {c: {directories: [a, b, c, d, e, f]}}\n"

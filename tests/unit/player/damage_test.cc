@@ -84,6 +84,18 @@ TEST_F(BrokenLog, broken_chain_is_reported_reordered) {
   expect_reported();
 }
 
+TEST_F(BrokenLog, broken_chain_is_reported_at_the_end) {
+  build_log(kBad);
+  builder_->new_epoch();  // everything is in the stores
+  for (unsigned i = 0; i < 3; ++i) {
+    Buffer shard = builder_->read_shard(kBad, i);
+    shard.data()[shard.size() / 2] ^= std::byte{1};
+    builder_->write_shard(kBad, i, shard.span());
+  }
+  builder_->finish();
+  expect_reported();
+}
+
 // Well sealed with the right key, for the right number, but not a link of this chain.
 TEST_F(BrokenLog, broken_chain_is_reported_foreign) {
   build_ten();

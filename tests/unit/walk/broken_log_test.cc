@@ -243,6 +243,20 @@ TEST(LogReader, a_corrupt_newest_falls_back_and_says_so) {
   EXPECT_EQ((*reader)->head().number, 19U);
   EXPECT_EQ((*reader)->head().hash, rig.model()[18].reference.hash);
   EXPECT_TRUE(rig.logger().has("event=log_head_unreadable vdisk=vm1 number=20 committed=true"));
+  // What cannot be read is not the end of the log for whoever reads it to the end.
+  ASSERT_NE((*reader)->damage(), nullptr);
+  AggregationNumber seen = 0;
+  auto count = [&](Visited& visited) -> Result<bool> {
+    seen = visited.opened.aggregation.header.number;
+    return true;
+  };
+  Status walked = (*reader)->walk({}, count);
+  EXPECT_EQ(seen, 19U);
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code(), Code::kCorruption);
+  EXPECT_NE(walked.error().message().find("aggregation 20 (epoch 1"), std::string::npos)
+      << walked.error().message();
+  EXPECT_TRUE((*reader)->walk({.last = 19}, count));
   // All that the hint names: that is no head any more.
   for (AggregationNumber n = 15; n < 20; ++n) {
     for (unsigned i = 0; i < 3; ++i) rig.tamper(n, i, flip);

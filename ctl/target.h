@@ -1,0 +1,31 @@
+// File: ctl/target.h
+// Which server and vdisk a command means, from its options and the configuration.
+// Threading: one thread. Errors: kNotFound (no configuration, no such vdisk), kInvalidArgument (it
+// has several vdisks), those of the connection.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ctl/commands.h"
+#include "ctl/control_protocol.h"
+#include "tlog/config/config.h"
+
+namespace tlog::ctl {
+
+// A server that does not answer at all is given up after this long, on top of what a command itself
+// may take.
+constexpr std::uint64_t kAnswerMs = 10'000;
+
+struct Target {
+  std::vector<std::string> sockets;
+  std::string vdisk;
+};
+
+Result<config::Config> load_config(const Place& place);
+// `vdisk` may be empty where the configuration has only one.
+Result<Target> target_of(const Place& place, const std::string& vdisk);
+// The status of one vdisk, or of all when `vdisk` is empty.
+Result<control::Reply> look(const Place& place, const std::string& vdisk);
+
+}  // namespace tlog::ctl
