@@ -12,6 +12,7 @@ Core::Core(Parts parts)
     : config(std::move(parts.config)),
       uuid(parts.uuid),
       records_max(parts.records_max),
+      stores_are_local(parts.stores_are_local),
       journal(std::move(parts.journal)),
       storage(std::move(parts.storage)),
       loop(*parts.loop),

@@ -44,6 +44,7 @@ class Core {
     config::Vdisk config;
     Uuid uuid;
     std::uint64_t records_max = 0;  // bounds the record table and with it the overlay
+    bool stores_are_local = false;  // on this machine's disks, perhaps the journal's
     std::unique_ptr<journal::Journal> journal;
     std::unique_ptr<blocks::BlockStorage> storage;
     io::Loop* loop = nullptr;
@@ -56,6 +57,7 @@ class Core {
   const config::Vdisk config;
   const Uuid uuid;
   const std::uint64_t records_max;
+  const bool stores_are_local;
   const std::unique_ptr<journal::Journal> journal;
   const std::unique_ptr<blocks::BlockStorage> storage;
   io::Loop& loop;

@@ -13,6 +13,7 @@ namespace {
 
 // Plain writes are committed when this much has gathered (or at a flush, or at the next tick).
 constexpr std::uint64_t kCommitBytes = kMiB;
+constexpr std::chrono::milliseconds kLookAgain(50);
 
 }  // namespace
 
@@ -60,7 +61,10 @@ Status DataPath::wait_for_room(std::uint32_t data_length) {
   while (core_.state == State::kServing && !has_room(data_length) && in_time) {
     core_.request_commit();
     core_.work_changed();
-    in_time = core_.room.wait_until(core_.mutex(), deadline);
+    // Not only when told: stores that stop answering tell nobody.
+    (void)core_.room.wait_until(core_.mutex(),
+                                std::min(deadline, std::chrono::steady_clock::now() + kLookAgain));
+    in_time = std::chrono::steady_clock::now() < deadline;
   }
   --core_.waiting_for_room;
   if (core_.state != State::kServing) return failed("write");

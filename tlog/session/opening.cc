@@ -272,6 +272,8 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     parts.core.config = vdisk;
     parts.core.uuid = format.vdisk;
     parts.core.records_max = context.memory_budget / kTableShare / kBytesPerRecord;
+    parts.core.stores_are_local =
+        !context.config.find_cluster(vdisk.tlog.cluster)->directories.empty();
     parts.core.journal = std::move(prepared);
     parts.core.loop = &context.loop;
     parts.core.workers = &context.workers;

@@ -6,6 +6,11 @@
 #include "tlog/base/limits.h"
 
 namespace tlog::session {
+namespace {
+
+constexpr std::uint64_t kStoresStuckNs = 250'000'000;
+
+}  // namespace
 
 Sealing::Sealing(Core& core, const seal::Sealer& sealer, flush::LogWriter& log, Start start,
                  std::function<void(Sequence)> on_stored)
@@ -31,13 +36,27 @@ bool Sealing::due() const {
   return core_.state != State::kFailed && aggregation::is_due(policy, waiting);
 }
 
+// While local stores take something, writers are paced by the arena: what it has lost must be read
+// back from the journal, at the cost of the disk that the stores write to. Stores on other machines
+// cost that disk nothing: the arena goes ahead, and the journal takes the burst.
+bool Sealing::stores_pace() {
+  if (!core_.stores_are_local) return false;
+  const Sequence stored = core_.stored.value();
+  const std::uint64_t now = core_.clock.monotonic_ns();
+  if (stored != stored_seen_) {
+    stored_seen_ = stored;
+    stored_seen_ns_ = now;
+  }
+  return now - stored_seen_ns_ < kStoresStuckNs;
+}
+
 // Decides under the lock which records an aggregation takes, and pins them in the arena.
 bool Sealing::take(Job& job) {
   const bool log_takes = log_.may_append();
   MutexLock lock(core_.mutex());
   if (!due()) return false;
   const Sequence durable_end = core_.durable.value() + 1;
-  core_.seal_blocked = !log_takes;
+  core_.seal_blocked = !log_takes && !stores_pace();
   if (!log_takes) {
     if (core_.waiting_for_room != 0) core_.room.notify_all();
     return false;

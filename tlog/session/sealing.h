@@ -38,6 +38,7 @@ class Sealing {
     journal::Position begin = 0;
     bool urgent = false;
   };
+  bool stores_pace();
   bool take(Job& job);
   Status fill(Job& job);
   Status seal_and_append(Job& job);
@@ -49,6 +50,8 @@ class Sealing {
   const std::function<void(Sequence)> on_stored_;
   AggregationNumber next_number_;
   Hash256 prev_;
+  Sequence stored_seen_ = 0;
+  std::uint64_t stored_seen_ns_ = 0;  // monotonic, when it was seen first
 };
 
 }  // namespace tlog::session
