@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "tlog/base/assert.h"
 #include "tlog/base/crc32c.h"
@@ -29,9 +30,12 @@ constexpr unsigned kReadersAtOnce = 4;
 // One segment file read ahead in windows by several threads, and waited for window by window.
 class SegmentWindows {
  public:
-  SegmentWindows(io::File& file, std::uint64_t begin, std::uint64_t end, io::Workers& workers)
+  // `bytes` is as long as a segment: the caller's, used again for the next but one, because faulting
+  // fresh memory in costs as much as reading.
+  SegmentWindows(io::File& file, std::uint64_t begin, std::uint64_t end, Buffer& bytes,
+                 io::Workers& workers)
       : begin_(begin),
-        bytes_(end),
+        bytes_(bytes),
         states_((end - begin + kWindowBytes - 1) / kWindowBytes, kReading) {
     for (std::size_t i = 0; i < states_.size(); ++i) {
       std::uint64_t from = begin_ + i * kWindowBytes;
@@ -80,7 +84,7 @@ class SegmentWindows {
   enum State : char { kReading, kReady, kFailed };
 
   const std::uint64_t begin_;
-  Buffer bytes_;  // of the whole segment; only the windows are filled
+  Buffer& bytes_;  // of the whole segment; only the windows are filled
   Mutex mutex_;
   CondVar changed_;
   std::vector<State> states_ GUARDED_BY(mutex_);
@@ -134,22 +138,35 @@ struct Journal::Scan {
 };
 
 Status Journal::scan_files(Scan& scan) {
+  const std::uint64_t segment_bytes = superblock_.segment_bytes;
+  const Position stop = superblock_.tail + capacity_;
+  std::array<Buffer, 2> buffers;
+  for (Buffer& buffer : buffers) buffer = Buffer(segment_bytes);
   io::Workers readers;
   readers.start(kReadersAtOnce, "tlog-recover");
-  const std::uint64_t segment_bytes = superblock_.segment_bytes;
+  std::size_t turn = 0;
+  auto read_ahead = [&](Position from) -> std::unique_ptr<SegmentWindows> {
+    if (from >= stop) return nullptr;
+    const Position base = round_down(from, segment_bytes);
+    const std::uint64_t limit = std::min(segment_bytes, stop - base);
+    return std::make_unique<SegmentWindows>(
+        segment_of(from), round_down(from - base, kBlockAlignment),
+        round_up(limit, kBlockAlignment), buffers[turn++ % buffers.size()], readers);
+  };
   bool at_end = false;
-  while (!at_end && scan.at - superblock_.tail < capacity_) {
-    Position base = round_down(scan.at, segment_bytes);
-    std::uint64_t limit = std::min(segment_bytes, superblock_.tail + capacity_ - base);
-    SegmentWindows windows(segment_of(scan.at), round_down(scan.at - base, kBlockAlignment),
-                           round_up(limit, kBlockAlignment), readers);
+  std::unique_ptr<SegmentWindows> next = read_ahead(scan.at);
+  while (!at_end && next) {
+    const Position base = round_down(scan.at, segment_bytes);
+    const std::uint64_t limit = std::min(segment_bytes, stop - base);
+    const std::unique_ptr<SegmentWindows> windows = std::move(next);
+    next = read_ahead(base + segment_bytes);
     while (!at_end && scan.at - base < limit) {
       std::uint64_t in_segment = scan.at - base;
-      TLOG_TRY(windows.wait_for(in_segment + kRecordHeaderBytes));
-      auto header = scan.next_header(windows.data() + in_segment, seed_, limit - in_segment);
+      TLOG_TRY(windows->wait_for(in_segment + kRecordHeaderBytes));
+      auto header = scan.next_header(windows->data() + in_segment, seed_, limit - in_segment);
       if (header && header->operation != kPadOperation) {
-        TLOG_TRY(windows.wait_for(in_segment + header->stream_bytes()));
-        ConstByteSpan data{windows.data() + in_segment + kRecordHeaderBytes, header->data_length};
+        TLOG_TRY(windows->wait_for(in_segment + header->stream_bytes()));
+        ConstByteSpan data{windows->data() + in_segment + kRecordHeaderBytes, header->data_length};
         if (crc32c(data) != header->data_crc) header.reset();
       }
       if (header) {
