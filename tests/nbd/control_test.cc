@@ -69,11 +69,13 @@ TEST_F(NbdControl, WatermarksFollowTheClient) {
 // vdisk serves.
 TEST_F(NbdControl, ScrubFindsWhatAStoreLostAndRepairBringsItBack) {
   serve();
-  NbdClient client(server->uri("vm1"));
-  for (std::uint64_t i = 0; i < 200; i++) client.write(i * 4096, pattern(4096, i));
-  ASSERT_TRUE(tlogctl({"flush"}).ok());
-  const CommandResult clean = tlogctl({"scrub", "--deep"});
-  EXPECT_TRUE(clean.ok()) << clean.text();
+  {
+    NbdClient client(server->uri("vm1"));
+    for (std::uint64_t i = 0; i < 200; i++) client.write(i * 4096, pattern(4096, i));
+    ASSERT_TRUE(tlogctl({"flush"}).ok());
+    const CommandResult clean = tlogctl({"scrub", "--deep"});
+    EXPECT_TRUE(clean.ok()) << clean.text();
+  }
   // A directory comes back empty, as after the exchange of a disk.
   ASSERT_EQ(server->stop(), 0);
   std::filesystem::remove_all(site->file("log/2"));
