@@ -82,7 +82,11 @@ const std::map<std::string, ArdbCommands::Command>& ArdbCommands::table() {
         [](ArdbCommands&, const Words& words, Session&, Keys&) {
           return lower(words[1]) == "get" ? "*0\r\n" : status("OK");
         }}},
-      {"client", {2, 3, false, answer(status("OK"))}},
+      {"client",
+       {2, kAny, false,
+        [](ArdbCommands& self, const Words& words, Session& session, Keys&) {
+          return self.client(words, session);
+        }}},
       {"dbsize", {1, 1, false, answer(integer(-1))}},
       {"set", {3, kAny, true, on_keys(&ArdbCommands::set)}},
       {"get", {2, 2, false, on_keys(&ArdbCommands::get)}},
@@ -127,6 +131,31 @@ std::string ArdbCommands::auth(const Words& words, Session& session) const {
   if (password_.empty()) return error("Client sent AUTH, but no password is set");
   session.authenticated = words[1] == password_;
   return session.authenticated ? status("OK") : error("invalid password");
+}
+
+std::string ArdbCommands::client(const Words& words, Session& session) const {
+  const std::string what = lower(words[1]);
+  if (what == "setname" && words.size() == 3) {
+    session.name = words[2];
+    return status("OK");
+  }
+  if (what == "list") {
+    std::string list;
+    each_session([&](const Session& one) {
+      list += fmt::format("id=1 addr={} fd=9 name={} age=0 idle=0 db={} cmd=client \n", one.address,
+                          one.name, one.db);
+    });
+    return bulk(list);
+  }
+  // The older form only; one's own connection is left alone.
+  if (what == "kill" && words.size() == 3) {
+    each_session([&](Session& one) {
+      if (one.address == words[2] && &one != &session) one.killed = true;
+    });
+    return status("OK");
+  }
+  if (what == "kill") return error("syntax error");
+  return error("CLIENT subcommand must be one of LIST, GETNAME, SETNAME, KILL, PAUSE");
 }
 
 std::string ArdbCommands::info() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,7 +20,13 @@ class ArdbCommands {
   struct Session {
     bool authenticated = false;
     std::string db = "0";
+    std::string address{};
+    std::string name{};
+    bool killed = false;
   };
+  // Calls it with each connection's session, for CLIENT.
+  std::function<void(const std::function<void(Session&)>&)> each_session;
+
   struct Answer {
     std::string bytes;
     bool hang_up = false;
@@ -41,6 +48,7 @@ class ArdbCommands {
   struct Command;
   static const std::map<std::string, Command>& table();
 
+  std::string client(const Words& words, Session& session) const;
   std::string auth(const Words& words, Session& session) const;
   std::string info() const;
   std::string set(const Words& words, Keys& keys);

@@ -24,7 +24,11 @@ constexpr std::size_t kUnsentMax = std::size_t{4} << 20;
 class ArdbDouble::Server {
  public:
   explicit Server(const ArdbOptions& options)
-      : listener_(options.listen), commands(options.password, options.engine) {}
+      : listener_(options.listen), commands(options.password, options.engine) {
+    commands.each_session = [this](const std::function<void(ArdbCommands::Session&)>& call) {
+      for (Peer& peer : peers_) call(peer.session);
+    };
+  }
 
   const std::string& address() const { return listener_.address(); }
   void run();
@@ -62,6 +66,7 @@ class ArdbDouble::Server {
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> restarting_ = false;
   std::list<Peer> peers_;
+  unsigned accepted_ = 0;
 
  public:
   ArdbCommands commands;
@@ -81,6 +86,10 @@ void ArdbDouble::Server::run() {
     std::size_t at = 2;
     for (auto peer = peers_.begin(); peer != peers_.end(); ++at) {
       auto now = peer++;
+      if (now->session.killed) {
+        peers_.erase(now);
+        continue;
+      }
       if (polled[at].revents != 0 && !serve(*now, polled[at].revents)) peers_.erase(now);
     }
     if (restarting_) {
@@ -89,7 +98,9 @@ void ArdbDouble::Server::run() {
     }
     if (polled[1].revents == 0) continue;
     Descriptor socket = listener_.accept();  // Nagle's algorithm stays on, as in ardb
-    if (socket.is_open()) peers_.push_back({.socket = std::move(socket)});
+    if (!socket.is_open()) continue;
+    peers_.push_back({.socket = std::move(socket)});
+    peers_.back().session.address = "127.0.0.1:" + std::to_string(10'000 + ++accepted_);
   }
 }
 

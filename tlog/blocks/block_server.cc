@@ -131,13 +131,18 @@ Status BlockServer::check_first(const RespReply& reply) {
 
 Status BlockServer::check_others(const RespReply& reply) {
   TLOG_TRY(client_is_known(reply));
+  if (reply.type != RespReply::Type::kString) {
+    return fail(Code::kInvalidArgument, "CLIENT LIST was not answered with a list");
+  }
   const std::string prefix = vdisk_prefix(options_.layout);
   std::string_view list = reply.value_text();
   bool found = false;
+  bool found_self = false;
   while (!list.empty()) {
     std::string_view line = list.substr(0, list.find('\n'));
     list.remove_prefix(std::min(line.size() + 1, list.size()));
     std::string_view name = value_in(line, " name=");
+    found_self = found_self || name == client_;
     if (!name.starts_with(prefix) || name == client_) continue;
     found = true;
     if (by_address_) {
@@ -145,6 +150,11 @@ Status BlockServer::check_others(const RespReply& reply) {
     } else {
       connection_->greet(encode_command({"CLIENT", "KILL", "ID", value_in(line, "id=")}), anything);
     }
+  }
+  // A list that does not show everybody proves nothing.
+  if (!found_self) {
+    return fail(Code::kInvalidArgument,
+                "CLIENT LIST does not show this connection; give a server that keeps names");
   }
   if (!found) {
     connection_->greet(record_command(0),

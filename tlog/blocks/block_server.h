@@ -70,10 +70,6 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   const std::string& name() const { return name_; }
   bool usable() const { return usable_; }  // the last thing heard of it was good
   std::optional<Lacking> lacking() const;
-  void copy_status(store::StoreStatus& status) const {
-    status.name = name_;
-    health_->copy_to(status);
-  }
 
  private:
   friend class ServerChange;

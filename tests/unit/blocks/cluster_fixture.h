@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "tests/support/ardb_double.h"
 #include "tests/support/redis_server.h"
 #include "tlog/blocks/cluster_layout.h"
 #include "tlog/blocks/cluster_storage.h"
@@ -35,6 +36,14 @@ class ClusterTest : public ::testing::Test {
   }
   void start_fleet(const testing::RedisOptions& options = {}) {
     fleet_ = std::make_unique<testing::RedisFleet>(3, options);
+    addresses_ = fleet_->addresses();
+  }
+  // Doubles of ardb instead.
+  void start_doubles() {
+    for (int i = 0; i < 3; ++i) {
+      doubles_.push_back(std::make_unique<testing::ArdbDouble>());
+      addresses_.push_back(doubles_.back()->address());
+    }
   }
 
   ClusterStorageOptions options(Epoch epoch, Sequence needed = 0) const {
@@ -42,7 +51,7 @@ class ClusterTest : public ::testing::Test {
     options.vdisk = "vm1";
     options.uuid.bytes[0] = 1;
     options.size = kVdiskSize;
-    for (const std::string& address : fleet_->addresses()) {
+    for (const std::string& address : addresses_) {
       store::RespStoreOptions server;
       server.address = address;
       server.request_timeout_ns = 3'000'000'000;
@@ -92,6 +101,8 @@ class ClusterTest : public ::testing::Test {
   }
 
   std::unique_ptr<testing::RedisFleet> fleet_;
+  std::vector<std::unique_ptr<testing::ArdbDouble>> doubles_;
+  std::vector<std::string> addresses_;
   std::unique_ptr<io::Loop> loop_;
 };
 

@@ -10,10 +10,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class ClusterStorage : public ClusterTest {};
+class ClusterStorage : public ClusterTest {
+ protected:
+  void be_a_disk();
+};
 
-TEST_F(ClusterStorage, is_a_disk_also_after_reopening) {
-  start_fleet();
+void ClusterStorage::be_a_disk() {
   const std::uint64_t seed = std::random_device()();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
@@ -53,6 +55,16 @@ TEST_F(ClusterStorage, is_a_disk_also_after_reopening) {
     Status flushed = storage->flush();
     ASSERT_TRUE(flushed) << flushed.error().message();
   }
+}
+
+TEST_F(ClusterStorage, is_a_disk_also_after_reopening) {
+  start_fleet();
+  be_a_disk();
+}
+
+TEST_F(ClusterStorage, is_a_disk_on_ardb) {
+  start_doubles();
+  be_a_disk();
 }
 
 TEST_F(ClusterStorage, zeros_take_no_room_and_zeroed_block_stays_zero) {

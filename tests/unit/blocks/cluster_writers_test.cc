@@ -117,6 +117,21 @@ TEST_F(ClusterWriters, an_earlier_connection_is_ended) {
   EXPECT_EQ(stranger.receive(), "+PONG\r\n");
 }
 
+// ardb knows only the older words for it.
+TEST_F(ClusterWriters, an_earlier_connection_is_ended_on_ardb) {
+  start_doubles();
+  create().reset();
+  RawClient earlier(addresses_[1]);
+  ASSERT_TRUE(earlier.send(store::encode_command({"CLIENT", "SETNAME", name_of_writer()})));
+  ASSERT_EQ(earlier.receive(), "+OK\r\n");
+  auto storage = open(options(2));
+  EXPECT_EQ(earlier.receive(), "");
+  ASSERT_TRUE(write(*storage, 0, filled(6 * kBlock, 5), 1));
+  auto got = read(*storage, 0, 6 * kBlock);
+  ASSERT_TRUE(got) << got.error().message();
+  EXPECT_EQ(*got, filled(6 * kBlock, 5));
+}
+
 TEST_F(ClusterWriters, a_writer_of_an_earlier_epoch_is_refused_for_good) {
   start_fleet();
   auto first = create();
