@@ -18,7 +18,7 @@ struct SiteVdisk {
   bool read_only = false;
   std::string description;
   std::string storage{};  // "{cluster: c}", instead of a file
-  std::string more;  // further keys of this vdisk, as in ", tlog: {durability: cluster}"
+  std::string more{};  // further keys of this vdisk, as in ", tlog: {durability: cluster}"
 };
 
 struct SiteOptions {
