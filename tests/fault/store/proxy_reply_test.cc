@@ -77,7 +77,7 @@ TEST_P(RespStoreReplies, AValueCutOnItsWayToTheServerIsNotStored) {
     ASSERT_TRUE(heals(store));
   }
   EXPECT_TRUE(put(store, "fresh", value));
-  EXPECT_TRUE(*get(store, "fresh") == value);
+  EXPECT_TRUE(value_at(store, "fresh") == value);
 }
 
 TEST_P(RespStoreReplies, AReplyCutAnywhereIsNoAnswer) {

@@ -71,6 +71,12 @@ class RespStoreTest : public ::testing::Test {
     });
     return wait(std::move(future));
   }
+  // The value as text for comparisons: an error, which a stalled machine may cause, is another text
+  // than any value.
+  static std::string value_at(Store& store, const std::string& key) {
+    const Result<std::string> value = get(store, key);
+    return value ? *value : "(" + value.error().message() + ")";
+  }
   static Result<std::uint64_t> stat(Store& store, const std::string& key) {
     return await<Result<std::uint64_t>>([&](auto done) { store.stat(key, done); });
   }

@@ -26,7 +26,7 @@ TEST_P(RespStoreOnServer, PutGetStatRemoveScan) {
     EXPECT_EQ(stat(store, "a").error().code(), Code::kNotFound);
     ASSERT_TRUE(put(store, "a", "first"));
     ASSERT_TRUE(put(store, "a", std::string_view("se\r\nco\0nd", 9)));
-    EXPECT_EQ(*get(store, "a"), std::string("se\r\nco\0nd", 9));
+    EXPECT_EQ(value_at(store, "a"), std::string("se\r\nco\0nd", 9));
     EXPECT_EQ(*stat(store, "a"), 9u);
     EXPECT_EQ(server.command({"STRLEN", "a"}), "9");
     EXPECT_TRUE(remove(store, "a"));
@@ -53,9 +53,9 @@ TEST_P(RespStoreOnServer, PiecesBecomeOneValue) {
               done);
   });
   ASSERT_TRUE(status);
-  EXPECT_TRUE(*get(store, "k") == head + body);
+  EXPECT_TRUE(value_at(store, "k") == head + body);
   ASSERT_TRUE(await<Status>([&](auto done) { store.put("empty", {}, {}, done); }));
-  EXPECT_EQ(*get(store, "empty"), "");
+  EXPECT_EQ(value_at(store, "empty"), "");
 }
 
 TEST_P(RespStoreOnServer, ValuesUpTo16MiB) {
@@ -67,7 +67,7 @@ TEST_P(RespStoreOnServer, ValuesUpTo16MiB) {
     std::string value(size, '\0');
     for (char& c : value) c = static_cast<char>(random());
     ASSERT_TRUE(put(store, "big", value)) << size;
-    EXPECT_TRUE(*get(store, "big") == value) << size;
+    EXPECT_TRUE(value_at(store, "big") == value) << size;
     EXPECT_EQ(*stat(store, "big"), size);
   }
 }
@@ -139,7 +139,7 @@ TEST_P(RespStoreOnServer, DatabasesAreApart) {
   EXPECT_EQ(three.name(), "redis " + server.address() + "@3");
   ASSERT_TRUE(put(three, "a", "in three"));
   EXPECT_EQ(get(zero, "a").error().code(), Code::kNotFound);
-  EXPECT_EQ(*get(three, "a"), "in three");
+  EXPECT_EQ(value_at(three, "a"), "in three");
   if (GetParam() == ServerKind::kArdbDouble) {  // any word is a database
     options.db = "vdisks";
     EXPECT_EQ(get(open(options), "a").error().code(), Code::kNotFound);
@@ -186,7 +186,7 @@ TEST_P(RespStoreOnServer, AFullServerSaysSoAndStillReads) {
   Status full = put(store, "b", std::string(2 * kMiB, 'x'));
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code(), Code::kNoSpace) << full.error().message();
-  EXPECT_EQ(*get(store, "a"), "kept");
+  EXPECT_EQ(value_at(store, "a"), "kept");
   server.set_full(false);
   EXPECT_TRUE(put(store, "b", "fits"));
   EXPECT_TRUE(store.status().usable);

@@ -29,7 +29,7 @@ TEST_F(RespStoreInTrouble, late_reply_is_never_matched) {
   server.command({"SET", "a", "value of a"});
   server.command({"SET", "b", "value of b"});
   Store& store = open(hasty(server.address()));
-  ASSERT_EQ(*get(store, "a"), "value of a");
+  ASSERT_EQ(value_at(store, "a"), "value of a");
   for (int round = 0; round < 3; ++round) {
     server.pause();
     auto late = get(store, "a");
@@ -46,8 +46,8 @@ TEST_F(RespStoreInTrouble, late_reply_is_never_matched) {
                 "value of b");
     }
     ASSERT_TRUE(heals(store));
-    EXPECT_EQ(*get(store, "b"), "value of b");
-    EXPECT_EQ(*get(store, "a"), "value of a");
+    EXPECT_EQ(value_at(store, "b"), "value of b");
+    EXPECT_EQ(value_at(store, "a"), "value of a");
   }
 }
 
@@ -63,7 +63,7 @@ TEST_F(RespStoreInTrouble, TheConnectionOfALateReplyIsGone) {
   EXPECT_EQ(get(store, "a").error().code(), Code::kTimeout);
   silent = false;
   ASSERT_TRUE(heals(store));
-  EXPECT_EQ(*get(store, "b"), "right");
+  EXPECT_EQ(value_at(store, "b"), "right");
   EXPECT_GE(server.connections(), 2);
 }
 
@@ -73,12 +73,12 @@ TEST_F(RespStoreInTrouble, AReplyThatNobodyAskedForEndsTheConnection) {
     return words[0] == "GET" ? FakeServer::bulk("right") : "+OK\r\n";
   });
   Store& store = open(hasty(server.address()));
-  ASSERT_EQ(*get(store, "a"), "right");
+  ASSERT_EQ(value_at(store, "a"), "right");
   server.send_now(FakeServer::bulk("wrong"));
   ASSERT_TRUE(testing::wait_until([&] { return server.connections() >= 2; },
                                   testing::Milliseconds(20'000)));
   ASSERT_TRUE(heals(store));
-  EXPECT_EQ(*get(store, "a"), "right");
+  EXPECT_EQ(value_at(store, "a"), "right");
 }
 
 TEST_F(RespStoreInTrouble, NonsenseIsNeverAnAnswer) {
@@ -104,7 +104,7 @@ TEST_F(RespStoreInTrouble, NonsenseIsNeverAnAnswer) {
     ASSERT_FALSE(first) << answer;
     EXPECT_NE(first.error().code(), Code::kNotFound) << answer;
     ASSERT_TRUE(heals(store)) << answer;
-    EXPECT_EQ(*get(store, "a"), "right") << answer;
+    EXPECT_EQ(value_at(store, "a"), "right") << answer;
   }
 }
 
@@ -196,7 +196,7 @@ TEST_F(RespStoreInTrouble, store_restart_heals_without_reopen) {
   EXPECT_FALSE(store.status().usable);
   server.start();
   ASSERT_TRUE(heals(store));
-  EXPECT_EQ(*get(store, "a"), "before");
+  EXPECT_EQ(value_at(store, "a"), "before");
   EXPECT_TRUE(store.status().usable);
 }
 
