@@ -33,6 +33,9 @@ void visit_store(Report& store, Visit visit) {
   visit("getBytes", store.get_bytes);
   visit("errors", store.errors);
   visit("queuedBytes", store.queued_bytes);
+  visit("state", store.state);
+  visit("server", store.server);
+  visit("warning", store.warning);
 }
 
 template <class Report, class Visit>

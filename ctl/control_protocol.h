@@ -44,6 +44,9 @@ struct StoreReport {
   std::uint64_t get_bytes = 0;
   std::uint64_t errors = 0;
   std::uint64_t queued_bytes = 0;
+  std::string state = {};    // state_name()'s words; "" from an older server
+  std::string server = {};   // its uuid, of a redis-protocol server
+  std::string warning = {};  // of a store that works and is not configured well
 };
 
 // session::VdiskStatus as it travels. The watermarks keep their names everywhere.

@@ -61,22 +61,30 @@ void watermark(std::string& text, std::string_view name, Sequence VdiskReport::*
   row(text, name, value);
 }
 
+std::string_view state_of(const control::StoreReport& store) {
+  if (!store.state.empty()) return store.state;
+  return store.usable ? "up" : "down";
+}
+
+// A store's state in the table; why, and what to do about it, in a line of its own.
 void stores(std::string& text, const VdiskReport& vdisk) {
   std::size_t width = 5;
-  std::size_t condition_width = 9;
+  std::size_t state_width = 5;
   for (const control::StoreReport& store : vdisk.stores) {
     width = std::max(width, store.name.size());
-    condition_width = std::max(condition_width, store.condition.size());
+    state_width = std::max(state_width, state_of(store).size());
   }
-  text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", "store", width, "condition",
-                      condition_width, "put", "got", "queued", "errors");
+  text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", "store", width, "state",
+                      state_width, "put", "got", "queued", "errors");
   for (const control::StoreReport& store : vdisk.stores) {
-    std::string_view condition = store.condition;
-    if (condition.empty()) condition = store.usable ? "up" : "down";
-    text +=
-        fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", store.name, width, condition,
-                    condition_width, human_bytes(store.put_bytes), human_bytes(store.get_bytes),
-                    human_bytes(store.queued_bytes), store.errors);
+    const std::string_view state = state_of(store);
+    text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", store.name, width, state,
+                        state_width, human_bytes(store.put_bytes), human_bytes(store.get_bytes),
+                        human_bytes(store.queued_bytes), store.errors);
+    if (!store.condition.empty() && store.condition != state) {
+      text += fmt::format("    {}\n", store.condition);
+    }
+    if (!store.warning.empty()) text += fmt::format("    warning: {}\n", store.warning);
   }
 }
 

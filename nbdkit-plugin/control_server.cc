@@ -95,8 +95,11 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.scrub_bytes = scrub.bytes;
   report.scrub_finding = scrub.first_finding;
   for (const store::StoreStatus& store : status.stores) {
+    const bool is_down = !store.usable && store.state == store::StoreState::kUp;
     report.stores.push_back({store.name, store.usable, store.condition, store.put_bytes,
-                             store.get_bytes, store.errors, store.queued_bytes});
+                             store.get_bytes, store.errors, store.queued_bytes,
+                             is_down ? "down" : std::string(store::state_name(store.state)),
+                             store.server, store.warning});
   }
   return report;
 }

@@ -62,6 +62,7 @@ Status OpenStores::add_all(const config::Cluster& cluster, const std::string& vd
     store::RespStoreOptions options;
     options.address = server.address;
     options.db = server.db;
+    options.vdisk = vdisk;
     TLOG_ASSIGN(options.password, read_password(environment.files, server.password_file));
     add("redis " + server.address, store::open_resp_store(options, *loop_, environment.logger));
   }

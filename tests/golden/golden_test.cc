@@ -135,7 +135,7 @@ TEST_F(Golden, shards) {
 
 TEST_F(Golden, metadata) {
   const format::Metadata known = testing::sample_metadata();
-  const std::string kept = golden("metadata", format::encode_metadata(known).span());
+  const std::string kept = golden("metadata-2", format::encode_metadata(known).span());
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
@@ -146,7 +146,17 @@ TEST_F(Golden, metadata) {
   ASSERT_EQ(decoded->last.size(), 5u);
   EXPECT_EQ(decoded->last[4].hash, known.last[4].hash);
   EXPECT_EQ(decoded->key_id, known.key_id);
+  EXPECT_EQ(decoded->servers, known.servers);
   EXPECT_EQ(known.format.fingerprint(), 1'120'615'435u);
+}
+
+TEST_F(Golden, metadata_of_version_1_is_still_read) {
+  const std::string kept = testing::read_text(file_path("metadata"));
+  auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->generation, 42u);
+  EXPECT_EQ(decoded->last.size(), 5u);
+  EXPECT_TRUE(decoded->servers.empty());
 }
 
 TEST_F(Golden, index_page) {

@@ -74,6 +74,13 @@ Metadata draw_metadata() {
   const auto references = *rc::gen::inRange<std::size_t>(0, kLastReferencesMax + 1);
   for (std::size_t i = 0; i < references; ++i) metadata.last.push_back(draw_reference(100 + i));
   metadata.index_pages = *rc::gen::arbitrary<std::uint64_t>();
+  metadata.servers.resize(*rc::gen::inRange<std::size_t>(0, 7));
+  for (format::ServerEntry& server : metadata.servers) {
+    server.server = tlog::testing::SampleAggregation::sample_uuid();
+    server.since = *rc::gen::arbitrary<Epoch>();
+    server.address = *rc::gen::string<std::string>();
+    server.rebuilding = *rc::gen::arbitrary<bool>();
+  }
   metadata.key_id =
       *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::arbitrary<std::uint8_t>());
   return metadata;
@@ -93,6 +100,7 @@ RC_GTEST_PROP(FormatProperty, metadata_round_trip, ()) {
   RC_ASSERT(same(decoded->last, metadata.last));
   RC_ASSERT(decoded->index_pages == metadata.index_pages);
   RC_ASSERT(decoded->key_id == metadata.key_id);
+  RC_ASSERT(decoded->servers == metadata.servers);
 }
 
 RC_GTEST_PROP(FormatProperty, index_page_round_trip, ()) {

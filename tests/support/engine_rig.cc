@@ -45,7 +45,11 @@ config::Config EngineRig::configuration() const {
   config.memory_budget = options_.memory_budget;
   config::Cluster cluster;
   cluster.name = "local";
-  for (unsigned i = 0; i < options_.data_shards + options_.parity_shards; ++i) {
+  for (const std::string& address : options_.servers) {
+    cluster.servers.push_back({.address = address, .db = {}, .password_file = {}});
+  }
+  for (unsigned i = 0;
+       options_.servers.empty() && i < options_.data_shards + options_.parity_shards; ++i) {
     cluster.directories.push_back(fmt::format("{}/log/{}", directory, i));
   }
   config.clusters.push_back(cluster);

@@ -28,6 +28,8 @@ struct EngineRigOptions {
   std::uint64_t memory_budget = 64 * kMiB;
   config::Durability durability = config::Durability::kJournal;
   io::IoMode io = io::IoMode::kAuto;
+  std::vector<std::string> servers =
+      {};  // addresses of redis-protocol stores instead of directories
 };
 
 class EngineRig {

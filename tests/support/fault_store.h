@@ -77,6 +77,7 @@ class FaultStore final : public store::Store {
     }
   }
   void hurry() override { inner_.hurry(); }
+  store::ServerIdentity* identity() override { return inner_.identity(); }
   store::StoreStatus status() const override { return inner_.status(); }
   const std::string& name() const override { return inner_.name(); }
   void close(std::function<void()> done) override {

@@ -127,6 +127,14 @@ inline format::Metadata sample_metadata() {
     metadata.last.push_back(sample_reference(number));
   metadata.index_pages = 0;
   for (int i = 0; i < 16; ++i) metadata.key_id.push_back(static_cast<std::uint8_t>(i));
+  metadata.servers.resize(3);  // the second place is not known
+  metadata.servers[0].server.bytes.fill(0x51);
+  metadata.servers[0].since = 1;
+  metadata.servers[0].address = "10.0.0.1:6379";
+  metadata.servers[2].server.bytes.fill(0x53);
+  metadata.servers[2].since = 3;
+  metadata.servers[2].address = "unix:/run/redis.sock";
+  metadata.servers[2].rebuilding = true;
   return metadata;
 }
 

@@ -80,6 +80,7 @@ void Core::make_repair() {
             if (!self || self->stopped_) return;
             self->refresh_status();
             self->hints_changed();
+            if (self->servers_) self->servers_->repaired();
           },
   });
 }
@@ -156,6 +157,7 @@ void Core::start(std::unique_ptr<HintsFile> hints) {
   make_scrub();
   take_hints();
   refresh_status();
+  start_servers();
   repair_->go_on();
   pages_->go_on();
 }

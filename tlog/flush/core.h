@@ -21,6 +21,7 @@
 #include "tlog/flush/pages.h"
 #include "tlog/flush/repair.h"
 #include "tlog/flush/scrub.h"
+#include "tlog/flush/servers.h"
 
 namespace tlog::flush {
 
@@ -28,6 +29,10 @@ class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber committed);
 
+  // Makes itself known to its servers as the writer of `epoch`; then records() of them are in the
+  // metadata.
+  void enroll(Epoch epoch, std::function<void()> all_told);
+  Status check_servers() const { return servers_->check_different(); }
   void claim(std::function<void()> on_quorum);  // publishes the metadata it was made with
   std::string describe_claim() const { return keeper_->describe(); }
   void start(std::unique_ptr<HintsFile>
@@ -58,6 +63,10 @@ class Core : public std::enable_shared_from_this<Core> {
   void make_repair();
   void make_pages();
   void make_scrub();
+  void start_servers();
+  void note_servers();
+  bool take_back(std::size_t store, AggregationNumber number);
+  void take_back_all(std::size_t store);
   void take_hints();
   walk::Run run() const;
   void put_answered(AggregationNumber number, unsigned index, bool stored);
@@ -81,6 +90,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Lanes> lanes_;
   std::shared_ptr<MetadataKeeper> keeper_;
   std::shared_ptr<Repair> repair_;
+  std::shared_ptr<Servers> servers_;  // of a writer that has enrolled
   std::shared_ptr<Pages> pages_;
   std::shared_ptr<Scrub> scrub_;
   std::shared_ptr<HintsFile> hints_file_;

@@ -104,6 +104,7 @@ void Core::stop() {
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
     if (timer != 0) parts_.loop->cancel_timer(timer);
   }
+  if (servers_) servers_->stop();
   if (pages_) pages_->stop();
   if (repair_) repair_->stop();
   if (scrub_) scrub_->stop();

@@ -22,7 +22,8 @@ void Lanes::pump() {
 
 void Lanes::pump(std::size_t store) {
   Lane& lane = lanes_[store];
-  if (stopped_ || lane.pumping) return;  // a store that answers at once calls back into here
+  if (stopped_ || lane.pumping || !lane.held.empty())
+    return;  // a store that answers at once calls back into here
   lane.pumping = true;
   while (!lane.queued.empty() && !stopped_) {
     if (lane.failing && !lane.trial) break;
@@ -109,6 +110,12 @@ void Lanes::report(std::size_t store, const Status& status) {
   pump(store);
 }
 
+void Lanes::hold(std::size_t store, std::string reason) {
+  if (stopped_) return;
+  lanes_[store].held = std::move(reason);
+  pump(store);
+}
+
 void Lanes::hurry() {
   if (stopped_) return;
   for (store::Store* store : parts_.stores) store->hurry();
@@ -137,8 +144,9 @@ void Lanes::describe(std::vector<LaneState>& states) const {
   }
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const Lane& lane = lanes_[i];
-    states[i].failing = lane.failing;
-    if (states[i].reason != lane.reason) states[i].reason = lane.reason;
+    const std::string& reason = lane.held.empty() ? lane.reason : lane.held;
+    states[i].failing = failing(i);
+    if (states[i].reason != reason) states[i].reason = reason;
     states[i].waiting_since_ns = lane.in_flight.empty() ? 0 : lane.in_flight.begin()->second;
   }
 }

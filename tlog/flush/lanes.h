@@ -38,7 +38,7 @@ struct PutItem {
 struct LaneState {
   std::string name;
   bool failing = false;
-  std::string reason;  // of the last failure
+  std::string reason;  // of the last failure, or why it is held
   std::uint64_t waiting_since_ns =
       0;  // monotonic, of the oldest put that has not answered; 0: none
 };
@@ -65,13 +65,17 @@ class Lanes : public std::enable_shared_from_this<Lanes> {
   void forget(std::size_t store, AggregationNumber number);  // a queued one; not one in flight
   void pump();
   void hurry();
+  // Nothing is put into this store from here while there is a reason; "" ends it.
+  void hold(std::size_t store, std::string reason);
   void stop();  // no store is called any more
 
   // For who else talks to a store (repair): may it be tried now, and how did it go.
   bool may_try(std::size_t store) const;
   void report(std::size_t store, const Status& status);
 
-  bool failing(std::size_t store) const { return lanes_[store].failing; }
+  bool failing(std::size_t store) const {
+    return lanes_[store].failing || !lanes_[store].held.empty();
+  }
   bool idle(std::size_t store) const {
     return lanes_[store].queued.empty() && lanes_[store].in_flight.empty();
   }
@@ -92,6 +96,7 @@ class Lanes : public std::enable_shared_from_this<Lanes> {
     bool failing = false;
     bool trial = false;  // failing, and the back-off is over: one attempt
     bool pumping = false;
+    std::string held;  // why
     std::string reason;
     Backoff backoff;
     io::TimerId timer = 0;

@@ -20,37 +20,55 @@ std::string writer_name() {
   return fmt::format("{}:{}", host.data(), getpid());
 }
 
-// Publishes the metadata that the core was made with and waits for the quorum.
-Status claim_and_wait(const std::shared_ptr<Core>& core) {
+// Runs `begin` on the loop and waits until it calls what it is given; false when it has not within
+// the core's timeout for opening.
+template <class Begin>
+bool begin_and_wait(const std::shared_ptr<Core>& core, Begin begin) {
   struct Wait {
     Mutex mutex;
     CondVar changed;
     bool done GUARDED_BY(mutex) = false;
   };
   auto wait = std::make_shared<Wait>();
-  io::Loop& loop = *core->parts().loop;
-  loop.post([core, wait] {
-    core->claim([wait] {
+  core->parts().loop->post([wait, begin] {
+    begin([wait] {
       MutexLock lock(wait->mutex);
       wait->done = true;
       wait->changed.notify_one();
     });
   });
-  {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
-    MutexLock lock(wait->mutex);
-    while (!wait->done && std::chrono::steady_clock::now() < deadline) {
-      wait->changed.wait_until(wait->mutex, deadline);
-    }
-    if (wait->done) return {};
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
+  MutexLock lock(wait->mutex);
+  while (!wait->done && std::chrono::steady_clock::now() < deadline) {
+    wait->changed.wait_until(wait->mutex, deadline);
+  }
+  return wait->done;
+}
+
+// Publishes the metadata that the core was made with and waits for the quorum.
+Status claim_and_wait(const std::shared_ptr<Core>& core) {
+  if (begin_and_wait(core, [core](std::function<void()> done) { core->claim(std::move(done)); })) {
+    return {};
   }
   std::string why;
-  io::run_on(loop, [&] {
+  io::run_on(*core->parts().loop, [&] {
     why = core->describe_claim();
     core->stop();
   });
   return fail(Code::kUnavailable, why);
+}
+
+// Servers that are away do not hold it up for long: they say so, or the claim names them.
+Status enroll_and_wait(const std::shared_ptr<Core>& core, Epoch epoch) {
+  begin_and_wait(
+      core, [core, epoch](std::function<void()> done) { core->enroll(epoch, std::move(done)); });
+  Status different;
+  io::run_on(*core->parts().loop, [&] {
+    different = core->check_servers();
+    if (!different) core->stop();
+  });
+  return different;
 }
 
 class Writer final : public LogWriter {
@@ -162,7 +180,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   }
   io::Loop& loop = *parts.loop;
   auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
-  if (Status claimed = claim_and_wait(core); !claimed) {
+  Status claimed = enroll_and_wait(core, epoch);
+  if (claimed) claimed = claim_and_wait(core);
+  if (!claimed) {
     return fail(claimed.error().within(fmt::format("open vdisk '{}' for writing", vdisk)));
   }
   io::run_on(loop, [&] { core->start(std::move(hints)); });

@@ -58,6 +58,11 @@ void MetadataKeeper::check_quorum() {
   for (auto& done : ready) done();
 }
 
+void MetadataKeeper::forget(std::size_t store) {
+  channels_[store].stored = 0;
+  if (encoded_) send(store);
+}
+
 void MetadataKeeper::stop() {
   stopped_ = true;
   waiting_.clear();

@@ -33,6 +33,7 @@ class MetadataKeeper : public std::enable_shared_from_this<MetadataKeeper> {
 
   // `on_quorum` when a quorum of stores has this generation or a newer one.
   void publish(const format::Metadata& metadata, std::function<void()> on_quorum);
+  void forget(std::size_t store);  // what it has may be gone: it gets the newest again
   void stop();
   // "1 of 6 stores reachable, 5 needed: ..." of the newest generation.
   std::string describe() const;

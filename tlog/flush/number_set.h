@@ -43,6 +43,13 @@ class NumberSet {
     if (run == runs_.end()) return std::nullopt;
     return run->first;
   }
+  bool contains(AggregationNumber number) const { return next(number) == number; }
+  // The greatest number at or before `from` that is not in the set; 0 when all are.
+  AggregationNumber gap_before(AggregationNumber from) const {
+    auto run = runs_.upper_bound(from);
+    if (run == runs_.begin() || (--run)->second < from) return from;
+    return run->first - 1;
+  }
   bool empty() const { return runs_.empty(); }
   std::uint64_t count() const { return count_; }
   const std::map<AggregationNumber, AggregationNumber>& runs() const {

@@ -51,6 +51,10 @@ void Repair::add_doubtful(AggregationNumber first, AggregationNumber last) {
   for (NumberSet& numbers : doubtful_) numbers.insert_run(first, last);
 }
 
+void Repair::add_doubtful(std::size_t store, AggregationNumber first, AggregationNumber last) {
+  doubtful_[store].insert_run(first, last);
+}
+
 std::uint64_t Repair::missing() const {
   std::uint64_t sum = 0;
   for (const NumberSet& numbers : missing_) sum += numbers.count();
@@ -105,6 +109,7 @@ bool Repair::start_one(std::size_t store) {
     return true;
   }
   numbers.erase(*next);  // this store keeps no shard of it
+  parts_.changed();
   return true;
 }
 
@@ -151,7 +156,7 @@ void Repair::remake(const Job& job) {
 }
 
 void Repair::put(const Job& job, std::shared_ptr<const shard::ShardSet> set) {
-  store_of(job).put(key(job.number), set->pieces(job.index), {.urgent = false},
+  store_of(job).put(key(job.number), set->pieces(job.index), {.urgent = false, .mending = true},
                     [self = shared_from_this(), job, set](Status status) {
                       if (self->stopped_) return;
                       self->parts_.lanes->report(job.store, status);

@@ -40,11 +40,18 @@ class Repair : public std::enable_shared_from_this<Repair> {
   // It is there and damaged: made anew and put over it.
   void add_wrong(std::size_t store, AggregationNumber number);
   void add_doubtful(AggregationNumber first, AggregationNumber last);  // on all stores
+  void add_doubtful(std::size_t store, AggregationNumber first, AggregationNumber last);
   void go_on();  // a store works again, or there is something new
   void stop();
 
-  std::uint64_t missing() const;                           // known to be missing or wrong
-  void collect(std::size_t store, NumberSet& into) const;  // those and the doubtful
+  std::uint64_t missing() const;  // known to be missing or wrong
+  bool lacks(std::size_t store, AggregationNumber number) const {
+    return missing_[store].contains(number);
+  }
+  bool has_nothing_for(std::size_t store) const {
+    return missing_[store].empty() && doubtful_[store].empty() && wrong_[store].empty();
+  }
+  void collect(std::size_t store, NumberSet& into) const;  // missing or doubtful
 
  private:
   struct Job {

@@ -14,17 +14,18 @@ namespace {
 // before it.
 constexpr std::size_t kEnvelopeHead = 16;
 constexpr std::size_t kEnvelopeTail = 4;
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kMetadataVersion = 2;  // 1 had no servers; it is still read
+constexpr std::uint32_t kPageVersion = 1;
 constexpr std::string_view kMetadataMagic = "TLOGMETA";
 constexpr std::string_view kPageMagic = "TLOGPAGE";
 
-Buffer enclose(std::string_view magic, capnp::MessageBuilder& message) {
+Buffer enclose(std::string_view magic, std::uint32_t version, capnp::MessageBuilder& message) {
   kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
   auto body = words.asBytes();
   TLOG_ASSERT(body.size() <= kMetadataBytesMax);
   Buffer buffer(kEnvelopeHead + body.size() + kEnvelopeTail);
   std::memcpy(buffer.data(), magic.data(), magic.size());
-  store<std::uint32_t>(buffer.data() + 8, kVersion);
+  store<std::uint32_t>(buffer.data() + 8, version);
   store<std::uint32_t>(buffer.data() + 12, static_cast<std::uint32_t>(body.size()));
   std::memcpy(buffer.data() + kEnvelopeHead, body.begin(), body.size());
   ConstByteSpan covered = buffer.span().first(kEnvelopeHead + body.size());
@@ -33,7 +34,8 @@ Buffer enclose(std::string_view magic, capnp::MessageBuilder& message) {
 }
 
 // The message inside, checked; copied, because Cap'n Proto reads aligned words.
-Result<kj::Array<capnp::word>> disclose(std::string_view magic, ConstByteSpan bytes) {
+Result<kj::Array<capnp::word>> disclose(std::string_view magic, std::uint32_t newest,
+                                        ConstByteSpan bytes) {
   if (bytes.size() < kEnvelopeHead + kEnvelopeTail)
     return fail(Code::kCorruption, fmt::format("length {}", bytes.size()));
   if (std::memcmp(bytes.data(), magic.data(), magic.size()) != 0)
@@ -44,10 +46,10 @@ Result<kj::Array<capnp::word>> disclose(std::string_view magic, ConstByteSpan by
     return fail(Code::kCorruption, "wrong checksum");
   }
   const auto version = load<std::uint32_t>(bytes.data() + 8);
-  if (version > kVersion) {
+  if (version > newest) {
     return fail(
         Code::kNotSupported,
-        fmt::format("version {} is newer than this program's {}; upgrade", version, kVersion));
+        fmt::format("version {} is newer than this program's {}; upgrade", version, newest));
   }
   const auto length = load<std::uint32_t>(bytes.data() + 12);
   if (version == 0 || length != covered.size() - kEnvelopeHead ||
@@ -97,7 +99,9 @@ Result<std::vector<AggregationReference>> read_references(
 }
 
 // With its length: a plain std::string would be taken to end at its first zero byte.
-capnp::Text::Reader text_of(const std::string& text) { return {text.c_str(), text.size()}; }
+capnp::Text::Reader text_of(const std::string& text) {
+  return {text.c_str(), text.size()};
+}
 
 Result<std::string> read_text(capnp::Text::Reader text, std::size_t size_max) {
   if (text.size() > size_max)
@@ -141,6 +145,30 @@ Result<std::vector<EpochEntry>> read_epochs(capnp::List<wire::EpochEntry>::Reade
   return epochs;
 }
 
+Result<std::vector<ServerEntry>> read_servers(capnp::List<wire::ServerEntry>::Reader list) {
+  std::vector<ServerEntry> servers;
+  if (list.size() > kClusterStoresMax)
+    return fail(Code::kCorruption, fmt::format("{} servers", list.size()));
+  for (auto entry : list) {
+    TLOG_ASSIGN(std::string address, read_text(entry.getAddress(), kTextMax));
+    servers.push_back({.server = uuid_from(entry.getServer()),
+                       .since = entry.getSince(),
+                       .address = std::move(address),
+                       .rebuilding = entry.getRebuilding()});
+  }
+  return servers;
+}
+
+void write_servers(wire::Metadata::Builder root, const std::vector<ServerEntry>& servers) {
+  auto list = root.initServers(static_cast<unsigned>(servers.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    set_words(list[i].getServer(), servers[i].server);
+    list[i].setSince(servers[i].since);
+    list[i].setAddress(text_of(servers[i].address));
+    list[i].setRebuilding(servers[i].rebuilding);
+  }
+}
+
 Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
   Metadata metadata;
   metadata.generation = from.getGeneration();
@@ -152,6 +180,7 @@ Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
   if (key_id.size() > kTextMax)
     return fail(Code::kCorruption, fmt::format("a key id of {} bytes", key_id.size()));
   metadata.key_id.assign(key_id.begin(), key_id.end());
+  TLOG_ASSIGN(metadata.servers, read_servers(from.getServers()));
   return metadata;
 }
 
@@ -171,9 +200,9 @@ Result<IndexPage> read_page_message(wire::IndexPage::Reader from) {
 }
 
 template <class T, class Wire, class Read>
-Result<T> decode_message(std::string_view what, std::string_view magic, ConstByteSpan bytes,
-                         Read read) {
-  auto words = disclose(magic, bytes);
+Result<T> decode_message(std::string_view what, std::string_view magic, std::uint32_t newest,
+                         ConstByteSpan bytes, Read read) {
+  auto words = disclose(magic, newest, bytes);
   if (!words) return fail(words.error().within(what));
   auto value = catch_kj<T>("message", [&]() -> Result<T> {
     capnp::FlatArrayMessageReader reader(*words, reader_options(words->size()));
@@ -220,12 +249,13 @@ Buffer encode_metadata(const Metadata& metadata) {
   for (unsigned i = 0; i < last.size(); ++i) write_reference(last[i], metadata.last[i]);
   root.setIndexPages(metadata.index_pages);
   root.setKeyId(kj::arrayPtr(metadata.key_id.data(), metadata.key_id.size()));
-  return enclose(kMetadataMagic, message);
+  write_servers(root, metadata.servers);
+  return enclose(kMetadataMagic, kMetadataVersion, message);
 }
 
 Result<Metadata> decode_metadata(ConstByteSpan bytes) {
-  return decode_message<Metadata, wire::Metadata>("metadata", kMetadataMagic, bytes,
-                                                  read_metadata_message);
+  return decode_message<Metadata, wire::Metadata>("metadata", kMetadataMagic, kMetadataVersion,
+                                                  bytes, read_metadata_message);
 }
 
 Buffer encode_index_page(const IndexPage& page) {
@@ -235,11 +265,11 @@ Buffer encode_index_page(const IndexPage& page) {
   set_words(root.getPreviousPage(), page.previous_page);
   auto entries = root.initEntries(static_cast<unsigned>(page.entries.size()));
   for (unsigned i = 0; i < entries.size(); ++i) write_reference(entries[i], page.entries[i]);
-  return enclose(kPageMagic, message);
+  return enclose(kPageMagic, kPageVersion, message);
 }
 
 Result<IndexPage> decode_index_page(ConstByteSpan bytes) {
-  return decode_message<IndexPage, wire::IndexPage>("index page", kPageMagic, bytes,
+  return decode_message<IndexPage, wire::IndexPage>("index page", kPageMagic, kPageVersion, bytes,
                                                     read_page_message);
 }
 

@@ -49,6 +49,16 @@ struct AggregationReference {
   TimestampNs last_timestamp = 0;
 };
 
+// A server that keeps the vdisk's shards, in the place of its store. What it is known by, so that
+// it is not believed when it was emptied or is another one.
+struct ServerEntry {
+  Uuid server;               // nil: the store is no server, or has never been used
+  Epoch since = 0;           // the epoch in which it was marked
+  std::string address = {};  // where it was then, for people
+  bool rebuilding = false;   // emptied since, and not all is back that it should have
+  friend bool operator==(const ServerEntry&, const ServerEntry&) = default;
+};
+
 struct Metadata {
   std::uint64_t generation = 0;  // the highest wins at a quorum read
   VdiskFormat format;
@@ -57,6 +67,7 @@ struct Metadata {
       last;                          // the last (at most 5) aggregations, ascending: the head hint
   std::uint64_t index_pages = 0;     // pages 0 .. index_pages-1 exist
   std::vector<std::uint8_t> key_id;  // which master key seals this log; not secret
+  std::vector<ServerEntry> servers;  // in the order of the stores; empty or shorter: not known
 };
 
 // Index page p lists the aggregations p*256+1 .. (p+1)*256; stored sealed, see seal/page.h.

@@ -55,6 +55,13 @@ struct EpochEntry {
   writer @4 :Text;
 }
 
+struct ServerEntry {
+  server :group { w0 @0 :UInt64; w1 @1 :UInt64; }
+  since @2 :UInt64;
+  address @3 :Text;
+  rebuilding @4 :Bool;
+}
+
 struct Metadata {
   generation @0 :UInt64;
   format @1 :VdiskFormat;
@@ -62,6 +69,7 @@ struct Metadata {
   last @3 :List(AggregationReference);
   indexPages @4 :UInt64;
   keyId @5 :Data;
+  servers @6 :List(ServerEntry);   # since version 2
 }
 
 struct IndexPage {

@@ -40,6 +40,7 @@ Result<Stores> open_stores(const OpeningContext& context) {
   }
   for (const config::Server& server : cluster->servers) {
     TLOG_ASSIGN(auto options, server_options(server, environment.files));
+    options.vdisk = context.vdisk.name;
     TLOG_ASSIGN(auto opened, store::open_resp_store(options, context.loop, environment.logger));
     stores.push_back(std::move(opened));
   }

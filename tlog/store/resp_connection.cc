@@ -18,33 +18,7 @@ std::uint64_t now_ns() {
   return system_clock().monotonic_ns();
 }
 
-bool is_ok(const RespReply& reply) {
-  return reply.type == RespReply::Type::kStatus && reply.text == "OK";
-}
-
-Status must_be_ok(const RespReply& reply) {
-  if (is_ok(reply)) return {};
-  if (reply.type == RespReply::Type::kError) return fail(error_of_reply(reply.text));
-  return fail(Code::kUnavailable, "the server answered something else than OK");
-}
-
 }  // namespace
-
-void RespHealth::set(bool usable, std::string condition) {
-  MutexLock lock(mutex_);
-  usable_ = usable;
-  condition_ = std::move(condition);
-}
-
-void RespHealth::copy_to(StoreStatus& status) const {
-  status.put_bytes = put_bytes;
-  status.get_bytes = get_bytes;
-  status.errors = errors;
-  status.queued_bytes = queued_bytes;
-  MutexLock lock(mutex_);
-  status.usable = usable_;
-  status.condition = condition_;
-}
 
 RespConnection::RespConnection(RespStoreOptions options, std::string name, io::Loop& loop,
                                Logger& logger, std::shared_ptr<RespHealth> health)
@@ -70,7 +44,7 @@ void RespConnection::connect() {
                   if (socket) return self->connected(std::move(*socket));
                   // An address that cannot be one is the user's to change; all else may pass.
                   if (socket.error().code() == Code::kInvalidArgument)
-                    return self->refuse(socket.error());
+                    return self->refuse(socket.error(), StoreState::kRefused);
                   self->drop(socket.error());
                 });
 }
@@ -92,65 +66,44 @@ void RespConnection::connected(std::unique_ptr<io::Socket> socket) {
 void RespConnection::begin_handshake() {
   state_ = State::kHandshake;
   progress_ns_ = now_ns();
-  if (!options_.password.empty()) say(encode_command({"AUTH", options_.password}), must_be_ok);
-  if (!options_.db.empty() && options_.db != "0")
-    say(encode_command({"SELECT", options_.db}), must_be_ok);
-  say(encode_command({"INFO"}), [this](const RespReply& reply) { return check_info(reply); });
+  handshake_ = std::make_unique<RespHandshake>(options_, self_, [this](ConstByteSpan bytes) {
+    socket_->send({bytes}, [](const Status&) {});
+  });
+  if (greeter_) {
+    handshake_->on_usable([this](const ServerInfo& info) { greeter_(*this, info); });
+  }
+  handshake_->begin();
   arm_deadline();
 }
 
-void RespConnection::say(std::string command, RespCheck check) {
-  sayings_.push_back(std::move(command));
-  greetings_.push_back(std::move(check));
-  socket_->send({bytes_of(std::string_view(sayings_.back()))}, [](const Status&) {});
-}
-
-Status RespConnection::check_info(const RespReply& reply) {
-  if (reply.type == RespReply::Type::kError) return fail(error_of_reply(reply.text));
-  if (reply.type != RespReply::Type::kString)
-    return fail(Code::kUnavailable, "INFO was not answered with text");
-  ServerInfo info = parse_info(reply.value_text());
-  TLOG_TRY(check_server(info));
+void RespConnection::greeted(const RespReply& reply) {
+  const std::uint64_t attempt = attempt_;
+  std::optional<Refusal> refusal = handshake_->take(reply);
+  if (attempt != attempt_) return;  // the check has ended the connection
   // ardb leaves Nagle's algorithm on: without quick acknowledgements a pipeline crawls at 40 ms a
   // step.
-  if (info.is_ardb) socket_->set_quick_ack(true);
-  TLOG_TRY(check_eviction_policy(info.eviction_policy));
-  if (info.eviction_policy.empty() && !info.is_ardb) {
-    say(encode_command({"CONFIG", "GET", "maxmemory-policy"}),
-        [this](const RespReply& policy) { return check_policy(policy); });
-  }
-  if (greeter_) greeter_(*this, info);
-  return {};
-}
-
-Status RespConnection::check_policy(const RespReply& reply) {
-  if (reply.type == RespReply::Type::kArray && reply.elements.size() == 2) {
-    return check_eviction_policy(reply.elements[1].value_text());
-  }
-  // A server without such a setting has no eviction to speak of; one that hides it is the
-  // operator's word.
-  if (reply.type == RespReply::Type::kArray || reply.type == RespReply::Type::kError) return {};
-  return fail(Code::kUnavailable, "CONFIG GET was not answered with a list");
-}
-
-void RespConnection::greeted(const RespReply& reply) {
-  auto check = std::move(greetings_.front());
-  greetings_.pop_front();
-  Status status = check(reply);
-  if (!status) {
-    if (status.error().code() == Code::kInvalidArgument) return refuse(status.error());
-    return drop(status.error());
-  }
-  if (greetings_.empty()) up();
+  if (handshake_->info().is_ardb) socket_->set_quick_ack(true);
+  if (refusal && refusal->lasts) return refuse(refusal->error, refusal->state);
+  if (refusal) return drop(refusal->error, refusal->state);
+  if (handshake_->done()) up();
 }
 
 void RespConnection::up() {
   state_ = State::kUp;
-  backoff_ns_ = 0;
   healthy_ = true;
-  note(LogLevel::kInfo, true, "up");
+  put_failed_ = false;
+  notice_restart();
+  health_->set_server(self_.server.is_nil() ? "" : self_.server.text(), handshake_->warning());
+  if (handshake_->warning() != warned_) {
+    warned_ = handshake_->warning();
+    logger_.warning(fmt::format("event=store store=\"{}\" warning=\"{}\"", name_, warned_));
+  }
+  note(standing() == StoreState::kUp ? LogLevel::kInfo : LogLevel::kWarning, standing(),
+       std::string(state_name(standing())));
+  auto refused = take_what_must_count();
   for (auto& request : requests_) send(*request);
   arm_deadline();
+  for (auto& request : refused) finish(std::move(request), fail(within(suspect_error())));
 }
 
 // ---- Requests and replies ----
@@ -162,6 +115,9 @@ void RespConnection::submit(std::unique_ptr<RespRequest> request) {
                   fail(within(Error(Code::kShutdown, "the store has been closed"))));
   }
   if (state_ == State::kRefused) return finish(std::move(request), fail(within(last_error_)));
+  if (state_ == State::kUp && is_doubted_ && request->must_count) {
+    return finish(std::move(request), fail(within(suspect_error())));
+  }
   requests_.push_back(std::move(request));
   if (state_ == State::kUp) send(*requests_.back());
   arm_deadline();
@@ -195,10 +151,11 @@ void RespConnection::received(ConstByteSpan bytes) {
 }
 
 void RespConnection::take_reply(RespReply reply) {
-  if (state_ == State::kHandshake && !greetings_.empty()) return greeted(reply);
+  if (state_ == State::kHandshake && !handshake_->done()) return greeted(reply);
   if (state_ != State::kUp || requests_.empty()) {
     // Like "-ERR max number of clients reached" before the end.
-    if (reply.type == RespReply::Type::kError) return drop(error_of_reply(reply.text));
+    if (reply.type == RespReply::Type::kError)
+      return drop(error_of_reply(reply.text), state_of_reply(reply.text));
     return drop(Error(Code::kUnavailable, "a reply that nobody asked for"));
   }
   if (!requests_.front()->is_sent) {
@@ -209,20 +166,25 @@ void RespConnection::take_reply(RespReply reply) {
   }
   std::unique_ptr<RespRequest> request = std::move(requests_.front());
   requests_.pop_front();
+  const bool is_put = !request->payload.empty();
   if (reply.type != RespReply::Type::kError) {
-    if (!healthy_) health_->set(true, "up");
-    healthy_ = true;
+    if (is_put) put_failed_ = false;
+    if (!healthy_ && !put_failed_) health_->set(standing(), std::string(state_name(standing())));
+    healthy_ = !put_failed_;
+    backoff_ns_ = 0;  // only now: a server that greets and hangs up is not tried without a pause
     return finish(std::move(request), std::move(reply));
   }
-  Error error = error_of_reply(reply.text);
-  bool is_full = error.code() == Code::kNoSpace;
+  const Error error = error_of_reply(reply.text);
+  const StoreState means = state_of_reply(reply.text);
   healthy_ = false;
-  health_->set(false, is_full ? "no space: " + error.message() : error.message());
+  put_failed_ = put_failed_ || is_put;
+  health_->set(means, fmt::format("{}: {}", state_name(means), error.message()));
   finish(std::move(request), fail(within(error)));
+  if (state_ != State::kUp) return;
   // Of a server that is configured otherwise now, or that did not understand us, nothing more is
   // believed.
-  bool distrusted = error.code() == Code::kInvalidArgument || error.code() == Code::kIoError;
-  if (distrusted && state_ == State::kUp) drop(error);
+  if (error.code() == Code::kInvalidArgument) return refuse(error, means);
+  if (error.code() == Code::kIoError) drop(error, means);
 }
 
 Error RespConnection::unexpected(const RespReply& reply) {
@@ -252,16 +214,15 @@ void RespConnection::fail_all(const Error& first, const Error& others) {
 
 void RespConnection::disconnect() {
   ++attempt_;  // callbacks of this connection that are still to come mean nothing
-  greetings_.clear();
   if (socket_) {
     socket_->close();  // from here on it refers to no request's memory
     socket_.reset();
   }
   parser_.reset();
-  sayings_.clear();
+  handshake_.reset();
 }
 
-void RespConnection::drop(const Error& reason) {
+void RespConnection::drop(const Error& reason, StoreState state) {
   if (state_ == State::kClosed) return;
   if (reason.code() == Code::kShutdown) return close();  // the loop stops: there is no later
   bool was_up = state_ == State::kUp;
@@ -269,20 +230,34 @@ void RespConnection::drop(const Error& reason) {
   disconnect();
   last_error_ = Error(reason.code() == Code::kTimeout ? Code::kTimeout : Code::kUnavailable,
                       reason.message());
-  note(was_up ? LogLevel::kWarning : LogLevel::kInfo, false, "down: " + reason.message());
+  note(was_up ? LogLevel::kWarning : LogLevel::kInfo, state,
+       fmt::format("{}: {}", state_name(state), reason.message()));
   retry_later();
+  if (!has_told_) tell({.kind = ServerEvent::Kind::kUnreachable, .server = {}});
   // What was sent may or may not have been done. What waits for a connection goes on waiting.
   if (was_up) fail_all(within(last_error_), within(Error(Code::kUnavailable, reason.message())));
 }
 
-void RespConnection::refuse(const Error& reason) {
+void RespConnection::refuse(const Error& reason, StoreState state) {
+  if (state_ == State::kClosed) return;
   auto self = shared_from_this();
   disconnect();
-  last_error_ = Error(Code::kInvalidArgument, reason.message());
-  note(LogLevel::kError, false, "refused: " + reason.message());
+  last_error_ =
+      Error(reason.code() == Code::kUnavailable ? Code::kUnavailable : Code::kInvalidArgument,
+            reason.message());
+  std::string condition = reason.message();
+  if (!condition.starts_with(state_name(state))) {
+    condition = fmt::format("{}: {}", state_name(state), condition);
+  }
+  note(LogLevel::kError, state, condition);
   backoff_ns_ = options_.backoff_max_ns;  // a person has to act first
   retry_later();
   state_ = State::kRefused;
+  if (state == StoreState::kWiped) {
+    tell({.kind = ServerEvent::Kind::kWiped, .server = {}});
+  } else if (!has_told_) {
+    tell({.kind = ServerEvent::Kind::kUnreachable, .server = {}});
+  }
   fail_all(within(last_error_), within(last_error_));
 }
 
@@ -296,8 +271,8 @@ void RespConnection::retry_later() {
   retry_timer_ = loop_.add_timer(wait, [self = shared_from_this()] { self->connect(); });
 }
 
-void RespConnection::note(LogLevel level, bool usable, const std::string& condition) {
-  health_->set(usable, condition);
+void RespConnection::note(LogLevel level, StoreState state, const std::string& condition) {
+  health_->set(state, condition);
   if (condition == noted_) return;
   noted_ = condition;
   logger_.write(level, fmt::format("event=store store=\"{}\" condition=\"{}\"", name_, condition));
@@ -310,9 +285,16 @@ void RespConnection::close() {
   state_ = State::kClosed;
   loop_.cancel_timer(retry_timer_);
   loop_.cancel_timer(deadline_timer_);
-  health_->set(false, "closed");
+  listener_ = {};
+  health_->set(StoreState::kClosed, "closed");
   Error closed = within(Error(Code::kShutdown, "the store has been closed"));
   fail_all(closed, closed);
+}
+
+void RespConnection::overflow() {
+  if (state_ != State::kUp) return;
+  drop(Error(Code::kUnavailable, fmt::format("too slow: more than {} MiB wait for it",
+                                             options_.queued_bytes_max / kMiB)));
 }
 
 // ---- Deadlines ----

@@ -10,41 +10,59 @@ namespace {
 struct ErrorClass {
   std::string_view words;  // somewhere in the reply
   Code code;
+  StoreState state;
   std::string_view remedy;
 };
 
 // The first that fits counts. All of these texts were seen from real servers.
 constexpr std::array kErrorClasses = {
-    ErrorClass{"No space left", Code::kNoSpace, "free space on the server's disk"},
-    ErrorClass{"OOM ", Code::kNoSpace, "raise the server's maxmemory"},
-    ErrorClass{"MISCONF", Code::kNoSpace, "free space on the server's disk"},
-    ErrorClass{"READONLY", Code::kInvalidArgument,
+    ErrorClass{"No space left", Code::kNoSpace, StoreState::kFull,
+               "free space on the server's disk"},
+    ErrorClass{"OOM ", Code::kNoSpace, StoreState::kFull, "raise the server's maxmemory"},
+    ErrorClass{"MISCONF", Code::kNoSpace, StoreState::kFull, "free space on the server's disk"},
+    ErrorClass{"READONLY", Code::kInvalidArgument, StoreState::kReadOnly,
                "give the address of the primary, not of a replica"},
-    ErrorClass{"NOREPLICAS", Code::kUnavailable, "bring the server's replicas up"},
-    ErrorClass{"LOADING", Code::kUnavailable, "wait until the server has loaded its data"},
-    ErrorClass{"BUSY", Code::kUnavailable, "wait, or end the script that keeps the server busy"},
-    ErrorClass{"MASTERDOWN", Code::kUnavailable, "bring the primary up"},
-    ErrorClass{"max number of clients reached", Code::kUnavailable,
+    ErrorClass{"NOREPLICAS", Code::kUnavailable, StoreState::kBusy,
+               "bring the server's replicas up"},
+    ErrorClass{"LOADING", Code::kUnavailable, StoreState::kBusy,
+               "wait until the server has loaded its data"},
+    ErrorClass{"BUSY", Code::kUnavailable, StoreState::kBusy,
+               "wait, or end the script that keeps the server busy"},
+    ErrorClass{"MASTERDOWN", Code::kUnavailable, StoreState::kBusy, "bring the primary up"},
+    ErrorClass{"max number of clients reached", Code::kUnavailable, StoreState::kBusy,
                "raise the server's maxclients"},
-    ErrorClass{"NOAUTH", Code::kInvalidArgument, "give the server's password"},
-    ErrorClass{"##Unknown error code:-1004", Code::kInvalidArgument, "give the server's password"},
-    ErrorClass{"WRONGPASS", Code::kInvalidArgument, "give the right password"},
-    ErrorClass{"invalid password", Code::kInvalidArgument, "give the right password"},
-    ErrorClass{"NOPERM", Code::kInvalidArgument,
-               "let the user run SET, GET, STRLEN, DEL, SCAN and INFO"},
-    ErrorClass{"AUTH", Code::kInvalidArgument, "the server has no password: remove it here"},
-    ErrorClass{"DB index", Code::kInvalidArgument, "choose a database that the server has"},
-    ErrorClass{"MOVED ", Code::kInvalidArgument,
+    ErrorClass{"NOAUTH", Code::kInvalidArgument, StoreState::kRefused,
+               "give the server's password"},
+    ErrorClass{"##Unknown error code:-1004", Code::kInvalidArgument, StoreState::kRefused,
+               "give the server's password"},
+    ErrorClass{"WRONGPASS", Code::kInvalidArgument, StoreState::kRefused,
+               "give the right password"},
+    ErrorClass{"invalid password", Code::kInvalidArgument, StoreState::kRefused,
+               "give the right password"},
+    ErrorClass{"NOPERM", Code::kInvalidArgument, StoreState::kRefused,
+               "let the user run SET, GET, STRLEN, DEL, SCAN, INFO, HGET, HMGET, HSET and HSETNX"},
+    ErrorClass{"AUTH", Code::kInvalidArgument, StoreState::kRefused,
+               "the server has no password: remove it here"},
+    ErrorClass{"DB index", Code::kInvalidArgument, StoreState::kRefused,
+               "choose a database that the server has"},
+    ErrorClass{"MOVED ", Code::kInvalidArgument, StoreState::kRefused,
                "give stand-alone servers, not nodes of a redis cluster"},
-    ErrorClass{"ASK ", Code::kInvalidArgument,
+    ErrorClass{"ASK ", Code::kInvalidArgument, StoreState::kRefused,
                "give stand-alone servers, not nodes of a redis cluster"},
-    ErrorClass{"CLUSTERDOWN", Code::kInvalidArgument,
+    ErrorClass{"CLUSTERDOWN", Code::kInvalidArgument, StoreState::kRefused,
                "give stand-alone servers, not nodes of a redis cluster"},
-    ErrorClass{"CROSSSLOT", Code::kInvalidArgument,
+    ErrorClass{"CROSSSLOT", Code::kInvalidArgument, StoreState::kRefused,
                "give stand-alone servers, not nodes of a redis cluster"},
-    ErrorClass{"WRONGTYPE", Code::kCorruption,
+    ErrorClass{"WRONGTYPE", Code::kCorruption, StoreState::kMismatch,
                "another program uses our keys; give the log a database of its own"},
 };
+
+const ErrorClass* class_of(std::string_view text) {
+  for (const ErrorClass& entry : kErrorClasses) {
+    if (text.find(entry.words) != std::string_view::npos) return &entry;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -81,12 +99,14 @@ std::string prefix_pattern(std::string_view prefix) {
 }
 
 Error error_of_reply(std::string_view text) {
-  for (const ErrorClass& entry : kErrorClasses) {
-    if (text.find(entry.words) != std::string_view::npos) {
-      return Error(entry.code, fmt::format("the server says \"{}\"; {}", text, entry.remedy));
-    }
-  }
-  return Error(Code::kIoError, fmt::format("the server says \"{}\"", text));
+  const ErrorClass* known = class_of(text);
+  if (known == nullptr) return Error(Code::kIoError, fmt::format("the server says \"{}\"", text));
+  return Error(known->code, fmt::format("the server says \"{}\"; {}", text, known->remedy));
+}
+
+StoreState state_of_reply(std::string_view text) {
+  const ErrorClass* known = class_of(text);
+  return known == nullptr ? StoreState::kDown : known->state;
 }
 
 ServerInfo parse_info(std::string_view text) {
@@ -105,6 +125,8 @@ ServerInfo parse_info(std::string_view text) {
     if (name == "role") info.is_replica = value == "slave" || value == "replica";
     if (name == "loading") info.is_loading = value == "1";
     if (name == "maxmemory_policy") info.eviction_policy = value;
+    if (name == "run_id") info.run_id = value;
+    if (name == "aof_enabled") info.has_no_append_only_file = value == "0";
   }
   return info;
 }
@@ -126,6 +148,12 @@ Status check_server(const ServerInfo& info) {
     return fail(Code::kInvalidArgument, "it is a replica; give the address of the primary");
   }
   return {};
+}
+
+std::string warn_of_persistence(std::string_view save) {
+  if (!save.empty()) return "";
+  return "no persistence: a restart loses everything it has; set appendonly yes (or save) in the "
+         "server's configuration";
 }
 
 Status check_eviction_policy(std::string_view policy) {

@@ -10,6 +10,7 @@
 
 #include "tlog/base/types.h"
 #include "tlog/store/resp_reply.h"
+#include "tlog/store/store.h"
 
 namespace tlog::store {
 
@@ -27,6 +28,8 @@ std::string prefix_pattern(std::string_view prefix);
 // What an error reply means. kNoSpace: full, reads go on. kUnavailable: may pass. kInvalidArgument:
 // somebody must change something. kCorruption: foreign data under our key. kIoError: not known.
 Error error_of_reply(std::string_view text);
+// What a server that answers so is good for.
+StoreState state_of_reply(std::string_view text);
 
 // The server's description of itself, as far as we care.
 struct ServerInfo {
@@ -35,11 +38,16 @@ struct ServerInfo {
   bool is_cluster_node = false;
   bool is_replica = false;
   bool is_loading = false;
-  std::string eviction_policy;  // "" when INFO does not say
+  std::string eviction_policy;           // "" when INFO does not say
+  std::string run_id;                    // another one after each start; "" when INFO does not say
+  bool has_no_append_only_file = false;  // it says so; ardb and others do not speak of it
 };
 ServerInfo parse_info(std::string_view text);
 // Why such a server must not hold shards, if so.
 Status check_server(const ServerInfo& info);
 Status check_eviction_policy(std::string_view policy);
+// What to say of a server whose CONFIG GET save answers this, and that has no append-only file; ""
+// when it saves snapshots.
+std::string warn_of_persistence(std::string_view save);
 
 }  // namespace tlog::store

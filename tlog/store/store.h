@@ -18,12 +18,15 @@
 #include "tlog/base/log.h"
 #include "tlog/base/types.h"
 #include "tlog/io/loop.h"
+#include "tlog/store/identity.h"
 
 namespace tlog::store {
 
 struct PutOptions {
   // Somebody waits for this put. Otherwise the store may gather for a moment so that one sync serves many puts.
   bool urgent = false;
+  // Puts again what a restarted server may have lost: allowed while it does not count yet.
+  bool mending = false;
 };
 
 using PutDone = std::function<void(Status)>;
@@ -31,10 +34,30 @@ using GetDone = std::function<void(Result<Buffer>)>;
 using StatDone = std::function<void(Result<std::uint64_t>)>;  // length of the value
 using ScanDone = std::function<void(Result<std::vector<std::string>>)>;
 
+// What a store is good for at the moment. docs/operations.md has the remedies.
+enum class StoreState {
+  kConnecting,
+  kUp,
+  kSuspect,     // restarted: what it may have lost is being verified; ordinary puts do not count
+  kRebuilding,  // was emptied and is being filled again: new puts count
+  kFull,        // no puts, reads go on
+  kBusy,        // loading its data, in a script, no replicas, too many clients: passes
+  kDown,
+  kReadOnly,  // a replica
+  kWiped,     // what it kept of the vdisk is gone; neither puts nor misses count
+  kMismatch,  // another server than the one that is known in this place
+  kRefused,   // must not or cannot be used as it is configured
+  kClosed,
+};
+std::string_view state_name(StoreState state);  // "up", "read-only", ...
+
 struct StoreStatus {
   std::string name;            // "directory log/0", "redis 127.0.0.1:6379@0"
   bool usable = false;         // the last thing heard of it was good
-  std::string condition;       // "up", "connecting", "no space", ... for people
+  StoreState state = StoreState::kUp;  // kUp and not usable: down
+  std::string condition;       // "up", "connecting", "no space", ...; the reason and the remedy, for people
+  std::string server;          // its uuid, "" when it has none or it is not known
+  std::string warning;         // of a store that works and is not configured well
   std::uint64_t put_bytes = 0;
   std::uint64_t get_bytes = 0;
   std::uint64_t errors = 0;
@@ -54,6 +77,9 @@ class Store {
   virtual void scan(std::string prefix, std::string after, std::size_t limit, ScanDone done) = 0;
   // Ends gathering: what was put so far is made durable now.
   virtual void hurry() = 0;
+
+  // Null for a store that cannot be mistaken for another, nor lose everything and go on.
+  virtual ServerIdentity* identity() { return nullptr; }
 
   virtual StoreStatus status() const = 0;
   virtual const std::string& name() const = 0;

@@ -31,14 +31,18 @@ struct RespStoreOptions {
   std::string address;  // "host:port" or "unix:/path"
   std::string db;       // "" or a number (any word for ardb)
   std::string password; // "" for none
+  std::string vdisk;    // whose shards it keeps; "": nobody asks who the server is
   std::uint64_t connect_timeout_ns = 2'000'000'000;
   std::uint64_t request_timeout_ns = 2'000'000'000;
   std::uint64_t backoff_min_ns = 50'000'000;
   std::uint64_t backoff_max_ns = 5'000'000'000;
-  std::uint64_t queued_bytes_max = 64 * kMiB;  // beyond it puts fail with kUnavailable at once
+  // When more is queued the server is too slow: the put fails with kUnavailable and the connection is closed.
+  std::uint64_t queued_bytes_max = 64 * kMiB;
 };
 // Connects in the background and for ever, with back-off and jitter; requests wait for the connection up to their
-// deadline, then fail with kTimeout or kUnavailable.
+// deadline, then fail with kTimeout or kUnavailable. A server that must not hold shards (it may evict keys, is a
+// replica or a node of a cluster, ardb on lmdb) is refused: every request fails with kInvalidArgument and the remedy,
+// until it is put right. With `vdisk` the store has an identity(), and scan() leaves out its own key for it.
 Result<std::unique_ptr<Store>> open_resp_store(const RespStoreOptions& options, io::Loop& loop, Logger& logger);
 
 // Keeps values in memory for its lifetime. Tests give `contents` (memory_store.h) to open a store again with the same

@@ -93,6 +93,7 @@ Status Reader::load() {
   }
   metadata_ = std::move(survey.metadata);
   pages_.clear();
+  expect_servers(metadata_, parts_.stores);
   return find_head(survey.lacking);
 }
 
@@ -298,6 +299,20 @@ Result<AggregationNumber> Reader::find_time(TimestampNs time) {
 }
 
 }  // namespace
+
+void expect_servers(const format::Metadata& metadata, std::span<store::Store* const> stores) {
+  store::Expectation expectation{.vdisk = metadata.format.vdisk, .servers = {}};
+  for (const format::ServerEntry& entry : metadata.servers) {
+    expectation.servers.push_back({.server = entry.server,
+                                   .since = entry.since,
+                                   .address = entry.address,
+                                   .rebuilding = entry.rebuilding});
+  }
+  for (std::size_t i = 0; i < stores.size(); ++i) {
+    expectation.index = i;
+    if (store::ServerIdentity* identity = stores[i]->identity()) identity->expect(expectation);
+  }
+}
 
 Result<std::unique_ptr<LogReader>> LogReader::open(Parts parts) {
   TLOG_ASSERT(parts.sealer != nullptr && parts.workers != nullptr);

@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "tlog/base/log.h"
@@ -90,6 +91,10 @@ struct MetadataFound {
 };
 Result<MetadataFound> read_metadata(const std::string& vdisk,
                                     std::span<store::Store* const> stores);
+
+// Tells the stores which servers the vdisk knows in their places: from then on no wiped or other
+// server's "absent" is believed. LogReader::open() does it.
+void expect_servers(const format::Metadata& metadata, std::span<store::Store* const> stores);
 
 // The store that keeps shard `index` of aggregation `number`: rotates, so that no store keeps only
 // parity.

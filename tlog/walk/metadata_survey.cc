@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tlog/walk/gather.h"
 #include "tlog/walk/log_place.h"
 #include "tlog/walk/log_reader.h"
@@ -93,6 +95,22 @@ Status check_nothing_left(const std::string& vdisk, std::span<store::Store* cons
               fmt::format("open log: vdisk '{}': too few stores answer: {}", vdisk, unreachable));
 }
 
+// A server that had the metadata says nothing about the newest generation by not having it now.
+std::size_t find_wiped(std::span<store::Store* const> stores, MetadataSurvey& survey,
+                       Tally& tally) {
+  std::size_t count = 0;
+  survey.wiped.assign(stores.size(), false);
+  for (std::size_t i = 0; i < std::min(stores.size(), survey.metadata.servers.size()); ++i) {
+    if (!survey.lacking[i] || survey.metadata.servers[i].server.is_nil()) continue;
+    survey.wiped[i] = true;
+    ++count;
+    add(tally.unreachable, stores[i]->name(),
+        fmt::format("wiped: it kept shards of the vdisk since epoch {}, and has nothing of it",
+                    survey.metadata.servers[i].since));
+  }
+  return count;
+}
+
 }  // namespace
 
 Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
@@ -123,6 +141,7 @@ Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
     return fail(tally.unreachable.empty() ? Code::kCorruption : Code::kUnavailable,
                 fmt::format("open log: vdisk '{}': its metadata cannot be read: {}", vdisk, all));
   }
+  tally.absent -= find_wiped(stores, survey, tally);
   // Every generation reached a quorum, so that this many answers include the newest.
   const std::size_t needed = n - metadata_quorum(n, geometry_of(survey.metadata.format)) + 1;
   if (tally.intact + tally.absent < needed) {
@@ -134,7 +153,7 @@ Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
   if (!tally.corrupt.empty()) survey.warnings.push_back("metadata is corrupt in " + tally.corrupt);
   if (!tally.unreachable.empty()) survey.warnings.push_back("not reachable: " + tally.unreachable);
   for (std::size_t i = 0; i < n; ++i) {
-    if (survey.lacking[i]) {
+    if (survey.lacking[i] && !survey.wiped[i]) {
       survey.warnings.push_back(stores[i]->name() +
                                 " has no metadata of the vdisk: it is new or was wiped");
     }

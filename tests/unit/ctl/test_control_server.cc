@@ -59,7 +59,8 @@ class ControlServerTest : public ::testing::Test {
 
 TEST_F(ControlServerTest, answers_every_command) {
   engine.first->set_watermarks({.appended = 40, .durable = 30, .stored = 20, .applied = 10});
-  engine.first->set_stores({{"directory log/0", true, "up", 1, 2, 3, 4}});
+  engine.first->set_stores(
+      {{"directory log/0", true, store::StoreState::kUp, "up", "uuid", "", 1, 2, 3, 4}});
   start();
   auto pong = ask({.command = Command::kPing});
   ASSERT_TRUE(pong.has_value()) << pong.error().message();
@@ -74,6 +75,8 @@ TEST_F(ControlServerTest, answers_every_command) {
   EXPECT_EQ(status->vdisks[0].applied, 10u);
   EXPECT_EQ(status->vdisks[0].state, "serving");
   EXPECT_EQ(status->vdisks[0].stores[0].name, "directory log/0");
+  EXPECT_EQ(status->vdisks[0].stores[0].state, "up");
+  EXPECT_EQ(status->vdisks[0].stores[0].server, "uuid");
   EXPECT_EQ(status->vdisks[1].name, "vm2");
   EXPECT_EQ(status->vdisks[1].state, "closed");
   EXPECT_EQ(status->vdisks[1].size, 5 * kMiB);
@@ -188,8 +191,8 @@ TEST_F(ControlServerTest, a_client_that_vanishes_in_the_middle_harms_nobody) {
 // It asks and asks and never reads an answer: the socket's buffers fill, then its own thread waits,
 // nobody else's.
 TEST_F(ControlServerTest, a_client_that_never_reads_blocks_only_itself) {
-  engine.first->set_stores(
-      std::vector<store::StoreStatus>(60, {std::string(200, 's'), true, "up", 0, 0, 0, 0}));
+  engine.first->set_stores(std::vector<store::StoreStatus>(
+      60, {std::string(200, 's'), true, store::StoreState::kUp, "up", "", "", 0, 0, 0, 0}));
   start({.clients_max = 2, .send_ms_max = 200});
   control::Descriptor rude = connected();
   std::string request = control::encode_request({.command = Command::kStatus});

@@ -66,6 +66,20 @@ TEST(StatusTable, rates_are_of_the_time_between_two_looks) {
   EXPECT_THAT(table, HasSubstr("\n  reads      0, 0B; 0/s, 0B/s\n"));
 }
 
+TEST(StatusTable, a_store_that_is_not_well_says_why_and_what_to_do) {
+  control::VdiskReport vdisk = sample();
+  vdisk.stores[0].state = "up";
+  vdisk.stores[0].warning = "no persistence: set appendonly yes";
+  vdisk.stores[1].state = "read-only";
+  vdisk.stores[1].condition = "read-only: it is a replica; give the address of the primary";
+  std::string table = status_table({&vdisk, 1}, {});
+  EXPECT_THAT(table, HasSubstr("\n  redis 127.0.0.1:1@0  read-only  "));
+  EXPECT_THAT(table,
+              HasSubstr("\n    read-only: it is a replica; give the address of the primary\n"));
+  EXPECT_THAT(table, HasSubstr("\n    warning: no persistence: set appendonly yes\n"));
+  EXPECT_THAT(table, Not(HasSubstr("\n    up\n")));
+}
+
 TEST(StatusTable, a_closed_vdisk_has_no_numbers) {
   control::VdiskReport vdisk;
   vdisk.name = "vm2";

@@ -47,6 +47,10 @@ TEST(NumberSet, is_a_set) {
     auto expected = model.lower_bound(from);
     ASSERT_EQ(set.next(from),
               expected == model.end() ? std::nullopt : std::optional<AggregationNumber>(*expected));
+    ASSERT_EQ(set.contains(from), model.contains(from));
+    AggregationNumber gap = from;
+    while (gap > 0 && model.contains(gap)) --gap;
+    ASSERT_EQ(set.gap_before(from), gap);
   }
 }
 

@@ -44,6 +44,7 @@ TEST(Metadata, round_trip) {
     EXPECT_EQ(decoded->epochs[i].writer, metadata.epochs[i].writer);
   }
   expect_equal(decoded->last, metadata.last);
+  EXPECT_EQ(decoded->servers, metadata.servers);
 }
 
 TEST(Metadata, empty_of_a_new_vdisk) {
@@ -128,7 +129,7 @@ TEST(Metadata, page_is_not_metadata) {
 
 TEST(Metadata, newer_version_is_not_supported) {
   Buffer bytes = encode_metadata(sample_metadata());
-  bytes.data()[8] = std::byte{2};
+  bytes.data()[8] = std::byte{3};
   ConstByteSpan covered = bytes.span().first(bytes.size() - 4);
   const std::uint32_t crc = crc32c(covered);
   std::memcpy(bytes.data() + covered.size(), &crc, 4);

@@ -223,7 +223,9 @@ TEST_F(RespStoreOnRedis, evicting_store_is_refused) {
     ASSERT_FALSE(value);
     EXPECT_EQ(value.error().code(), Code::kInvalidArgument);
     EXPECT_FALSE(store.status().usable);
-    EXPECT_NE(store.status().condition.find("refused"), std::string::npos);
+    const bool is_replica = refused.words == "replica";
+    EXPECT_EQ(store.status().state, is_replica ? StoreState::kReadOnly : StoreState::kRefused);
+    EXPECT_NE(store.status().condition.find(refused.words), std::string::npos);
     EXPECT_NE(server.command({"DBSIZE"}), "1");
   }
 }

@@ -239,32 +239,6 @@ TEST_F(RespStoreInTrouble, AServerThatComesLaterIsWaitedFor) {
   EXPECT_EQ(server.command({"GET", "early"}), "bird");
 }
 
-TEST_F(RespStoreInTrouble, WhatWaitsIsBounded) {
-  TLOG_NEEDS_REDIS();
-  RedisServer server;
-  auto options = options_for(server.address());
-  options.queued_bytes_max = 1 * kMiB;
-  Store& store = open(options);
-  ASSERT_TRUE(put(store, "a", "x"));
-  server.pause();
-  std::string value(400 * kKiB, 'v');
-  auto promise = std::make_shared<std::promise<int>>();
-  std::atomic<int> left = 2;
-  for (int i = 0; i < 2; ++i) {
-    store.put("k" + std::to_string(i), {bytes_of(std::string_view(value))}, {},
-              [&, promise](Status status) {
-                EXPECT_TRUE(status);
-                if (--left == 0) promise->set_value(0);
-              });
-  }
-  Status refused = put(store, "k2", value);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
-  server.resume();
-  wait(promise->get_future());
-  EXPECT_TRUE(put(store, "k2", value));
-}
-
 TEST_F(RespStoreInTrouble, ClosingFailsWhatIsUnderWay) {
   TLOG_NEEDS_REDIS();
   RedisServer server;

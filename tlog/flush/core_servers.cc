@@ -1,0 +1,70 @@
+// What servers that are wiped, restarted or new mean for a writer.
+#include "tlog/flush/core.h"
+#include "tlog/walk/chain.h"
+
+namespace tlog::flush {
+
+void Core::enroll(Epoch epoch, std::function<void()> all_told) {
+  servers_ =
+      std::make_shared<Servers>(Servers::Parts{.place = place_,
+                                               .epoch_of =
+                                                   [epochs = metadata_](AggregationNumber number) {
+                                                     return walk::epoch_of(epochs, number);
+                                                   },
+                                               .loop = parts_.loop,
+                                               .random = parts_.random,
+                                               .logger = parts_.logger,
+                                               .changed =
+                                                   [weak = weak_from_this()] {
+                                                     if (auto self = weak.lock())
+                                                       self->note_servers();
+                                                   }},
+                                metadata_.servers);
+  servers_->enroll(epoch, std::move(all_told));
+}
+
+// The vdisk's record of its servers goes where the next opening finds it, whatever is lost here.
+void Core::note_servers() {
+  if (stopped_) return;
+  metadata_.servers = servers_->records();
+  walk::expect_servers(metadata_, parts_.stores);
+  if (lanes_) publish_metadata({});  // before the start the claim does it
+}
+
+void Core::start_servers() {
+  if (!servers_) return;
+  servers_->start(
+      {.lanes = lanes_,
+       .repair = repair_,
+       .keeper = keeper_,
+       .committed = [this] { return committed_; },
+       .newest = [this] { return pending_.empty() ? committed_ : pending_.rbegin()->first; },
+       .take_back = [this](std::size_t store,
+                           AggregationNumber number) { return take_back(store, number); },
+       .take_back_all = [this](std::size_t store) { take_back_all(store); }});
+}
+
+// The store has lost this shard after it had confirmed it: it is owed again, and what has not
+// committed needs it, or another, anew.
+bool Core::take_back(std::size_t store, AggregationNumber number) {
+  auto found = pending_.find(number);
+  if (found == pending_.end()) return false;
+  Pending& pending = found->second;
+  for (unsigned i = 0; i < geometry_.total(); ++i) {
+    const std::uint32_t bit = std::uint32_t{1} << i;
+    if (walk::store_of(number, i, parts_.stores.size()) != store || (pending.stored & bit) == 0) {
+      continue;
+    }
+    pending.stored &= ~bit;
+    if (pending.committed) ++missing_;
+    lanes_->enqueue(store, number, i, pending.item);
+  }
+  return true;
+}
+
+void Core::take_back_all(std::size_t store) {
+  for (const auto& [number, pending] : pending_) take_back(store, number);
+  refresh_status();
+}
+
+}  // namespace tlog::flush

@@ -1,0 +1,93 @@
+// File: tlog/flush/servers.h
+// Servers: what happens to the servers among a writer's stores, and what follows from it. Enrolls
+// each under the writer's epoch and keeps the vdisk's record of them; has a restarted one verified,
+// and what it lost put again, before it counts; takes a wiped one into use again, as long as no
+// more than the parity shards can bear are missing, and has it filled by repair.
+//
+// Threading: the loop's thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tlog/flush/lanes.h"
+#include "tlog/flush/metadata_keeper.h"
+#include "tlog/flush/repair.h"
+#include "tlog/flush/verification.h"
+#include "tlog/format/metadata.h"
+
+namespace tlog::flush {
+
+class Servers : public std::enable_shared_from_this<Servers> {
+ public:
+  struct Parts {
+    std::shared_ptr<const walk::LogPlace> place;
+    std::function<Epoch(AggregationNumber)> epoch_of;
+    io::Loop* loop = nullptr;
+    Random* random = nullptr;
+    Logger* logger = nullptr;
+    std::function<void()> changed;  // records() has
+  };
+  // What a serving writer brings.
+  struct Hands {
+    std::shared_ptr<Lanes> lanes;
+    std::shared_ptr<Repair> repair;
+    std::shared_ptr<MetadataKeeper> keeper;
+    std::function<AggregationNumber()> committed;
+    std::function<AggregationNumber()> newest;  // that was given to the lanes
+    // The store does not have this one after all. False when the writer does not hold it any more.
+    std::function<bool(std::size_t store, AggregationNumber)> take_back;
+    std::function<void(std::size_t store)> take_back_all;
+  };
+  Servers(Parts parts, std::vector<format::ServerEntry> records);
+
+  // `all_told` when each store that has an identity has said what it is, or that it is away.
+  void enroll(Epoch epoch, std::function<void()> all_told);
+  // Two stores that are one server would be one failure domain.
+  Status check_different() const;
+  const std::vector<format::ServerEntry>& records() const { return records_; }
+
+  void start(Hands hands);  // the metadata with records() has been published
+  void repaired();          // repair has done something
+  void stop();
+
+ private:
+  struct Doubt {
+    std::uint64_t number = 0;
+    std::shared_ptr<Verification> verification;
+    bool is_verified = false;
+    NumberSet lost;  // and not put again yet
+  };
+  struct Server {
+    bool told = false;
+    bool wiped = false;
+    bool restarted = false;  // since the last writer had it
+    std::optional<Doubt> doubt;
+  };
+  void event(std::size_t store, const store::ServerEvent& event);
+  void take(std::size_t store, const store::ServerEvent& event);
+  void enrolled(std::size_t store, const store::ServerEvent& event);
+  void wiped(std::size_t store);
+  void restarted(std::size_t store, std::uint64_t doubt);
+  void verified(std::size_t store, const NumberSet& lost);
+  void try_to_vouch(std::size_t store);
+  void look_after(std::size_t store);
+  bool may_rebuild(std::size_t store) const;
+  void end_doubt(std::size_t store);
+  const std::string& name(std::size_t store) const { return parts_.place->stores[store]->name(); }
+
+  const Parts parts_;
+  std::vector<format::ServerEntry> records_;
+  std::vector<Server> servers_;
+  std::function<void()> all_told_;
+  std::vector<std::pair<std::size_t, store::ServerEvent>> early_;  // before start()
+  Hands hands_;
+  bool started_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace tlog::flush

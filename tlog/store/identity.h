@@ -1,0 +1,74 @@
+// File: tlog/store/identity.h
+// Who a store is. A directory is where it is; a server behind an address can be emptied, restarted,
+// replaced or mistaken for another, and then "I have no such key" says nothing about what was
+// stored. So a server is known by a uuid kept in it, and by a mark in it that says which vdisk
+// keeps shards there, as which server, since which epoch. What a vdisk knows of its servers is in
+// its metadata, on all its stores (docs/durability.md, "Servers").
+//
+// Threading: every call from any thread; it holds for the requests that are made afterwards.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tlog/base/types.h"
+
+namespace tlog::store {
+
+// What a vdisk knows of one of its servers.
+struct KnownServer {
+  Uuid server;               // nil: none has been used in this place yet
+  Epoch since = 0;           // the epoch in which it was marked
+  std::string address = {};  // where it was then, for people
+  bool rebuilding =
+      false;  // it was emptied since, and what it should have is still being put again
+  friend bool operator==(const KnownServer&, const KnownServer&) = default;
+};
+
+struct Expectation {
+  Uuid vdisk;
+  std::size_t index = 0;  // of this store among the vdisk's
+  std::vector<KnownServer>
+      servers;  // of all of them, in order; may be shorter: the rest is unknown
+  friend bool operator==(const Expectation&, const Expectation&) = default;
+};
+
+struct ServerEvent {
+  enum class Kind {
+    kEnrolled,     // it is the expected one, or has just been marked: `server`
+    kUnreachable,  // the first attempt after enroll() failed; it is tried on and on
+    kRestarted,    // it may have lost its newest values: see ServerIdentity::vouch()
+    kWiped,        // what it kept of the vdisk is gone
+  };
+  Kind kind = Kind::kUnreachable;
+  KnownServer server;       // kEnrolled
+  bool restarted = false;   // kEnrolled: since the last writer had it. It counts all the same
+  std::uint64_t doubt = 0;  // kRestarted: what vouch() wants
+};
+
+class ServerIdentity {
+ public:
+  using Listener = std::function<void(const ServerEvent&)>;
+  virtual ~ServerIdentity() = default;
+
+  // From now on the server must be the one that is expected: otherwise every request fails, with
+  // kUnavailable when it was wiped and kInvalidArgument when it is another one. A miss counts as
+  // kNotFound, and a put as stored, only when the server still had the mark *after* it.
+  virtual void expect(Expectation expectation) = 0;
+
+  // For the one writer of the vdisk, after expect(): connects anew, marks a server that has no mark
+  // yet and is not expected to have one, and tells `listener` (on the loop's thread) what happens
+  // to the server, now and after every later connection.
+  virtual void enroll(Epoch epoch, Listener listener) = 0;
+
+  // After kRestarted ordinary puts fail until the writer says here that it has verified what the
+  // server had confirmed, and put again what was lost (PutOptions::mending). An older `doubt` than
+  // the last is ignored.
+  virtual void vouch(std::uint64_t doubt) = 0;
+
+  // After kWiped: take the empty server into use again, under its old uuid, with a new mark.
+  virtual void readopt() = 0;
+};
+
+}  // namespace tlog::store
