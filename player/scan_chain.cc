@@ -252,7 +252,8 @@ class ChainFinder {
     unsigned stored = candidate.shards + parts_.found.pile->unseen(index_.geometry());
     auto lost = parts_.lost.find({candidate.number, candidate.epoch});
     if (lost != parts_.lost.end()) stored += lost->second;
-    return stored >= walk::write_quorum(index_.geometry());
+    // The metadata would say with which quorum it was written.
+    return stored >= walk::least_write_quorum(index_.geometry());
   }
 
   // A newer epoch that began in the middle of the chain: what comes behind that is not certain.

@@ -143,6 +143,8 @@ TEST_F(Golden, metadata) {
   ASSERT_EQ(decoded->epochs.size(), 2u);
   EXPECT_EQ(decoded->epochs[1].writer, "host pid 2");
   EXPECT_EQ(decoded->epochs[1].first_sequence, 80u);
+  EXPECT_EQ(decoded->epochs[0].write_quorum, 0u);
+  EXPECT_EQ(decoded->epochs[1].write_quorum, 6u);
   ASSERT_EQ(decoded->last.size(), 5u);
   EXPECT_EQ(decoded->last[4].hash, known.last[4].hash);
   EXPECT_EQ(decoded->key_id, known.key_id);
@@ -157,6 +159,7 @@ TEST_F(Golden, metadata_of_version_1_is_still_read) {
   EXPECT_EQ(decoded->generation, 42u);
   EXPECT_EQ(decoded->last.size(), 5u);
   EXPECT_TRUE(decoded->servers.empty());
+  EXPECT_EQ(decoded->epochs[1].write_quorum, 0u);
 }
 
 TEST_F(Golden, index_page) {

@@ -70,6 +70,7 @@ config::Config EngineRig::configuration() const {
   vdisk.tlog.cluster = "local";
   vdisk.tlog.data_shards = options_.data_shards;
   vdisk.tlog.parity_shards = options_.parity_shards;
+  vdisk.tlog.write_quorum = options_.write_quorum;
   vdisk.tlog.flush_size = options_.flush_size;
   vdisk.tlog.flush_time_ns = options_.flush_time_ns;
   vdisk.tlog.stall_timeout_ns = options_.stall_timeout_ns;

@@ -22,6 +22,7 @@ struct EngineRigOptions {
   std::vector<std::string> block_servers;  // addresses; none: blocks in a file
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
+  unsigned write_quorum = 0;
   std::uint64_t flush_size = 25;
   std::uint64_t flush_time_ns = 25'000'000'000;
   std::uint64_t stall_timeout_ns = 5'000'000'000;

@@ -75,6 +75,7 @@ flush::LogWriter::Parts base_parts(const LogRigOptions& options) {
   parts.hints_path = options.hints_path;
   parts.open_timeout_ns = options.open_timeout_ns;
   parts.buffered_bytes_max = options.buffered_bytes_max;
+  parts.write_quorum = options.write_quorum;
   return parts;
 }
 

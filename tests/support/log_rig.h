@@ -35,6 +35,7 @@ struct LogRigOptions {
   unsigned parity = 2;
   std::string hints_path = {};
   std::uint64_t buffered_bytes_max = 64 * kMiB;
+  unsigned write_quorum = 0;
   std::uint64_t open_timeout_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::size_t record_bytes_max = 600;
@@ -64,6 +65,7 @@ class LogRig {
   bool wait_until(const std::function<bool()>& condition, unsigned seconds = 20);
   void close_writer(std::uint64_t budget_ns = 10'000'000'000);
   void crash_writer() { writer_.reset(); }
+  void set_write_quorum(unsigned quorum) { options_.write_quorum = quorum; }  // of the next writer
 
   // EXPECTs that a walk gives the model, record by record.
   void expect_log_is_model();

@@ -122,7 +122,8 @@ inline format::Metadata sample_metadata() {
        .started = 9000,
        .first_number = 5,
        .first_sequence = 80,
-       .writer = "host pid 2"}};
+       .writer = "host pid 2",
+       .write_quorum = 6}};
   for (AggregationNumber number = 3; number <= 7; ++number)
     metadata.last.push_back(sample_reference(number));
   metadata.index_pages = 0;

@@ -135,6 +135,21 @@ void check_geometry(const Cluster& cluster, const Tlog& tlog, const std::string&
                   cluster.stores()));
 }
 
+void check_write_quorum(const Tlog& tlog, const std::string& trail, Problems& problems) {
+  const unsigned quorum = tlog.write_quorum;
+  const unsigned shards = tlog.data_shards + tlog.parity_shards;
+  if (quorum == 0 || (quorum >= tlog.data_shards && quorum <= shards)) return;
+  std::string own = trail_of(trail, "writeQuorum");
+  for (const char* key : {"writeQuorum", "dataShards", "parityShards"}) {
+    if (problems.failed(trail_of(trail, key)) || problems.failed(trail_of("tlog", key))) return;
+  }
+  problems.add(first_known(problems, {own, trail_of(trail, "dataShards"),
+                                      trail_of(trail, "parityShards"), "tlog/writeQuorum", trail}),
+               fmt::format("a write quorum of {} is impossible with {}+{} shards, expected "
+                           "writeQuorum from {} to {}",
+                           quorum, tlog.data_shards, tlog.parity_shards, tlog.data_shards, shards));
+}
+
 // Only the vdisks' geometry counts: each may have its own, and then the file's defaults need not
 // fit any cluster.
 void check_tlogs(const Config& config, Problems& problems) {
@@ -144,6 +159,7 @@ void check_tlogs(const Config& config, Problems& problems) {
     std::string trail = "vdisks/" + vdisk.name + "/tlog";
     const Cluster* cluster = check_cluster(config, vdisk.tlog, trail, problems);
     if (cluster != nullptr) check_geometry(*cluster, vdisk.tlog, trail, problems);
+    check_write_quorum(vdisk.tlog, trail, problems);
   }
 }
 

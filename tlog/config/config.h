@@ -48,6 +48,7 @@ struct Tlog {
   std::string cluster;
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
+  unsigned write_quorum = 0;      // 0: min(k+m, k+1)
   std::uint64_t flush_size = 25;  // records; a minimum, see tlog/aggregation
   std::uint64_t flush_time_ns = 25'000'000'000;
   Durability durability = Durability::kJournal;

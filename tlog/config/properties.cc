@@ -176,6 +176,20 @@ const Section& tlog_section() {
            .default_text = "2",
            .maximum = kParityShardsMax,
            .set = assign<&Tlog::parity_shards>},
+          {.key = "writeQuorum",
+           .type = Type::kInteger,
+           .description =
+               "How many stores must have confirmed their shard before an aggregation counts as "
+               "stored, from k to k + m; all k + m are always sent, and what misses follows. With "
+               "k + 1, writing goes on while m - 1 stores are away, and right after a flush one "
+               "more may be lost. More: writing stops earlier. k: it goes on with m stores away, "
+               "but the loss of one store right after a flush may lose what was flushed. Takes "
+               "effect when the vdisk is opened.",
+           .default_note = "k + 1, or k if there are no parity shards",
+           .example = "5",
+           .minimum = 1,
+           .maximum = kDataShardsMax + kParityShardsMax,
+           .set = assign<&Tlog::write_quorum>},
           {.key = "flushSize",
            .type = Type::kInteger,
            .description = "Writes after which an aggregation is closed and stored. A minimum: "

@@ -23,16 +23,17 @@ constexpr std::uint64_t kSlowAnswerNs = 2'000'000'000;
 Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber committed)
     : parts_(std::move(parts)),
       geometry_(walk::geometry_of(metadata.format)),
+      write_quorum_(walk::write_quorum(geometry_, parts_.write_quorum)),
       metadata_(std::move(metadata)),
       place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
       committed_(committed),
       published_(committed) {
-  keeper_ = std::make_shared<MetadataKeeper>(
-      MetadataKeeper::Parts{.vdisk = metadata_.format.name,
-                            .stores = parts_.stores,
-                            .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_),
-                            .loop = parts_.loop,
-                            .random = parts_.random});
+  keeper_ = std::make_shared<MetadataKeeper>(MetadataKeeper::Parts{
+      .vdisk = metadata_.format.name,
+      .stores = parts_.stores,
+      .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_, write_quorum_),
+      .loop = parts_.loop,
+      .random = parts_.random});
 }
 
 void Core::make_lanes() {
@@ -92,7 +93,7 @@ void Core::make_pages() {
           .epoch_of = [epochs = metadata_](
                           AggregationNumber number) { return walk::epoch_of(epochs, number); },
           .sealer = parts_.sealer,
-          .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_),
+          .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_, write_quorum_),
           .loop = parts_.loop,
           .random = parts_.random,
           .logger = parts_.logger,
@@ -220,7 +221,7 @@ void Core::put_answered(AggregationNumber number, unsigned index, bool stored) {
 }
 
 void Core::commit_what_is_ready() {
-  const int quorum = static_cast<int>(walk::write_quorum(geometry_));
+  const int quorum = static_cast<int>(write_quorum_);
   for (;;) {
     auto next = pending_.find(committed_ + 1);
     if (next == pending_.end() || std::popcount(next->second.stored) < quorum) return;
@@ -316,10 +317,9 @@ LogWriterStatus Core::status() const {
     }
     reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", lane.name, reason);
   }
-  const unsigned needed = walk::write_quorum(geometry_);
-  if (reachable < needed) {
+  if (reachable < write_quorum_) {
     answer.waiting_for = fmt::format("{} of {} stores reachable, {} needed: {}", reachable,
-                                     geometry_.total(), needed, reasons);
+                                     geometry_.total(), write_quorum_, reasons);
   }
   return answer;
 }

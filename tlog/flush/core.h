@@ -85,6 +85,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   LogWriter::Parts parts_;
   const shard::Geometry geometry_;
+  const unsigned write_quorum_;
   format::Metadata metadata_;
   const std::shared_ptr<const walk::LogPlace> place_;
   std::shared_ptr<Lanes> lanes_;

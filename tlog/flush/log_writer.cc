@@ -119,6 +119,17 @@ class Writer final : public LogWriter {
   const std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
+Status check_quorum(unsigned quorum, const format::VdiskFormat& format) {
+  const shard::Geometry geometry = walk::geometry_of(format);
+  if (quorum == 0 || (quorum >= geometry.data && quorum <= geometry.total())) return {};
+  return fail(
+      Code::kInvalidArgument,
+      fmt::format("open vdisk '{}' for writing: a write quorum of {} is impossible with {}+{} "
+                  "shards, expected {} to {}",
+                  format.name, quorum, geometry.data, geometry.parity, geometry.data,
+                  geometry.total()));
+}
+
 // Nothing of the vdisk may exist anywhere: a name that is used again must not mix two logs.
 Status check_absent(const LogWriter::Parts& parts, const std::string& vdisk) {
   auto found = walk::read_metadata(vdisk, parts.stores);
@@ -161,18 +172,28 @@ Status LogWriter::create(const Parts& parts, const format::VdiskFormat& format) 
 Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata metadata,
                                                    const walk::LogHead& head) {
   const std::string vdisk = metadata.format.name;
+  TLOG_TRY(check_quorum(parts.write_quorum, metadata.format));
+  const shard::Geometry geometry = walk::geometry_of(metadata.format);
+  const unsigned quorum = walk::write_quorum(geometry, parts.write_quorum);
   const Epoch epoch = metadata.epochs.empty() ? 1 : metadata.epochs.back().epoch + 1;
   metadata.epochs.push_back({.epoch = epoch,
                              .started = parts.clock->wall_ns(),
                              .first_number = head.number + 1,
                              .first_sequence = head.sequence + 1,
-                             .writer = writer_name()});
+                             .writer = writer_name(),
+                             .write_quorum = static_cast<std::uint8_t>(quorum)});
   ++metadata.generation;
   // What an unreadable newest aggregation has left behind is written anew, also in the index.
   metadata.index_pages =
       std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
   std::erase_if(metadata.last, [&](const auto& known) { return known.number > head.number; });
   if (parts.logger == nullptr) parts.logger = &null_logger();
+  if (quorum < walk::usual_write_quorum(geometry)) {
+    parts.logger->warning(fmt::format(
+        "event=write_quorum_low vdisk={} quorum={} reason=\"what {} stores have confirmed counts: "
+        "until the others have it too, the loss of any one of them loses it\"",
+        vdisk, quorum, quorum));
+  }
   std::unique_ptr<HintsFile> hints;
   if (!parts.hints_path.empty()) {
     TLOG_ASSIGN(hints, HintsFile::open(*parts.files, parts.hints_path, metadata.format.vdisk,

@@ -1,6 +1,6 @@
 // File: tlog/flush/log_writer.h
 // Stores sealed aggregations: shards to k+m stores in parallel, committed at the write quorum
-// min(k+m, k+1); what misses is remembered (in memory and in a small hints file in the journal's
+// (walk/quorum.h); what misses is remembered (in memory and in a small hints file in the journal's
 // directory) and retried until it is stored. Writes index pages and metadata. Step 6 of a write's
 // way.
 //
@@ -46,6 +46,10 @@ class LogWriter {
     const Clock* clock = nullptr;
     Logger* logger = nullptr;
     std::string hints_path;  // file that remembers missing shards across a crash
+    // On how many stores an aggregation is before it is committed, k ... k+m; 0: the usual number.
+    // It is in the metadata, as that of the epoch: readers conclude from it what cannot have been
+    // committed.
+    unsigned write_quorum = 0;
     std::uint64_t buffered_bytes_max = 64 * kMiB;
     std::uint64_t open_timeout_ns = 10'000'000'000;  // of create() and open(), to reach a quorum
     Random* random = &system_random();               // for the jitter of back-offs

@@ -126,7 +126,8 @@ Result<VdiskFormat> read_format(wire::VdiskFormat::Reader from) {
   return format;
 }
 
-Result<std::vector<EpochEntry>> read_epochs(capnp::List<wire::EpochEntry>::Reader list) {
+Result<std::vector<EpochEntry>> read_epochs(capnp::List<wire::EpochEntry>::Reader list,
+                                            const VdiskFormat& format) {
   std::vector<EpochEntry> epochs;
   if (list.size() > kEpochsMax)
     return fail(Code::kCorruption, fmt::format("{} epochs", list.size()));
@@ -136,11 +137,18 @@ Result<std::vector<EpochEntry>> read_epochs(capnp::List<wire::EpochEntry>::Reade
     if (!epochs.empty() && entry.getEpoch() <= epochs.back().epoch) {
       return fail(Code::kCorruption, fmt::format("epoch {} is out of order", entry.getEpoch()));
     }
+    const unsigned quorum = entry.getWriteQuorum();
+    if (quorum != 0 && (quorum < format.data_shards ||
+                        quorum > unsigned{format.data_shards} + format.parity_shards)) {
+      return fail(Code::kCorruption,
+                  fmt::format("epoch {} has a write quorum of {}", entry.getEpoch(), quorum));
+    }
     epochs.push_back({.epoch = entry.getEpoch(),
                       .started = entry.getStarted(),
                       .first_number = entry.getFirstNumber(),
                       .first_sequence = entry.getFirstSequence(),
-                      .writer = std::move(writer)});
+                      .writer = std::move(writer),
+                      .write_quorum = entry.getWriteQuorum()});
   }
   return epochs;
 }
@@ -173,7 +181,7 @@ Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
   Metadata metadata;
   metadata.generation = from.getGeneration();
   TLOG_ASSIGN(metadata.format, read_format(from.getFormat()));
-  TLOG_ASSIGN(metadata.epochs, read_epochs(from.getEpochs()));
+  TLOG_ASSIGN(metadata.epochs, read_epochs(from.getEpochs(), metadata.format));
   TLOG_ASSIGN(metadata.last, read_references(from.getLast(), kLastReferencesMax));
   metadata.index_pages = from.getIndexPages();
   auto key_id = from.getKeyId();
@@ -244,6 +252,7 @@ Buffer encode_metadata(const Metadata& metadata) {
     epochs[i].setFirstNumber(entry.first_number);
     epochs[i].setFirstSequence(entry.first_sequence);
     epochs[i].setWriter(text_of(entry.writer));
+    epochs[i].setWriteQuorum(entry.write_quorum);
   }
   auto last = root.initLast(static_cast<unsigned>(metadata.last.size()));
   for (unsigned i = 0; i < last.size(); ++i) write_reference(last[i], metadata.last[i]);

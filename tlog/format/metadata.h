@@ -37,6 +37,9 @@ struct EpochEntry {
   AggregationNumber first_number = 0;  // number of the first aggregation that this epoch may write
   Sequence first_sequence = 0;
   std::string writer;  // host name and pid, for people
+  // Of this epoch's aggregations: on how many stores each is before it counts. 0: the usual one,
+  // min(k+m, k+1).
+  std::uint8_t write_quorum = 0;
 };
 
 struct AggregationReference {

@@ -53,6 +53,7 @@ struct EpochEntry {
   firstNumber @2 :UInt64;
   firstSequence @3 :UInt64;
   writer @4 :Text;
+  writeQuorum @5 :UInt8;   # since version 2
 }
 
 struct ServerEntry {

@@ -71,6 +71,7 @@ flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores
   parts.logger = &context.environment.logger;
   parts.hints_path =
       io::join_path(io::join_path(context.config.journal.directory, context.vdisk.name), "hints");
+  parts.write_quorum = context.vdisk.tlog.write_quorum;
   parts.buffered_bytes_max = context.memory_budget / kBufferedShare;
   return parts;
 }

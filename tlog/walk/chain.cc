@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "tlog/walk/quorum.h"
+
 namespace tlog::walk {
 namespace {
 
@@ -19,6 +21,15 @@ Epoch epoch_of(const format::Metadata& metadata, AggregationNumber number) {
     if (entry->first_number <= number) return entry->epoch;
   }
   return 0;
+}
+
+unsigned write_quorum_of(const format::Metadata& metadata, AggregationNumber number) {
+  const shard::Geometry geometry = geometry_of(metadata.format);
+  const Epoch epoch = epoch_of(metadata, number);
+  for (const format::EpochEntry& entry : metadata.epochs) {
+    if (entry.epoch == epoch) return write_quorum(geometry, entry.write_quorum);
+  }
+  return least_write_quorum(geometry);
 }
 
 format::AggregationReference reference_of(const seal::Opened& opened) {

@@ -19,11 +19,14 @@ struct Presence {
 
 enum class Verdict { kStored, kAbsent, kUndecided };
 
-Verdict judge(const Presence& presence, const shard::Geometry& geometry) {
-  if (presence.present >= geometry.data) return Verdict::kStored;
-  // Committed means at write_quorum() stores. What cannot have been there was not committed: the
-  // next writer, in an epoch of its own, writes this number anew.
-  if (presence.present + presence.unknown < write_quorum(geometry)) return Verdict::kAbsent;
+Verdict judge(const Presence& presence, const format::Metadata& metadata,
+              AggregationNumber number) {
+  if (presence.present >= geometry_of(metadata.format).data) return Verdict::kStored;
+  // Committed means at its epoch's write quorum of stores. What cannot have been there was not
+  // committed: the next writer, in an epoch of its own, writes this number anew.
+  if (presence.present + presence.unknown < write_quorum_of(metadata, number)) {
+    return Verdict::kAbsent;
+  }
   return Verdict::kUndecided;
 }
 
@@ -72,7 +75,7 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
       [&](const Answers& so_far) {
         for (unsigned j = 0; j < kProbeBatch; ++j) {
           Presence presence = count(place, forgetful, first + j, so_far, j * total);
-          if (judge(presence, place.geometry) == Verdict::kUndecided) return false;
+          if (judge(presence, metadata, first + j) == Verdict::kUndecided) return false;
         }
         return true;
       },
@@ -86,9 +89,10 @@ Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metada
                                      const ProbeOptions& options, Logger& logger) {
   AggregationNumber number = options.after;
   for (;;) {
-    std::vector<Presence> batch = probe_batch(place, metadata, options.forgetful, number + 1);
+    const AggregationNumber first = number + 1;
+    std::vector<Presence> batch = probe_batch(place, metadata, options.forgetful, first);
     for (unsigned j = 0; j < batch.size(); ++j) {
-      Verdict verdict = judge(batch[j], place.geometry);
+      Verdict verdict = judge(batch[j], metadata, first + j);
       if (verdict == Verdict::kStored) {
         ++number;
         continue;
@@ -102,7 +106,7 @@ Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metada
                         batch[j].unreachable));
       }
       for (unsigned later = j + 1; later < batch.size(); ++later) {
-        if (judge(batch[later], place.geometry) != Verdict::kStored) continue;
+        if (judge(batch[later], metadata, first + later) != Verdict::kStored) continue;
         logger.warning(fmt::format(
             "event=log_tail_gap vdisk={} number={} later={} reason=\"the log ends before "
             "an aggregation that was never committed\"",

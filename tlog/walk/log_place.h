@@ -3,7 +3,6 @@
 // time. Threading: const after it was made, except for the marks of poor stores, which are atomics.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -13,22 +12,9 @@
 #include "tlog/shard/shard.h"
 #include "tlog/store/store.h"
 #include "tlog/walk/log_reader.h"
+#include "tlog/walk/quorum.h"
 
 namespace tlog::walk {
-
-// How many stores must have an aggregation before it is committed.
-inline unsigned write_quorum(const shard::Geometry& geometry) {
-  return std::min(geometry.total(), geometry.data + 1);
-}
-// How many stores must have a generation of the metadata before it counts: a majority, and never
-// fewer than shards.
-inline std::size_t metadata_quorum(std::size_t stores, const shard::Geometry& geometry) {
-  return std::max<std::size_t>(stores / 2 + 1,
-                               std::min<std::size_t>(stores, write_quorum(geometry)));
-}
-inline shard::Geometry geometry_of(const format::VdiskFormat& format) {
-  return {.data = format.data_shards, .parity = format.parity_shards};
-}
 
 struct LogPlace {
   LogPlace(const format::VdiskFormat& format, std::vector<store::Store*> all)

@@ -139,7 +139,7 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
     }
     const FetchCounts& counts = found.counts;
     const bool committed = number <= after || counts.intact + counts.wrong + counts.unreachable >=
-                                                  write_quorum(place_->geometry);
+                                                  write_quorum_of(metadata_, number);
     if (committed && (good.error().code() != Code::kCorruption || attempt + 1 >= kReferencesKept)) {
       return fail(at(number, Chain(metadata_), good.error()));
     }

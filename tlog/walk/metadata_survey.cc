@@ -142,8 +142,9 @@ Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
                 fmt::format("open log: vdisk '{}': its metadata cannot be read: {}", vdisk, all));
   }
   tally.absent -= find_wiped(stores, survey, tally);
-  // Every generation reached a quorum, so that this many answers include the newest.
-  const std::size_t needed = n - metadata_quorum(n, geometry_of(survey.metadata.format)) + 1;
+  // Every generation reached this quorum or a larger one, so that this many answers include the
+  // newest.
+  const std::size_t needed = n - least_metadata_quorum(n, geometry_of(survey.metadata.format)) + 1;
   if (tally.intact + tally.absent < needed) {
     return fail(
         tally.unreachable.empty() ? Code::kCorruption : Code::kUnavailable,

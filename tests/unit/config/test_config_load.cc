@@ -75,7 +75,7 @@ vdisks:
     readOnly: true
     description: the second
     storage: {file: /var/lib/vm2}
-    tlog: {cluster: ardb, dataShards: 1, parityShards: 1, flushTime: 100ms}
+    tlog: {cluster: ardb, dataShards: 1, parityShards: 1, writeQuorum: 1, flushTime: 100ms}
 )");
   ASSERT_EQ(config.clusters.size(), 2u);
   EXPECT_THAT(config.find_cluster("local")->directories,
@@ -100,6 +100,8 @@ vdisks:
   EXPECT_EQ(vm2.storage_file, "/var/lib/vm2");
   EXPECT_EQ(vm2.tlog.cluster, "ardb");
   EXPECT_EQ(vm2.tlog.flush_time_ns, 100'000'000u);
+  EXPECT_EQ(vm1.tlog.write_quorum, 0u);
+  EXPECT_EQ(vm2.tlog.write_quorum, 1u);
   EXPECT_EQ(vm2.tlog.stall_timeout_ns, 30'000'000'000u);
   EXPECT_EQ(config.find_vdisk("vm3"), nullptr);
 }

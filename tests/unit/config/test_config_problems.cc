@@ -224,6 +224,17 @@ const BadInput kInputs[] = {
     {"own_shards_do_not_fit",
      "CLUSTERS\nvdisks: {v: {size: 512, storage: {file: x}, tlog: {parityShards: 3}}}\n",
      {"2:66: vdisks.v.tlog.parityShards: 4+3 shards need 7 stores and cluster 'c' has 6"}},
+    {"write_quorum_below_k",
+     "CLUSTERS\nVDISKS\ntlog: {writeQuorum: 3}\n",
+     {"3:21: tlog.writeQuorum: a write quorum of 3 is impossible with 4+2 shards, expected "
+      "writeQuorum from 4 to 6"}},
+    {"write_quorum_above_all",
+     "CLUSTERS\nvdisks: {v: {size: 512, storage: {file: x}, tlog: {writeQuorum: 7}}}\n",
+     {"2:65: vdisks.v.tlog.writeQuorum: a write quorum of 7 is impossible with 4+2"}},
+    {"write_quorum_does_not_fit_own_shards",
+     "CLUSTERS\nvdisks: {v: {size: 512, storage: {file: x}, tlog: {dataShards: 2}}}\n"
+     "tlog: {writeQuorum: 6}\n",
+     {"2:64: vdisks.v.tlog.dataShards: a write quorum of 6 is impossible with 2+2"}},
     {"flush_size", "CLUSTERS\nVDISKS\ntlog: {flushSize: 0}\n", {"3:19: tlog.flushSize: too small"}},
     {"flush_time",
      "CLUSTERS\nVDISKS\ntlog: {flushTime: 25}\n",

@@ -42,6 +42,7 @@ TEST(Metadata, round_trip) {
     EXPECT_EQ(decoded->epochs[i].first_number, metadata.epochs[i].first_number);
     EXPECT_EQ(decoded->epochs[i].first_sequence, metadata.epochs[i].first_sequence);
     EXPECT_EQ(decoded->epochs[i].writer, metadata.epochs[i].writer);
+    EXPECT_EQ(decoded->epochs[i].write_quorum, metadata.epochs[i].write_quorum);
   }
   expect_equal(decoded->last, metadata.last);
   EXPECT_EQ(decoded->servers, metadata.servers);
@@ -65,6 +66,17 @@ TEST(Metadata, zero_byte_in_a_text_does_not_end_it) {
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->format, metadata.format);
   EXPECT_EQ(decoded->epochs[0].writer, metadata.epochs[0].writer);
+}
+
+// A reader believes of it what cannot have been committed.
+TEST(Metadata, an_impossible_write_quorum_is_corruption) {
+  for (unsigned quorum : {3U, 7U, 255U}) {
+    Metadata metadata = sample_metadata();
+    metadata.epochs[0].write_quorum = static_cast<std::uint8_t>(quorum);
+    auto decoded = decode_metadata(encode_metadata(metadata).span());
+    ASSERT_FALSE(decoded) << quorum;
+    EXPECT_EQ(decoded.error().code(), Code::kCorruption);
+  }
 }
 
 TEST(Metadata, many_epochs) {
