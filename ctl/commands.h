@@ -46,6 +46,9 @@ struct ScrubCommand {
 // kCorruption: damage was found and is not repaired.
 Status scrub(const Place& place, const ScrubCommand& command);
 
+// Has every server of the configuration look at it now; prints what each has changed.
+Status reload(const Place& place);
+
 std::string version_text();
 
 }  // namespace tlog::ctl

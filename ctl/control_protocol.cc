@@ -17,11 +17,9 @@ struct CommandName {
   Command command;
   std::string_view name;
 };
-constexpr CommandName kCommands[] = {{Command::kPing, "ping"},
-                                     {Command::kStatus, "status"},
-                                     {Command::kMark, "mark"},
-                                     {Command::kFlush, "flush"},
-                                     {Command::kScrub, "scrub"}};
+constexpr CommandName kCommands[] = {{Command::kPing, "ping"},     {Command::kStatus, "status"},
+                                     {Command::kReload, "reload"}, {Command::kMark, "mark"},
+                                     {Command::kFlush, "flush"},   {Command::kScrub, "scrub"}};
 
 // One list of keys for both directions: `visit` is called with each key and its field.
 template <class Report, class Visit>
@@ -77,6 +75,11 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("scrubUnreachable", vdisk.scrub_unreachable);
   visit("scrubBytes", vdisk.scrub_bytes);
   visit("scrubFinding", vdisk.scrub_finding);
+  visit("configSource", vdisk.config_source);
+  visit("configGeneration", vdisk.config_generation);
+  visit("configLoadedNs", vdisk.config_loaded_ns);
+  visit("configError", vdisk.config_error);
+  visit("configErrorNs", vdisk.config_error_ns);
 }
 
 // Names of stores come from the configuration: bytes that are no UTF-8 must not stop a status.
@@ -143,7 +146,8 @@ tl::unexpected<Error> bad_reply(std::string_view reason) {
 }
 
 Status check(const Request& request) {
-  bool needs_vdisk = request.command != Command::kPing && request.command != Command::kStatus;
+  bool needs_vdisk = request.command != Command::kPing && request.command != Command::kStatus &&
+                     request.command != Command::kReload;
   if (needs_vdisk && request.vdisk.empty()) return bad_request("\"vdisk\" is missing");
   if (request.vdisk.size() > kNameMax) return bad_request("\"vdisk\" is too long");
   if (request.command == Command::kMark) {
@@ -167,6 +171,17 @@ Code code_of(std::string_view name) {
     if (code_name(static_cast<Code>(value)) == name) return static_cast<Code>(value);
   }
   return Code::kIoError;
+}
+
+Status read_changes(const Json& json, std::vector<std::string>& into) {
+  auto changes = json.find("changes");
+  if (changes == json.end()) return {};
+  if (!changes->is_array()) return bad_reply("\"changes\" is not a list");
+  for (const Json& change : *changes) {
+    if (!change.is_string()) return bad_reply("a change is not text");
+    into.push_back(change.get<std::string>());
+  }
+  return {};
 }
 
 Result<VdiskReport> vdisk_of(const Json& json) {
@@ -223,7 +238,7 @@ Result<Request> decode_request(std::string_view line) {
   auto known = std::find_if(std::begin(kCommands), std::end(kCommands),
                             [&](const CommandName& c) { return c.name == command; });
   if (known == std::end(kCommands)) {
-    return bad_request("unknown \"command\", expected ping, status, mark, flush or scrub");
+    return bad_request("unknown \"command\", expected ping, status, reload, mark, flush or scrub");
   }
   request.command = known->command;
   TLOG_TRY(check(request));
@@ -236,6 +251,11 @@ std::string encode_reply(const Reply& reply) {
   Json vdisks = Json::array();
   for (const VdiskReport& vdisk : reply.vdisks) vdisks.push_back(json_of(vdisk));
   json["vdisks"] = std::move(vdisks);
+  if (reply.config_generation != 0) {
+    json["configSource"] = reply.config_source;
+    json["configGeneration"] = reply.config_generation;
+    json["changes"] = reply.changes;
+  }
   return dump(json) + '\n';
 }
 
@@ -259,9 +279,12 @@ Result<Reply> decode_reply(std::string_view line) {
   reader("pid", reply.pid);
   reader("monotonicNs", reply.monotonic_ns);
   reader("sequence", reply.sequence);
+  reader("configSource", reply.config_source);
+  reader("configGeneration", reply.config_generation);
   if (reader.wrong()) return bad_reply(*reader.wrong());
   if (!ok)
     return fail(code_of(code), error.empty() ? "control: the server answered nothing" : error);
+  TLOG_TRY(read_changes(*json, reply.changes));
   auto vdisks = json->find("vdisks");
   if (vdisks == json->end()) return reply;
   if (!vdisks->is_array()) return bad_reply("\"vdisks\" is not a list");

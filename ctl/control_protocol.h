@@ -4,6 +4,7 @@
 //   {"command":"status"}                                        (with "vdisk": only this one)
 //   {"command":"mark","vdisk":"vm1","name":"before upgrade"}
 //   {"command":"flush","vdisk":"vm1","timeoutMs":60000}
+//   {"command":"reload"}
 //   {"command":"scrub","vdisk":"vm1","deep":true,"repair":true,"bytesPerSecond":67108864}
 // Answers: {"ok":true,...} or {"ok":false,"error":"...","code":"not found"}; the codes are
 // code_name()'s words. Unknown keys are ignored on both sides, so that either may be newer. Docs:
@@ -24,7 +25,7 @@ constexpr std::size_t kReplyBytesMax = 4 * kMiB;
 constexpr std::uint64_t kFlushTimeoutMsDefault = 60'000;
 constexpr std::uint64_t kFlushTimeoutMsMax = 24 * 3'600'000;
 
-enum class Command { kPing, kStatus, kMark, kFlush, kScrub };
+enum class Command { kPing, kStatus, kReload, kMark, kFlush, kScrub };
 
 struct Request {
   Command command = Command::kPing;
@@ -88,6 +89,12 @@ struct VdiskReport {
   std::uint64_t scrub_unreachable = 0;
   std::uint64_t scrub_bytes = 0;
   std::string scrub_finding;
+  // Of the process that serves it. Times are wall clock; 0: never, or an older server.
+  std::string config_source;
+  std::uint64_t config_generation = 0;
+  std::uint64_t config_loaded_ns = 0;
+  std::string config_error;  // of the newest look at the configuration; "": it was good
+  std::uint64_t config_error_ns = 0;
   std::vector<StoreReport> stores;
 };
 
@@ -96,6 +103,10 @@ struct Reply {
   std::uint64_t monotonic_ns = 0;   // when it looked: for rates
   Sequence sequence = 0;            // of kMark and kFlush
   std::vector<VdiskReport> vdisks;  // of kStatus
+  // Of kReload:
+  std::string config_source = {};
+  std::uint64_t config_generation = 0;
+  std::vector<std::string> changes = {};  // "KEY: OLD -> NEW"; none: nothing was different
 };
 
 std::string encode_request(const Request& request);  // with the final newline, as all of these

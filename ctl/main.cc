@@ -90,6 +90,8 @@ void add_server_commands(CLI::App& app, Arguments& a, Status& result) {
   command->add_option("VDISK", a.status.vdisk, "only this vdisk");
   command->add_flag("--json", a.status.json, "for programs");
   command->add_flag("--rates", a.status.rates, "look twice, a second apart, and show rates");
+  add(app, "reload", "Have running servers take over what has changed in the configuration", result,
+      [&a] { return reload(a.place); });
   command = add(app, "mark", "Set a named restore point", result, [&a] { return run_mark(a); });
   command
       ->add_option("[VDISK] NAME", a.words,

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 
 #include "ctl/control_client.h"
 
@@ -40,24 +42,36 @@ Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
   return nobody(sockets);
 }
 
-Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms) {
+Result<std::vector<control::Reply>> ask_each(const config::Config& config,
+                                             const control::Request& request,
+                                             std::uint64_t timeout_ms) {
   std::vector<std::string> sockets = sockets_of(config, "");
   for (const config::Vdisk& vdisk : config.vdisks) {
     sockets.push_back(config::control_socket_path(config, vdisk.name));
   }
-  control::Reply all;
-  bool any = false;
+  std::vector<control::Reply> replies;
+  std::optional<Error> first;
   for (const std::string& socket : sockets) {
-    auto reply = control::ask(socket, {.command = control::Command::kStatus}, timeout_ms);
-    if (!reply) {
-      if (is_deaf(reply.error(), socket)) continue;
-      return reply;
+    auto reply = control::ask(socket, request, timeout_ms);
+    if (reply) {
+      replies.push_back(std::move(*reply));
+    } else if (!is_deaf(reply.error(), socket) && !first) {
+      first = reply.error();
     }
-    any = true;
-    all.monotonic_ns = reply->monotonic_ns;
-    std::move(reply->vdisks.begin(), reply->vdisks.end(), std::back_inserter(all.vdisks));
   }
-  if (!any) return nobody({sockets.front(), config::control_socket_path(config, "NAME")});
+  if (first) return fail(*first);
+  if (replies.empty())
+    return nobody({sockets.front(), config::control_socket_path(config, "NAME")});
+  return replies;
+}
+
+Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms) {
+  TLOG_ASSIGN(auto replies, ask_each(config, {.command = control::Command::kStatus}, timeout_ms));
+  control::Reply all;
+  for (control::Reply& reply : replies) {
+    all.monotonic_ns = reply.monotonic_ns;
+    std::move(reply.vdisks.begin(), reply.vdisks.end(), std::back_inserter(all.vdisks));
+  }
   return all;
 }
 

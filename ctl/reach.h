@@ -20,6 +20,11 @@ std::vector<std::string> sockets_of(const config::Config& config, const std::str
 Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
                                  const control::Request& request, std::uint64_t timeout_ms);
 
+// Of every server of the configuration that listens, in no particular order; kUnavailable when none
+// does, or the first error of one.
+Result<std::vector<control::Reply>> ask_each(const config::Config& config,
+                                             const control::Request& request,
+                                             std::uint64_t timeout_ms);
 // The status of every vdisk of the configuration, of however many processes; kUnavailable when
 // there is none.
 Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms);

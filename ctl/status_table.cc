@@ -1,5 +1,6 @@
 #include "ctl/status_table.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -61,6 +62,26 @@ void watermark(std::string& text, std::string_view name, Sequence VdiskReport::*
   row(text, name, value);
 }
 
+std::string utc(std::uint64_t wall_ns) {
+  const auto seconds = static_cast<std::time_t>(wall_ns / 1'000'000'000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
+}
+
+// Which configuration is in effect, and why not a newer one.
+void configuration(std::string& text, const VdiskReport& vdisk) {
+  if (vdisk.config_generation == 0) return;
+  row(text, "config",
+      fmt::format("generation {} since {}, {}", vdisk.config_generation,
+                  utc(vdisk.config_loaded_ns), vdisk.config_source));
+  if (vdisk.config_error.empty()) return;
+  text += fmt::format("    not taken over, {}:\n", utc(vdisk.config_error_ns));
+  for (std::size_t at = 0; at < vdisk.config_error.size();) {
+    const std::size_t end = std::min(vdisk.config_error.find('\n', at), vdisk.config_error.size());
+    text += fmt::format("    {}\n", vdisk.config_error.substr(at, end - at));
+    at = end + 1;
+  }
+}
+
 std::string_view state_of(const control::StoreReport& store) {
   if (!store.state.empty()) return store.state;
   return store.usable ? "up" : "down";
@@ -108,7 +129,11 @@ std::string status_table(Sample now, Sample earlier) {
   const Rates rates(now, earlier);
   std::string text =
       fmt::format("vdisk {}: {}, {}", vdisk.name, vdisk.state, human_bytes(vdisk.size));
-  if (vdisk.state == "closed") return text + fmt::format("\n  {}\n", vdisk.reason);
+  if (vdisk.state == "closed") {
+    text += fmt::format("\n  {}\n", vdisk.reason);
+    configuration(text, vdisk);
+    return text;
+  }
   text += fmt::format(", epoch {}, {}\n", vdisk.epoch, vdisk.uuid);
   if (!vdisk.reason.empty()) row(text, "reason", vdisk.reason);
   watermark(text, "appended", &VdiskReport::appended, vdisk, rates);
@@ -134,6 +159,7 @@ std::string status_table(Sample now, Sample earlier) {
   traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);
   traffic(text, "flushes", &VdiskReport::flushes, nullptr, vdisk, rates);
   row(text, "stalls", fmt::format("{}", vdisk.stalls));
+  configuration(text, vdisk);
   if (!vdisk.stores.empty()) stores(text, vdisk);
   return text;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include "ctl/reach.h"
 #include "tlog/io/file.h"
 
@@ -15,12 +17,28 @@ std::string config_path_of(const Place& place) {
   return exists && *exists ? here : everywhere;
 }
 
-Result<config::Config> load_config(const Place& place) {
-  auto config = config::load(io::system_files(), config_path_of(place));
-  if (!config && config.error().code() == Code::kNotFound && place.config_path.empty()) {
-    return fail(Code::kNotFound, config.error().message() + ", nor ./tlogdisk.yml; use --config");
+Result<config::Config> load_config(const Place& place, bool say_so) {
+  const std::string path = config_path_of(place);
+  auto text = config::read(io::system_files(), path);
+  if (!text && text.error().code() == Code::kNotFound && place.config_path.empty()) {
+    return fail(Code::kNotFound, text.error().message() + ", nor ./tlogdisk.yml; use --config");
   }
-  return config;
+  if (!text) return fail(text.error());
+  config::Checked checked = config::check(*text, path);
+  if (checked.problems.empty()) return std::move(checked.config);
+  if (say_so) {
+    std::fputs(
+        fmt::format("tlogctl: warning: {}\ntlogctl: warning: {} is not good, a running server goes "
+                    "on with the one before; `tlogctl check-config` shows all of it\n",
+                    config::format_problem(checked.problems.front(), path), path)
+            .c_str(),
+        stderr);
+  }
+  if (checked.config.control_socket.empty()) {
+    checked.config.control_socket =
+        io::join_path(io::parent_path(checked.config.path), "control.sock");
+  }
+  return std::move(checked.config);
 }
 
 Result<Target> target_of(const Place& place, const std::string& vdisk) {

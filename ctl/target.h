@@ -22,7 +22,10 @@ struct Target {
   std::string vdisk;
 };
 
-Result<config::Config> load_config(const Place& place);
+// The configuration, for where its servers listen: as much of it as can be had when it is not good.
+// That is when people ask a server that goes on with an earlier one. Says so on standard error when
+// there is nobody else to say it.
+Result<config::Config> load_config(const Place& place, bool say_so = true);
 // `vdisk` may be empty where the configuration has only one.
 Result<Target> target_of(const Place& place, const std::string& vdisk);
 // The status of one vdisk, or of all when `vdisk` is empty.

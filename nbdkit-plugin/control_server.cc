@@ -303,6 +303,10 @@ Result<control::Reply> ControlServer::act(const control::Request& request) {
   reply.pid = static_cast<std::uint64_t>(::getpid());
   reply.monotonic_ns = clock_.monotonic_ns();
   if (request.command == control::Command::kPing) return reply;
+  if (request.command == control::Command::kReload) {
+    TLOG_TRY(reload(reply));
+    return reply;
+  }
   if (!request.vdisk.empty()) {
     std::vector<std::string> names = engine_.vdisk_names();
     if (std::find(names.begin(), names.end(), request.vdisk) == names.end()) {
@@ -333,6 +337,19 @@ Result<control::Reply> ControlServer::act(const control::Request& request) {
   return reply;
 }
 
+Status ControlServer::reload(control::Reply& reply) {
+  if (reloader_ == nullptr) {
+    return fail(Code::kNotSupported, "control: this server has no configuration to reload");
+  }
+  TLOG_ASSIGN(session::ReloadReport report, reloader_->reload());
+  reply.config_source = report.source;
+  reply.config_generation = report.generation;
+  for (const config::Change& change : report.changes) {
+    reply.changes.push_back(fmt::format("{}: {}", change.key, change.text));
+  }
+  return {};
+}
+
 // In slices, so that stop() does not wait for a flush; what is asked for stays what was appended at
 // the beginning.
 Result<Sequence> ControlServer::flush(session::Vdisk& vdisk, std::uint64_t timeout_ms) {
@@ -359,21 +376,30 @@ Result<Sequence> ControlServer::flush(session::Vdisk& vdisk, std::uint64_t timeo
 std::vector<control::VdiskReport> ControlServer::reports(const std::string& only) const {
   std::vector<session::VdiskStatus> opened = engine_.status();
   std::vector<control::VdiskReport> all;
+  const auto configuration = engine_.configuration();
   for (const std::string& name : engine_.vdisk_names()) {
     if (!only.empty() && name != only) continue;
     auto status = std::find_if(opened.begin(), opened.end(),
                                [&](const session::VdiskStatus& s) { return s.name == name; });
     if (status != opened.end()) {
-      all.push_back(report_of(*status, engine_.configuration().journal.arena_size));
+      all.push_back(report_of(*status, configuration->journal.arena_size));
       continue;
     }
     control::VdiskReport closed;
     closed.name = name;
     closed.state = "closed";
     closed.reason = "no client has opened it since the server started";
-    if (const config::Vdisk* vdisk = engine_.configuration().find_vdisk(name))
-      closed.size = vdisk->size;
+    if (const config::Vdisk* vdisk = configuration->find_vdisk(name)) closed.size = vdisk->size;
     all.push_back(std::move(closed));
+  }
+  if (reloader_ == nullptr) return all;
+  const session::ReloadStatus reloads = reloader_->status();
+  for (control::VdiskReport& report : all) {
+    report.config_source = reloads.source;
+    report.config_generation = reloads.generation;
+    report.config_loaded_ns = reloads.loaded_ns;
+    report.config_error = reloads.error;
+    report.config_error_ns = reloads.error_ns;
   }
   return all;
 }

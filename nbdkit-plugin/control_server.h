@@ -26,6 +26,7 @@
 #include "tlog/base/clock.h"
 #include "tlog/base/log.h"
 #include "tlog/session/engine.h"
+#include "tlog/session/reloader.h"
 
 namespace tlog::plugin {
 
@@ -44,6 +45,8 @@ class ControlServer {
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
+  // Before start(); borrowed. Without it there is nothing to reload.
+  void serve_reloads(session::Reloader& reloader) { reloader_ = &reloader; }
   Status bind(const std::string& path);
   Status start();
   void stop();
@@ -64,12 +67,14 @@ class ControlServer {
   void reap(bool all);
   void serve(Client& client);
   std::string answer(std::string_view line);
+  Status reload(control::Reply& reply);
   Result<control::Reply> act(const control::Request& request);
   Result<Sequence> flush(session::Vdisk& vdisk, std::uint64_t timeout_ms);
   std::vector<control::VdiskReport> reports(const std::string& only) const;
   bool stopping() const { return stopping_.load(); }
 
   session::Engine& engine_;
+  session::Reloader* reloader_ = nullptr;
   const Clock& clock_;
   Logger& logger_;
   const ControlLimits limits_;

@@ -11,20 +11,21 @@ namespace tlog::plugin {
 
 void NbdkitLogger::write(LogLevel level, std::string_view line) {
   const int length = static_cast<int>(line.size());
+  if (level < least_) {
+    const bool is_detail = level == LogLevel::kDebug && tlogdisk_debug_engine == 0;
+    if (!is_detail) nbdkit_debug("%.*s", length, line.data());
+    return;
+  }
+  // nbdkit has nothing between debug and error, and what only -v shows is not always shown.
   switch (level) {
     case LogLevel::kDebug:
-      if (tlogdisk_debug_engine != 0) nbdkit_debug("%.*s", length, line.data());
-      return;
+      return nbdkit_error("debug: %.*s", length, line.data());
     case LogLevel::kInfo:
-      nbdkit_debug("%.*s", length, line.data());
-      return;
-    // nbdkit has nothing between debug and error, and a warning that only -v shows warns nobody.
+      return nbdkit_error("info: %.*s", length, line.data());
     case LogLevel::kWarning:
-      nbdkit_error("warning: %.*s", length, line.data());
-      return;
+      return nbdkit_error("warning: %.*s", length, line.data());
     case LogLevel::kError:
-      nbdkit_error("%.*s", length, line.data());
-      return;
+      return nbdkit_error("%.*s", length, line.data());
   }
 }
 

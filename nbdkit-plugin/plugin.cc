@@ -40,8 +40,8 @@ Plugin::~Plugin() = default;
 Status Plugin::get_ready() {
   TLOG_ASSIGN(config::Config configuration,
               config::load(io::system_files(), parameters_.config_path));
-  if (parameters_.io) configuration.journal.io = *parameters_.io;
-  if (!parameters_.key_file.empty()) configuration.key_file = parameters_.key_file;
+  override_config(configuration);
+  logger_.set_level(configuration.log_level);
   session::EngineOptions options;
   options.memory_stores = parameters_.memory_store;
   if (!parameters_.vdisk.empty()) {
@@ -62,14 +62,35 @@ Status Plugin::get_ready() {
 Status Plugin::bind_control() {
   const std::string path = parameters_.control ? *parameters_.control
                                                : config::control_socket_path(
-                                                     engine_->configuration(), parameters_.vdisk);
+                                                     *engine_->configuration(), parameters_.vdisk);
   if (path.empty()) return {};
   control_ = std::make_unique<ControlServer>(*engine_, system_clock(), logger_);
   return control_->bind(path);
 }
 
+// The command line goes before the file.
+void Plugin::override_config(config::Config& configuration) const {
+  if (parameters_.io) configuration.journal.io = *parameters_.io;
+  if (!parameters_.key_file.empty()) configuration.key_file = parameters_.key_file;
+}
+
+Status Plugin::start_reloader() {
+  session::Reloader::Parts parts;
+  parts.engine = engine_.get();
+  parts.source = config::make_file_source(io::system_files(), parameters_.config_path, logger_);
+  parts.clock = &system_clock();
+  parts.logger = &logger_;
+  parts.served = {.vdisks = names_, .all = parameters_.vdisk.empty()};
+  parts.override_config = [this](config::Config& config) { override_config(config); };
+  parts.applied = [this](const config::Config& config) { logger_.set_level(config.log_level); };
+  reloader_ = std::make_unique<session::Reloader>(std::move(parts));
+  return reloader_->start();
+}
+
 Status Plugin::after_fork() {
   TLOG_TRY(engine_->start());
+  TLOG_TRY(start_reloader());
+  if (control_) control_->serve_reloads(*reloader_);
   if (control_) TLOG_TRY(control_->start());
   return sentinel_.start([this] { stop(); });
 }
@@ -85,12 +106,14 @@ void Plugin::stop() {
   if (!engine_) return;
   logger_.info("event=stopping");
   if (control_) control_->stop();
+  if (reloader_) reloader_->stop();
   engine_->stop(kStopBudgetNs);
   logger_.info("event=stopped");
 }
 
 std::string Plugin::description(const std::string& name) const {
-  const config::Vdisk* vdisk = engine_->configuration().find_vdisk(name);
+  const auto configuration = engine_->configuration();
+  const config::Vdisk* vdisk = configuration->find_vdisk(name);
   return vdisk == nullptr ? std::string() : vdisk->description;
 }
 

@@ -23,6 +23,7 @@
 #include "nbdkit-plugin/sentinel.h"
 #include "tlog/base/mutex.h"
 #include "tlog/session/engine.h"
+#include "tlog/session/reloader.h"
 
 namespace tlog::plugin {
 
@@ -51,13 +52,16 @@ class Plugin {
 
  private:
   Status bind_control();
+  void override_config(config::Config& configuration) const;
+  Status start_reloader();
   void stop() EXCLUDES(stop_mutex_);
 
   NbdkitLogger logger_;
   Parameters parameters_;
   std::unique_ptr<session::Engine> engine_;
-  std::unique_ptr<ControlServer> control_;  // nullptr with control=none
-  std::vector<std::string> names_;          // constant after get_ready
+  std::unique_ptr<session::Reloader> reloader_;  // from after_fork on
+  std::unique_ptr<ControlServer> control_;       // nullptr with control=none
+  std::vector<std::string> names_;               // constant after get_ready
 
   Mutex connections_mutex_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_

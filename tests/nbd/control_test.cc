@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/nbd/serving.h"
+#include "tests/nbd/controlled.h"
 
 namespace tlog::testing {
 namespace {
@@ -19,24 +19,7 @@ struct EndOfProcess {
   }
 };
 
-class NbdControl : public Serving {
- protected:
-  CommandResult tlogctl(std::vector<std::string> words) const {
-    std::vector<std::string> arguments = {TLOG_TLOGCTL, "--config", site->config_path()};
-    arguments.insert(arguments.end(), words.begin(), words.end());
-    return run_command(arguments);
-  }
-  // A number of `tlogctl status --json vm1`.
-  std::uint64_t number(const std::string& name) const {
-    const CommandResult status = tlogctl({"status", "--json", "vm1"});
-    EXPECT_TRUE(status.ok()) << status.text();
-    const std::string key = "\"" + name + "\":";
-    const std::size_t at = status.output.find(key);
-    EXPECT_NE(at, std::string::npos) << name << " in " << status.output;
-    if (at == std::string::npos) return 0;
-    return std::strtoull(status.output.c_str() + at + key.size(), nullptr, 10);
-  }
-};
+class NbdControl : public Controlled {};
 
 TEST_F(NbdControl, discard_whole_disk_is_one_record) {
   serve();

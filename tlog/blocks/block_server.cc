@@ -51,12 +51,11 @@ std::string vdisk_prefix(const ClusterLayout& layout) {
 BlockServer::BlockServer(Options options, io::Loop& loop, Logger& logger)
     : options_(std::move(options)),
       key_(options_.layout.key()),
-      name_(fmt::format("redis {}@{}", options_.connection.address,
-                        options_.connection.db.empty() ? "0" : options_.connection.db)),
+      name_(store::name_of(options_.connection)),
       loop_(loop),
       logger_(logger),
-      connection_(std::make_shared<store::RespConnection>(options_.connection, name_, loop, logger,
-                                                          health_)),
+      connection_(std::make_shared<store::RespConnection>(options_.connection, name_.get(), loop,
+                                                          logger, health_)),
       needed_(options_.needed),
       possible_(options_.possible) {}
 
@@ -73,6 +72,11 @@ void BlockServer::open() {
 
 void BlockServer::close() {
   loop_.post([self = shared_from_this()] { self->connection_->close(); });
+}
+
+void BlockServer::move_to(const store::RespStoreOptions& connection) {
+  name_.change(store::name_of(connection));
+  loop_.post([self = shared_from_this(), connection] { self->connection_->move_to(connection); });
 }
 
 std::optional<Lacking> BlockServer::lacking() const {
@@ -200,7 +204,7 @@ Status BlockServer::check_last(const RespReply& reply) {
 
 void BlockServer::note_lacking(Sequence has) {
   usable_ = false;
-  Lacking lacking{.server = options_.number, .name = name_, .has = has, .wanted = needed_};
+  Lacking lacking{.server = options_.number, .name = name(), .has = has, .wanted = needed_};
   MutexLock lock(mutex_);
   if (lacks_ && lacking_ && lacking_->has == has && lacking_->wanted == needed_) return;
   lacks_ = true;
@@ -208,7 +212,7 @@ void BlockServer::note_lacking(Sequence has) {
   logger_.error(fmt::format(
       "event=blocks_lacking vdisk={} store=\"{}\" has={} wanted={} next=\"refilled from "
       "the log\"",
-      options_.layout.vdisk, name_, has, needed_));
+      options_.layout.vdisk, name(), has, needed_));
 }
 
 void BlockServer::note_current() {
@@ -229,13 +233,13 @@ Error BlockServer::lacks_error() const {
       fmt::format("{}: it has the blocks up to sequence {} of the {} it had confirmed (it was "
                   "emptied, or restarted without its newest writes) and is being refilled from the "
                   "log; if that does not end, `tlogplay restore {} --to vdisk:NEW`",
-                  name_, has, needed_, options_.layout.vdisk));
+                  name(), has, needed_, options_.layout.vdisk));
 }
 
 Status BlockServer::trust(const ServerRecord& record, Sequence needed) {
   if (Status owned = check_owner(record); !owned) {
     usable_ = false;
-    return fail(owned.error().within(name_));
+    return fail(owned.error().within(name()));
   }
   if (!record.id || record.applied.sequence < needed) {
     note_lacking(record.id ? record.applied.sequence : 0);

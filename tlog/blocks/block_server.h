@@ -33,6 +33,7 @@
 #include "tlog/base/mutex.h"
 #include "tlog/blocks/block_batch.h"
 #include "tlog/blocks/block_storage.h"
+#include "tlog/store/lasting_name.h"
 #include "tlog/store/resp_connection.h"
 
 namespace tlog::blocks {
@@ -61,13 +62,15 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
 
   void open();
   void close();
+  // See Store::move_to(); which part of the vdisk is there is checked as after every connecting.
+  void move_to(const store::RespStoreOptions& connection);
   void get(std::vector<std::uint64_t> indexes, bool must_be_current, GetDone done);
   // `changes` may have other servers' blocks among its ranges of zeros, not among its data. Both
   // must stay valid until `done`.
   void change(std::shared_ptr<const BlockChanges> changes, Sequence upto, Mode mode,
               ChangeDone done);
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return name_.get(); }
   bool usable() const { return usable_; }  // the last thing heard of it was good
   std::optional<Lacking> lacking() const;
 
@@ -90,7 +93,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
 
   const Options options_;
   const std::string key_;
-  const std::string name_;
+  store::LastingName name_;
   io::Loop& loop_;
   Logger& logger_;
   const std::shared_ptr<store::RespHealth> health_ = std::make_shared<store::RespHealth>();

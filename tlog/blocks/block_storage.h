@@ -13,6 +13,7 @@
 
 #include "tlog/base/types.h"
 #include "tlog/io/file.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::blocks {
 
@@ -69,6 +70,15 @@ class BlockStorage {
     (void)step;
     return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");
   }
+  // Whether these servers, in their order, are the storage's own as far as they answer: an error
+  // for one that is not and must not be moved to. Waits for the answers; not from the loop's
+  // thread.
+  virtual std::vector<Status> check_servers(const std::vector<store::RespStoreOptions>& servers) {
+    return std::vector<Status>(servers.size());
+  }
+  // See Store::move_to(); as many as the storage was opened with, in their order. Nothing for a
+  // storage without servers.
+  virtual void move_to(const std::vector<store::RespStoreOptions>& servers) { (void)servers; }
   virtual std::uint64_t size() const = 0;
   virtual const std::string& name() const = 0;
 };

@@ -7,14 +7,17 @@
 #include "tlog/base/assert.h"
 #include "tlog/blocks/block_batch.h"
 #include "tlog/blocks/cluster_reader.h"
+#include "tlog/store/resp_probe.h"
 
 namespace tlog::blocks {
 namespace {
 
 class ClusterStorage final : public BlockStorage {
  public:
-  ClusterStorage(const ClusterLayout& layout, Servers servers, const ClusterStorageOptions& options)
-      : layout_(layout),
+  ClusterStorage(const ClusterLayout& layout, Servers servers, const ClusterStorageOptions& options,
+                 io::Loop& loop)
+      : loop_(loop),
+        layout_(layout),
         servers_(std::move(servers)),
         name_(fmt::format("blocks of vdisk '{}' on {} servers", layout.vdisk, servers_.size())),
         cache_(options.cache_bytes, layout.block_size),
@@ -45,6 +48,11 @@ class ClusterStorage final : public BlockStorage {
   }
   std::vector<Lacking> lacking() const override;
   Status refill(const RefillStep& step) override;
+  std::vector<Status> check_servers(const std::vector<store::RespStoreOptions>& servers) override;
+  void move_to(const std::vector<store::RespStoreOptions>& servers) override {
+    TLOG_ASSERT(servers.size() == servers_.size());
+    for (std::size_t i = 0; i < servers.size(); ++i) servers_[i]->move_to(servers[i]);
+  }
   std::uint64_t size() const override { return layout_.size; }
   const std::string& name() const override { return name_; }
 
@@ -54,6 +62,7 @@ class ClusterStorage final : public BlockStorage {
   Status send(const BlockChanges& all, Sequence upto) REQUIRES(changing_);
   bool concerns(const BlockChanges& all, std::size_t server) const;
 
+  io::Loop& loop_;
   const ClusterLayout layout_;
   const Servers servers_;
   const std::string name_;
@@ -216,6 +225,25 @@ Status ClusterStorage::refill(const RefillStep& step) {
   return result;
 }
 
+// An emptied server, or a new one, has no record: it is refilled.
+std::vector<Status> ClusterStorage::check_servers(
+    const std::vector<store::RespStoreOptions>& servers) {
+  TLOG_ASSERT(servers.size() == servers_.size());
+  std::vector<store::Probe> probes;
+  for (const auto& server : servers) {
+    probes.push_back({server, {layout_.key(), std::string(kIdField)}});
+  }
+  const auto answers = store::probe_servers(probes, loop_);
+  std::vector<Status> verdicts(servers.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (answers[i] && !answers[i]->empty()) verdicts[i] = check_id(layout_, i, *answers[i]);
+    if (!answers[i] && answers[i].error().code() == Code::kInvalidArgument) {
+      verdicts[i] = fail(answers[i].error());
+    }
+  }
+  return verdicts;
+}
+
 // Whether the vdisk can be opened with what this server has answered.
 Status check_opened(const ClusterStorageOptions& options, const BlockServer& server,
                     const Result<store::RespReply>& answer, Logger& logger) {
@@ -254,7 +282,7 @@ Result<std::unique_ptr<BlockStorage>> open_cluster_storage(const ClusterStorageO
                                       loop, logger));
     servers.back()->open();
   }
-  auto storage = std::make_unique<ClusterStorage>(layout, servers, options);
+  auto storage = std::make_unique<ClusterStorage>(layout, servers, options, loop);
   std::vector<Result<store::RespReply>> answers(servers.size());
   Countdown countdown(servers.size());
   for (std::size_t number = 0; number < servers.size(); ++number) {

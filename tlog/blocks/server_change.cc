@@ -57,7 +57,7 @@ void ServerChange::look_first(const Result<RespReply>& reply) {
       return finish({});
     }
   } else if (Status owned = server_->check_owner(*record); !owned) {
-    return finish(fail(owned.error().within(server_->name_)));
+    return finish(fail(owned.error().within(server_->name())));
   }
   incarnation_ = server_->incarnation_;
   pump();
@@ -132,7 +132,7 @@ void ServerChange::pump() {
   while (status_ && under_way_ < kUnderWayMax) {
     if (!same_connection()) {
       status_ = fail(Code::kUnavailable,
-                     fmt::format("{}: the connection was lost within a batch", server_->name_));
+                     fmt::format("{}: the connection was lost within a batch", server_->name()));
       break;
     }
     // Zeros first: a range of them may lie around data.
@@ -176,7 +176,7 @@ void ServerChange::look_last(const Result<RespReply>& reply) {
   if (!record) return finish(fail(server_->connection_->unexpected(*reply)));
   if (!same_connection() || record->applied.sequence != upto_) {
     return finish(fail(Code::kUnavailable, fmt::format("{}: did not take the record of sequence {}",
-                                                       server_->name_, upto_)));
+                                                       server_->name(), upto_)));
   }
   if (mode_ == BlockServer::Mode::kRefill) return finish({});
   // Emptied in the middle: then the record stands alone, without its id.

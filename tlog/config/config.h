@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tlog/base/log.h"
 #include "tlog/base/types.h"
 #include "tlog/io/file.h"
 #include "tlog/io/loop.h"
@@ -39,8 +40,9 @@ struct Server {
 
 struct Cluster {
   std::string name;
-  std::vector<std::string> directories;  // embedded stores; or
-  std::vector<Server> servers;           // redis-protocol servers; never both
+  std::vector<std::string> directories;              // embedded stores; or
+  std::vector<Server> servers;                       // redis-protocol servers; never both
+  std::uint64_t request_timeout_ns = 2'000'000'000;  // of servers, also of connecting
   std::size_t stores() const { return directories.size() + servers.size(); }
 };
 
@@ -76,6 +78,7 @@ struct Config {
   std::vector<Vdisk> vdisks;      // in the file's order
   std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;
+  LogLevel log_level = LogLevel::kWarning;
 
   const Vdisk* find_vdisk(std::string_view name) const;
   const Cluster* find_cluster(std::string_view name) const;
@@ -96,10 +99,21 @@ struct Problem {
 };
 std::string format_problem(const Problem& problem, const std::string& path);
 
+// Where the keys of a file stand. A trail is the way to a key, its parts separated by '/', which no
+// name may contain: "vdisks/vm1/size".
+struct Position {
+  std::size_t line = 1;
+  std::size_t column = 1;
+};
+using Positions = std::map<std::string, Position>;
+// Of the key itself, else of the nearest section around it.
+Position position_in(const Positions& positions, std::string trail);
+
 // As parse(), for who wants the problems one by one; `config` is of use only when there are none.
 struct Checked {
   Config config;
   std::vector<Problem> problems;  // in the file's order, at most kConfigProblemsMax
+  Positions positions;            // of all keys that stand in it
 };
 Checked check(const std::string& text, const std::string& path);
 // Its text, refused when it is longer than kConfigFileMax.

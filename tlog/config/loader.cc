@@ -392,6 +392,7 @@ Checked check(const std::string& text, const std::string& path) {
     problems.add(Position{}, "yaml", fmt::format("{}, expected YAML 1.2", error.what()));
   }
   checked.problems = problems.take();
+  checked.positions = problems.positions();
   return checked;
 }
 

@@ -17,6 +17,7 @@ std::string facts_of(const Property& property) {
   if (property.default_text.empty() && !property.example.empty() && property.type != Type::kNamed) {
     facts += fmt::format("; example: C<{}>", property.example);
   }
+  if (property.reload == Reload::kLive) facts += "; may be changed while vdisks are served";
   facts.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(facts.front())));
   return facts;
 }

@@ -17,9 +17,9 @@ std::string key_of(std::string_view trail) {
   return key;
 }
 
-Position Problems::position(std::string trail) const {
+Position position_in(const Positions& positions, std::string trail) {
   while (true) {
-    if (auto found = positions_.find(trail); found != positions_.end()) return found->second;
+    if (auto found = positions.find(trail); found != positions.end()) return found->second;
     std::size_t slash = trail.rfind('/');
     if (slash == std::string::npos) return {};
     trail.resize(slash);

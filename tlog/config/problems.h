@@ -1,7 +1,6 @@
 // File: tlog/config/problems.h
 // Collects what is wrong with a file, and remembers where each key stands so that checks of meaning
-// can point there. A trail is the way to a key, its parts separated by '/', which no name may
-// contain: "vdisks/vm1/size". Threading: one thread.
+// can point there. Threading: one thread.
 #pragma once
 
 #include <map>
@@ -14,11 +13,6 @@
 
 namespace tlog::config {
 
-struct Position {
-  std::size_t line = 1;
-  std::size_t column = 1;
-};
-
 std::string trail_of(std::string_view parent, std::string_view key);
 std::string key_of(std::string_view trail);  // as people read it: "vdisks.vm1.size"
 
@@ -29,8 +23,8 @@ class Problems {
   }
   bool knows(const std::string& trail) const { return positions_.contains(trail); }
   bool failed(const std::string& trail) const { return failed_.contains(trail); }
-  // Of the key itself, else of the nearest section around it.
-  Position position(std::string trail) const;
+  Position position(const std::string& trail) const { return position_in(positions_, trail); }
+  const Positions& positions() const { return positions_; }
 
   // The same problem at the same place is kept once.
   void add(Position position, const std::string& trail, std::string reason);
@@ -43,7 +37,7 @@ class Problems {
   std::vector<Problem> take();  // in the file's order
 
  private:
-  std::map<std::string, Position> positions_;
+  Positions positions_;
   std::set<std::string> failed_;
   std::vector<Problem> problems_;
 };

@@ -16,9 +16,8 @@ struct MemberOf<Field Class::*> {
   using field_type = Field;
 };
 
-// Writes a value into one member of the section's struct.
 template <auto kMember>
-void assign(Target target, Value&& value) {
+void write_member(Target target, Value&& value) {
   using Member = MemberOf<decltype(kMember)>;
   using Field = typename Member::field_type;
   Field& field = std::get<typename Member::class_type*>(target)->*kMember;
@@ -32,6 +31,25 @@ void assign(Target target, Value&& value) {
 }
 
 template <auto kMember>
+Value read_member(Target target) {
+  using Member = MemberOf<decltype(kMember)>;
+  using Field = typename Member::field_type;
+  const Field& field = std::get<typename Member::class_type*>(target)->*kMember;
+  Value value;
+  if constexpr (std::is_same_v<Field, std::string>) {
+    value.text = field;
+  } else if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
+    value.list = field;
+  } else {
+    value.number = static_cast<std::uint64_t>(field);
+  }
+  return value;
+}
+
+template <auto kMember>
+constexpr Access assign = {&write_member<kMember>, &read_member<kMember>};
+
+template <auto kMember>
 Target enter_member(Target target, std::string) {
   return &(std::get<typename MemberOf<decltype(kMember)>::class_type*>(target)->*kMember);
 }
@@ -42,6 +60,8 @@ static_assert(static_cast<int>(Durability::kJournal) == 0 &&
 static_assert(static_cast<int>(io::IoMode::kAuto) == 0 &&
               static_cast<int>(io::IoMode::kUring) == 1 &&
               static_cast<int>(io::IoMode::kPosix) == 2);
+static_assert(static_cast<int>(LogLevel::kDebug) == 0 && static_cast<int>(LogLevel::kInfo) == 1 &&
+              static_cast<int>(LogLevel::kWarning) == 2 && static_cast<int>(LogLevel::kError) == 3);
 
 constexpr std::uint64_t kTiB = 1024 * kGiB;
 constexpr std::uint64_t kMillisecondNs = 1'000'000;
@@ -105,12 +125,14 @@ const Section& server_section() {
            .description = "\"host:port\", \"[ipv6]:port\" or \"unix:/path\".",
            .example = "\"127.0.0.1:16379\"",
            .required = true,
+           .reload = Reload::kLive,
            .set = assign<&Server::address>},
           {.key = "db",
            .type = Type::kText,
            .description = "The database to select: a number, or any word for ardb.",
            .default_note = "the server's first",
            .example = "0",
+           .reload = Reload::kLive,
            .set = assign<&Server::db>},
           {.key = "passwordFile",
            .type = Type::kPath,
@@ -119,6 +141,7 @@ const Section& server_section() {
                           "never stands in the configuration.",
            .default_note = "no password",
            .example = "redis.password",
+           .reload = Reload::kLive,
            .set = assign<&Server::password_file>},
       }};
   return section;
@@ -145,6 +168,15 @@ const Section& cluster_section() {
            .enter = [](Target target, std::string) -> Target {
              return &std::get<Cluster*>(target)->servers.emplace_back();
            }},
+          {.key = "requestTimeout",
+           .type = Type::kDuration,
+           .description = "How long a server may take to connect, and to answer, before its "
+                          "connection is given up and it is tried anew.",
+           .default_text = "2s",
+           .minimum = 10 * kMillisecondNs,
+           .maximum = 600'000 * kMillisecondNs,
+           .reload = Reload::kLive,
+           .set = assign<&Cluster::request_timeout_ns>},
       },
       {"directories", "servers"}};
   return section;
@@ -167,6 +199,7 @@ const Section& tlog_section() {
            .default_text = "4",
            .minimum = 1,
            .maximum = kDataShardsMax,
+           .reload = Reload::kNever,
            .set = assign<&Tlog::data_shards>},
           {.key = "parityShards",
            .type = Type::kInteger,
@@ -175,6 +208,7 @@ const Section& tlog_section() {
                "number of the cluster's stores. Fixed when the vdisk is created.",
            .default_text = "2",
            .maximum = kParityShardsMax,
+           .reload = Reload::kNever,
            .set = assign<&Tlog::parity_shards>},
           {.key = "writeQuorum",
            .type = Type::kInteger,
@@ -198,6 +232,7 @@ const Section& tlog_section() {
            .default_text = "25",
            .minimum = 1,
            .maximum = kAggregationRecordsMax,
+           .reload = Reload::kLive,
            .set = assign<&Tlog::flush_size>},
           {.key = "flushTime",
            .type = Type::kDuration,
@@ -206,6 +241,7 @@ const Section& tlog_section() {
            .default_text = "25s",
            .minimum = kMillisecondNs,
            .maximum = kDayNs,
+           .reload = Reload::kLive,
            .set = assign<&Tlog::flush_time_ns>},
           {.key = "durability",
            .type = Type::kChoice,
@@ -221,6 +257,7 @@ const Section& tlog_section() {
            .default_text = "30s",
            .minimum = kMillisecondNs,
            .maximum = kDayNs,
+           .reload = Reload::kLive,
            .set = assign<&Tlog::stall_timeout_ns>},
       }};
   return section;
@@ -270,6 +307,7 @@ const Section& vdisk_section() {
            .minimum = 512,
            .maximum = kVdiskSizeMax,
            .multiple_of = 512,
+           .reload = Reload::kNever,
            .set = assign<&Vdisk::size>},
           {.key = "blockSize",
            .type = Type::kSize,
@@ -279,6 +317,7 @@ const Section& vdisk_section() {
            .minimum = 512,
            .maximum = 65536,
            .power_of_two = true,
+           .reload = Reload::kNever,
            .set = assign<&Vdisk::block_size>},
           {.key = "readOnly",
            .type = Type::kBoolean,
@@ -290,6 +329,7 @@ const Section& vdisk_section() {
            .description = "Shown to clients that list the exports.",
            .default_note = "none",
            .example = "\"the first virtual machine\"",
+           .reload = Reload::kLive,
            .set = assign<&Vdisk::description>},
           {.key = "storage",
            .type = Type::kSection,
@@ -380,6 +420,14 @@ const Section& root_section() {
            .minimum = 32 * kMiB,
            .maximum = 16 * kTiB,
            .set = assign<&Config::memory_budget>},
+          {.key = "logLevel",
+           .type = Type::kChoice,
+           .description = "What is always written to the log, and what is more important. The "
+                          "rest is shown by nbdkit's -v.",
+           .default_text = "warning",
+           .choices = {"debug", "info", "warning", "error"},
+           .reload = Reload::kLive,
+           .set = assign<&Config::log_level>},
       }};
   return section;
 }
@@ -427,6 +475,25 @@ std::string expected_of(const Property& property) {
       return "a list of mappings";
   }
   return "a value";
+}
+
+std::string text_of(const Property& property, const Value& value) {
+  switch (property.type) {
+    case Type::kSize:
+      return format_size(value.number);
+    case Type::kDuration:
+      return format_duration_ns(value.number);
+    case Type::kInteger:
+      return std::to_string(value.number);
+    case Type::kBoolean:
+      return value.number != 0 ? "true" : "false";
+    case Type::kChoice:
+      return std::string(property.choices[value.number]);
+    case Type::kPaths:
+      return fmt::format("[{}]", fmt::join(value.list, ", "));
+    default:
+      return value.text.empty() ? "none" : value.text;
+  }
 }
 
 }  // namespace tlog::config

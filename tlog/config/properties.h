@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,12 +35,28 @@ struct Value {
   std::string text = {};     // kText, kPath (absolute), kAddress, kName
   std::uint64_t number = 0;  // kSize, kDuration, kInteger; 0 or 1 of kBoolean; index of kChoice
   std::vector<std::string> list = {};  // kPaths
+  friend bool operator==(const Value&, const Value&) = default;
 };
 
 // What a section's keys are written into.
 using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, Vdisk*>;
 
 struct Section;
+
+// Writes and reads one member of a section's struct.
+struct Access {
+  void (*write)(Target, Value&&) = nullptr;
+  Value (*read)(Target) = nullptr;
+  void operator()(Target target, Value&& value) const { write(target, std::move(value)); }
+};
+
+// What becomes of another value while vdisks are served. What nobody has thought of waits for a
+// restart.
+enum class Reload {
+  kRestart,
+  kLive,   // it is taken over at once
+  kNever,  // neither then nor later: the vdisk was created with it
+};
 
 struct Property {
   std::string_view key = {};
@@ -60,8 +77,9 @@ struct Property {
   bool power_of_two = false;
   std::vector<std::string_view> choices = {};
   const Section* section = nullptr;
+  Reload reload = Reload::kRestart;
 
-  void (*set)(Target, Value&&) = nullptr;
+  Access set = {};
   // kSection, kNamed (with the name), kSections: the target of the section that begins.
   Target (*enter)(Target, std::string name) = nullptr;
 };
@@ -79,5 +97,7 @@ const Section& root_section();
 
 // "a size from 8MiB to 16TiB, a multiple of 4KiB", "true or false", ...
 std::string expected_of(const Property& property);
+// A value as it would stand in the file.
+std::string text_of(const Property& property, const Value& value);
 
 }  // namespace tlog::config

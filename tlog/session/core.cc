@@ -18,7 +18,9 @@ Core::Core(Parts parts)
       loop(*parts.loop),
       workers(*parts.workers),
       clock(*parts.clock),
-      logger(*parts.logger) {}
+      logger(*parts.logger) {
+  settings.take(config.tlog);
+}
 
 journal::Position Core::position_of(Sequence sequence) const {
   if (sequence < table_end()) return entry(std::max(sequence, table_first)).position;

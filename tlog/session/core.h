@@ -38,6 +38,18 @@ struct Counters {
   std::atomic<std::uint64_t> flushes{0}, stalls{0};
 };
 
+// What the configuration may change while the vdisk is served. Any thread.
+struct Settings {
+  std::atomic<std::uint64_t> flush_size{0};
+  std::atomic<std::uint64_t> flush_time_ns{0};
+  std::atomic<std::uint64_t> stall_timeout_ns{0};
+  void take(const config::Tlog& tlog) {
+    flush_size = tlog.flush_size;
+    flush_time_ns = tlog.flush_time_ns;
+    stall_timeout_ns = tlog.stall_timeout_ns;
+  }
+};
+
 class Core {
  public:
   struct Parts {
@@ -54,7 +66,9 @@ class Core {
   };
   explicit Core(Parts parts);
 
-  const config::Vdisk config;
+  const config::Vdisk
+      config;  // as the vdisk was opened; `settings` has what may have changed since
+  Settings settings;
   const Uuid uuid;
   const std::uint64_t records_max;
   const bool stores_are_local;

@@ -55,7 +55,7 @@ Status DataPath::wait_for_room(std::uint32_t data_length) {
   if (has_room(data_length)) return {};
   ++core_.counters.stalls;
   auto deadline = std::chrono::steady_clock::now() +
-                  std::chrono::nanoseconds(core_.config.tlog.stall_timeout_ns);
+                  std::chrono::nanoseconds(core_.settings.stall_timeout_ns.load());
   ++core_.waiting_for_room;
   bool in_time = true;
   while (core_.state == State::kServing && !has_room(data_length) && in_time) {
@@ -72,7 +72,7 @@ Status DataPath::wait_for_room(std::uint32_t data_length) {
   return fail(
       Code::kTimeout,
       fmt::format("write: {}: no room in the journal within stallTimeout ({} s): {}", core_.who(),
-                  core_.config.tlog.stall_timeout_ns / 1'000'000'000, what_fills_up()));
+                  core_.settings.stall_timeout_ns / 1'000'000'000, what_fills_up()));
 }
 
 Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std::uint64_t size,
@@ -179,7 +179,7 @@ Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint
 Status DataPath::settle(const char* operation, Sequence sequence) {
   TLOG_TRY(wait_durable(operation, sequence));
   if (core_.config.tlog.durability == config::Durability::kJournal) return {};
-  return wait_stored(operation, sequence, core_.config.tlog.stall_timeout_ns);
+  return wait_stored(operation, sequence, core_.settings.stall_timeout_ns);
 }
 
 Status DataPath::flush() {

@@ -8,6 +8,7 @@
 
 #include "tlog/base/assert.h"
 #include "tlog/session/opening.h"
+#include "tlog/session/reconfiguring.h"
 
 namespace tlog::session {
 namespace {
@@ -22,19 +23,20 @@ class EngineImpl final : public Engine {
  public:
   EngineImpl(config::Config config, std::vector<std::string> names, bool memory_stores,
              seal::MasterKey key, std::unique_ptr<io::Loop> loop, Environment environment)
-      : config_(std::move(config)),
-        names_(std::move(names)),
+      : names_(std::move(names)),
         memory_stores_(memory_stores),
         environment_(environment),
         key_(std::move(key)),
         sealer_(key_, environment_.random),
-        loop_(std::move(loop)) {}
+        loop_(std::move(loop)),
+        config_(std::make_shared<const config::Config>(std::move(config))) {}
   ~EngineImpl() override { stop(0); }
 
   Status prepare() override {
+    const auto config = configuration();
     for (const std::string& name : names_) {
       TLOG_ASSIGN(auto journal,
-                  prepare_vdisk(config_, *config_.find_vdisk(name), budget(), environment_));
+                  prepare_vdisk(*config, *config->find_vdisk(name), budget(), environment_));
       MutexLock lock(mutex_);
       served_[name].prepared = std::move(journal);
     }
@@ -65,7 +67,11 @@ class EngineImpl final : public Engine {
     loop_->stop();
   }
 
-  const config::Config& configuration() const override { return config_; }
+  std::shared_ptr<const config::Config> configuration() const override {
+    MutexLock lock(mutex_);
+    return config_;
+  }
+  std::vector<config::Refusal> reconfigure(const config::Config& wanted) override;
   std::vector<std::string> vdisk_names() const override { return names_; }
 
   Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) override {
@@ -75,7 +81,8 @@ class EngineImpl final : public Engine {
     }
     MutexLock opening(opening_);
     std::unique_ptr<journal::Journal> prepared;
-    const config::Vdisk& vdisk = *config_.find_vdisk(name);
+    const auto config = configuration();
+    const config::Vdisk& vdisk = *config->find_vdisk(name);
     {
       MutexLock lock(mutex_);
       if (!running_)
@@ -86,9 +93,9 @@ class EngineImpl final : public Engine {
     }
     // A failed attempt has given the journal (and its lock) up: the next one begins from the start.
     if (!prepared) {
-      TLOG_ASSIGN(prepared, prepare_vdisk(config_, vdisk, budget(), environment_));
+      TLOG_ASSIGN(prepared, prepare_vdisk(*config, vdisk, budget(), environment_));
     }
-    OpeningContext context{.config = config_,
+    OpeningContext context{.config = *config,
                            .vdisk = vdisk,
                            .environment = environment_,
                            .loop = *loop_,
@@ -117,7 +124,7 @@ class EngineImpl final : public Engine {
   };
 
   std::uint64_t budget() const {
-    return config_.memory_budget / std::max<std::size_t>(names_.size(), 1);
+    return configuration()->memory_budget / std::max<std::size_t>(names_.size(), 1);
   }
 
   std::vector<std::shared_ptr<ServedVdisk>> opened() const {
@@ -129,7 +136,6 @@ class EngineImpl final : public Engine {
     return vdisks;
   }
 
-  const config::Config config_;
   const std::vector<std::string> names_;
   const bool memory_stores_;
   Environment environment_;
@@ -139,9 +145,38 @@ class EngineImpl final : public Engine {
   io::Workers workers_;
   Mutex opening_;        // one opening at a time; taken before mutex_
   mutable Mutex mutex_;  // never held for long
+  std::shared_ptr<const config::Config> config_ GUARDED_BY(mutex_);
   bool running_ GUARDED_BY(mutex_) = false;
   std::map<std::string, Served> served_ GUARDED_BY(mutex_);
 };
+
+std::vector<config::Refusal> EngineImpl::reconfigure(const config::Config& wanted) {
+  MutexLock opening(opening_);
+  {
+    MutexLock lock(mutex_);
+    if (!running_) return {{"", "the server is shutting down"}};
+  }
+  const auto running = configuration();
+  const auto vdisks = opened();
+  std::vector<ServedSettings> settings;
+  std::vector<config::Refusal> refusals;
+  for (const auto& vdisk : vdisks) {
+    auto read = settings_of(wanted, *wanted.find_vdisk(vdisk->name()), environment_.files);
+    if (!read) return {{"clusters", read.error().message()}};
+    if (memory_stores_) read->log_servers.clear();
+    for (auto& refusal : check_servers(*vdisk, *running, wanted, *read, *loop_)) {
+      if (std::find(refusals.begin(), refusals.end(), refusal) == refusals.end()) {
+        refusals.push_back(std::move(refusal));
+      }
+    }
+    settings.push_back(std::move(*read));
+  }
+  if (!refusals.empty()) return refusals;
+  for (std::size_t i = 0; i < vdisks.size(); ++i) vdisks[i]->reconfigure(settings[i]);
+  MutexLock lock(mutex_);
+  config_ = std::make_shared<const config::Config>(wanted);
+  return {};
+}
 
 }  // namespace
 

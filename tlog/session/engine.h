@@ -16,7 +16,7 @@
 #include "tlog/base/clock.h"
 #include "tlog/base/log.h"
 #include "tlog/base/random.h"
-#include "tlog/config/config.h"
+#include "tlog/config/difference.h"
 #include "tlog/io/file.h"
 #include "tlog/io/loop.h"
 #include "tlog/session/vdisk.h"
@@ -49,7 +49,13 @@ class Engine {
   // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.
   virtual void stop(std::uint64_t budget_ns) = 0;
 
-  virtual const config::Config& configuration() const = 0;
+  // The one in effect. What it was stays valid for who holds it.
+  virtual std::shared_ptr<const config::Config> configuration() const = 0;
+  // Goes on with `wanted`, all of it or, when there are refusals, nothing. Only for what
+  // config::compare() allows against configuration(). Looks whether servers that are to be reached
+  // at other addresses are the right ones, which takes a while when they do not answer; an opening
+  // under way ends first. Any thread.
+  virtual std::vector<config::Refusal> reconfigure(const config::Config& wanted) = 0;
   virtual std::vector<std::string> vdisk_names() const = 0;
   // The one Vdisk object of that name, opened (created, recovered) at the first call. Stays open
   // until stop(). read_only: never creates; a vdisk that exists is opened for writing all the same

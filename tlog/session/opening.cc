@@ -38,8 +38,8 @@ Result<Stores> open_stores(const OpeningContext& context) {
                                                        environment.logger));
     stores.push_back(std::move(opened));
   }
-  for (const config::Server& server : cluster->servers) {
-    TLOG_ASSIGN(auto options, server_options(server, environment.files));
+  TLOG_ASSIGN(auto servers, server_options(*cluster, environment.files));
+  for (store::RespStoreOptions& options : servers) {
     options.vdisk = context.vdisk.name;
     TLOG_ASSIGN(auto opened, store::open_resp_store(options, context.loop, environment.logger));
     stores.push_back(std::move(opened));

@@ -125,7 +125,7 @@ void ServedVdisk::start_flush_timer() {
   core_.loop.post([this] {
     if (timers_ended_) return;
     flush_timer_ =
-        core_.loop.add_timer(core_.config.tlog.flush_time_ns, [this] { flush_timer_fired(); });
+        core_.loop.add_timer(core_.settings.flush_time_ns, [this] { flush_timer_fired(); });
   });
 }
 
@@ -144,6 +144,31 @@ void ServedVdisk::flush_timer_fired() {
     released = core_.table.empty();
   }
   if (!released || !quiet) start_flush_timer();
+}
+
+void ServedVdisk::reconfigure(const ServedSettings& settings) {
+  const bool other_time = core_.settings.flush_time_ns != settings.tlog.flush_time_ns;
+  core_.settings.take(settings.tlog);
+  for (std::size_t i = 0; i < std::min(stores_.size(), settings.log_servers.size()); ++i) {
+    stores_[i]->move_to(settings.log_servers[i]);
+  }
+  if (!settings.block_servers.empty()) core_.storage->move_to(settings.block_servers);
+  {
+    MutexLock lock(core_.mutex());
+    work_changed();
+  }
+  if (!other_time) return;
+  core_.loop.post([this] {
+    if (timers_ended_ || flush_timer_ == 0) return;  // the next one has the new time
+    core_.loop.cancel_timer(flush_timer_);
+    flush_timer_ =
+        core_.loop.add_timer(core_.settings.flush_time_ns, [this] { flush_timer_fired(); });
+  });
+}
+
+std::vector<Status> ServedVdisk::check_block_servers(
+    const std::vector<store::RespStoreOptions>& servers) {
+  return core_.storage->check_servers(servers);
 }
 
 void ServedVdisk::arm_tick() {

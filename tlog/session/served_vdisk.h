@@ -10,7 +10,7 @@
 #include "tlog/session/refilling.h"
 #include "tlog/session/releasing.h"
 #include "tlog/session/sealing.h"
-#include "tlog/store/store.h"
+#include "tlog/store/stores.h"
 #include "tlog/walk/log_reader.h"
 
 namespace tlog::session {
@@ -21,6 +21,14 @@ struct LogRoom {
   void tell() const {
     if (listener) listener();
   }
+};
+
+// What a new configuration may change of a vdisk that is served.
+struct ServedSettings {
+  config::Tlog tlog;  // its flush settings and timeouts
+  // In their order; none where there are no servers.
+  std::vector<store::RespStoreOptions> log_servers;
+  std::vector<store::RespStoreOptions> block_servers;
 };
 
 class ServedVdisk final : public Vdisk {
@@ -41,6 +49,11 @@ class ServedVdisk final : public Vdisk {
   // Refuses new calls, stores and applies what is there within the budget, ends everything. Not
   // from the loop's thread.
   void close(std::uint64_t budget_ns);
+
+  // Takes them over; not after close(). What is under way on a server that moves is repeated.
+  void reconfigure(const ServedSettings& settings);
+  // See BlockStorage::check_servers().
+  std::vector<Status> check_block_servers(const std::vector<store::RespStoreOptions>& servers);
 
   const std::string& name() const override { return core_.config.name; }
   std::uint64_t size() const override { return core_.config.size; }

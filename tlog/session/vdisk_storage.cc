@@ -27,11 +27,9 @@ Result<blocks::ClusterStorageOptions> cluster_options(const OpeningContext& cont
   options.size = context.vdisk.size;
   options.block_size = context.vdisk.block_size;
   options.cache_bytes = context.vdisk.storage_cache;
-  const config::Cluster* cluster = context.config.find_cluster(context.vdisk.storage_cluster);
-  for (const config::Server& server : cluster->servers) {
-    TLOG_ASSIGN(auto one, server_options(server, context.environment.files));
-    options.servers.push_back(std::move(one));
-  }
+  TLOG_ASSIGN(options.servers,
+              server_options(*context.config.find_cluster(context.vdisk.storage_cluster),
+                             context.environment.files));
   return options;
 }
 
@@ -45,13 +43,19 @@ Status create_cluster(const OpeningContext& context, const Uuid& vdisk) {
 
 }  // namespace
 
-Result<store::RespStoreOptions> server_options(const config::Server& server,
-                                               io::FileSystem& files) {
-  store::RespStoreOptions options;
-  options.address = server.address;
-  options.db = server.db;
-  TLOG_ASSIGN(options.password, password_of(server, files));
-  return options;
+Result<std::vector<store::RespStoreOptions>> server_options(const config::Cluster& cluster,
+                                                            io::FileSystem& files) {
+  std::vector<store::RespStoreOptions> servers;
+  for (const config::Server& server : cluster.servers) {
+    store::RespStoreOptions options;
+    options.address = server.address;
+    options.db = server.db;
+    options.connect_timeout_ns = cluster.request_timeout_ns;
+    options.request_timeout_ns = cluster.request_timeout_ns;
+    TLOG_ASSIGN(options.password, password_of(server, files));
+    servers.push_back(std::move(options));
+  }
+  return servers;
 }
 
 Status create_storage(const OpeningContext& context, const Uuid& vdisk, bool interrupted) {

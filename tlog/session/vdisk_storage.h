@@ -8,8 +8,9 @@
 
 namespace tlog::session {
 
-// How to reach a server of the configuration, its password read from its file.
-Result<store::RespStoreOptions> server_options(const config::Server& server, io::FileSystem& files);
+// How to reach the servers of a cluster, their passwords read from their files.
+Result<std::vector<store::RespStoreOptions>> server_options(const config::Cluster& cluster,
+                                                            io::FileSystem& files);
 
 // `interrupted`: an earlier creation of the same vdisk may have come this far.
 Status create_storage(const OpeningContext& context, const Uuid& vdisk, bool interrupted);

@@ -261,6 +261,18 @@ void RespConnection::refuse(const Error& reason, StoreState state) {
   fail_all(within(last_error_), within(last_error_));
 }
 
+void RespConnection::move_to(RespStoreOptions options) {
+  if (state_ == State::kClosed) return;
+  const bool elsewhere = options.address != options_.address || options.db != options_.db ||
+                         options.password != options_.password;
+  options.vdisk = options_.vdisk;  // whose shards it keeps is not a matter of where
+  options_ = std::move(options);
+  if (!elsewhere) return;
+  name_ = name_of(options_);
+  backoff_ns_ = 0;
+  reconnect();
+}
+
 void RespConnection::retry_later() {
   state_ = State::kWaiting;
   backoff_ns_ = std::clamp(backoff_ns_ * 2, options_.backoff_min_ns, options_.backoff_max_ns);

@@ -58,6 +58,8 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   // What is submitted now goes to the connection that is up now, or fails with it.
   bool is_up() const { return state_ == State::kUp; }
   void submit(std::unique_ptr<RespRequest> request);
+  // Connects anew when where or as whom has changed; other times hold from the next request on.
+  void move_to(RespStoreOptions options);
   void close();  // fails what is under way with kShutdown
 
   // Error replies pass as errors here; a reply that no command of ours can have drops the
@@ -89,6 +91,7 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   void up();
   void notice_restart();
   void look_again();
+  void reconnect();
   void tell(ServerEvent event);
   static Error suspect_error();
   StoreState standing() const;  // while it is up
@@ -110,8 +113,8 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   std::optional<std::uint64_t> next_deadline() const;
   Error within(const Error& error) const { return error.within(name_); }
 
-  const RespStoreOptions options_;
-  const std::string name_;
+  RespStoreOptions options_;
+  std::string name_;
   io::Loop& loop_;
   Logger& logger_;
   const std::shared_ptr<RespHealth> health_;

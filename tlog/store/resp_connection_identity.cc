@@ -39,7 +39,10 @@ void RespConnection::expect(Expectation expectation) {
 
 // A handshake is the one place where it is decided who the server is.
 void RespConnection::look_again() {
-  if (state_ != State::kUp && state_ != State::kHandshake && state_ != State::kRefused) return;
+  if (state_ == State::kUp || state_ == State::kHandshake || state_ == State::kRefused) reconnect();
+}
+
+void RespConnection::reconnect() {
   auto self = shared_from_this();
   const bool was_up = state_ == State::kUp;
   disconnect();

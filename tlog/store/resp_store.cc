@@ -4,7 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "tlog/store/lasting_name.h"
 #include "tlog/store/resp_checks.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::store {
 namespace {
@@ -95,11 +97,11 @@ void miss(RespChecks& checks, const std::string& key, Done done) {
 class RespStore final : public Store, public ServerIdentity {
  public:
   RespStore(const RespStoreOptions& options, io::Loop& loop, Logger& logger)
-      : name_(fmt::format("redis {}@{}", options.address, options.db.empty() ? "0" : options.db)),
+      : name_(name_of(options)),
         vdisk_(options.vdisk),
         queued_bytes_max_(options.queued_bytes_max),
         loop_(loop),
-        connection_(std::make_shared<RespConnection>(options, name_, loop, logger, health_)),
+        connection_(std::make_shared<RespConnection>(options, name_.get(), loop, logger, health_)),
         checks_(std::make_shared<RespChecks>(connection_, vdisk_, loop)) {
     loop_.post([connection = connection_] { connection->open(); });
   }
@@ -116,11 +118,15 @@ class RespStore final : public Store, public ServerIdentity {
   void hurry() override {}  // nothing is gathered: every put is sent in its turn
   StoreStatus status() const override {
     StoreStatus status;
-    status.name = name_;
+    status.name = name_.get();
     health_->copy_to(status);
     return status;
   }
-  const std::string& name() const override { return name_; }
+  const std::string& name() const override { return name_.get(); }
+  void move_to(const RespStoreOptions& options) override {
+    name_.change(name_of(options));
+    loop_.post([connection = connection_, options] { connection->move_to(options); });
+  }
   void close(std::function<void()> done) override {
     loop_.post([connection = connection_, done = std::move(done)] {
       connection->close();
@@ -149,7 +155,7 @@ class RespStore final : public Store, public ServerIdentity {
  private:
   void submit(std::string command, ReplyDone done);
 
-  const std::string name_;
+  LastingName name_;
   const std::string vdisk_;
   const std::uint64_t queued_bytes_max_;
   io::Loop& loop_;
@@ -286,6 +292,10 @@ void RespStore::scan(std::string prefix, std::string after, std::size_t limit, S
 }
 
 }  // namespace
+
+std::string name_of(const RespStoreOptions& options) {
+  return fmt::format("redis {}@{}", options.address, options.db.empty() ? "0" : options.db);
+}
 
 Result<std::unique_ptr<Store>> open_resp_store(const RespStoreOptions& options, io::Loop& loop,
                                                Logger& logger) {

@@ -64,6 +64,8 @@ struct StoreStatus {
   std::uint64_t queued_bytes = 0;
 };
 
+struct RespStoreOptions;  // store/stores.h
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -82,7 +84,11 @@ class Store {
   virtual ServerIdentity* identity() { return nullptr; }
 
   virtual StoreStatus status() const = 0;
-  virtual const std::string& name() const = 0;
+  virtual const std::string& name() const = 0;  // the reference stays valid, also when the name changes
+  // From now on the server of this place is reached like this: at another address, with another password, within
+  // another time. Who is there is decided by its identity(), as after every connecting. What is under way fails with
+  // kUnavailable when the connection has to be made anew. Nothing for a store that is no server.
+  virtual void move_to(const RespStoreOptions& options) { (void)options; }
   // Finishes or fails what is under way, then calls `done`; nothing may be called afterwards.
   virtual void close(std::function<void()> done) = 0;
 };

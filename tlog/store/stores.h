@@ -39,6 +39,8 @@ struct RespStoreOptions {
   // When more is queued the server is too slow: the put fails with kUnavailable and the connection is closed.
   std::uint64_t queued_bytes_max = 64 * kMiB;
 };
+// How a server is called: "redis 127.0.0.1:6379@0".
+std::string name_of(const RespStoreOptions& options);
 // Connects in the background and for ever, with back-off and jitter; requests wait for the connection up to their
 // deadline, then fail with kTimeout or kUnavailable. A server that must not hold shards (it may evict keys, is a
 // replica or a node of a cluster, ardb on lmdb) is refused: every request fails with kInvalidArgument and the remedy,

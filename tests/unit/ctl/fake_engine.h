@@ -114,7 +114,12 @@ class FakeEngine final : public session::Engine {
   Status prepare() override { return {}; }
   Status start() override { return {}; }
   void stop(std::uint64_t) override {}
-  const config::Config& configuration() const override { return config_; }
+  std::shared_ptr<const config::Config> configuration() const override {
+    return std::make_shared<const config::Config>(config_);
+  }
+  std::vector<config::Refusal> reconfigure(const config::Config&) override {
+    return {{"", "the control server does not do this"}};
+  }
   std::vector<std::string> vdisk_names() const override { return {"vm1", "vm2"}; }
   Result<std::shared_ptr<session::Vdisk>> open(const std::string& name, bool read_only) override {
     if (name == "vm1" && read_only) return std::shared_ptr<session::Vdisk>(first);

@@ -1,0 +1,182 @@
+// Goal: what a new configuration may change while vdisks are served is taken, and nothing else:
+// neither the shape of the log, nor what only a start can do, nor part of a file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tlog/config/difference.h"
+#include "tlog/config/properties.h"
+
+namespace tlog::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr char kPath[] = "/e/t.yml";
+constexpr char kText[] =
+    "clusters:\n"
+    "  c: {servers: [{address: \"h:1\"}, {address: \"h:2\"}, {address: \"h:3\"}]}\n"
+    "  d: {directories: [a, b, e]}\n"
+    "tlog: {cluster: c, dataShards: 2, parityShards: 1, flushSize: 25}\n"
+    "vdisks:\n"
+    "  v: {size: 1MiB, storage: {file: x}}\n"
+    "  w: {size: 1MiB, storage: {file: y}, tlog: {cluster: d, flushTime: 1s}}\n";
+
+std::string with(const std::string& from, const std::string& to, std::string text = kText) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+struct Outcome {
+  std::vector<std::string> changes;   // "KEY: OLD -> NEW"
+  std::vector<std::string> refusals;  // "LINE:COLUMN: KEY: REASON"
+};
+
+Outcome change_to(const std::string& text, const Served& served = {{"v", "w"}, true}) {
+  const Checked running = check(kText, kPath);
+  EXPECT_THAT(running.problems, IsEmpty());
+  const Checked wanted = check(text, kPath);
+  EXPECT_THAT(wanted.problems, IsEmpty()) << text;
+  const Difference difference = compare(running.config, wanted.config, served);
+  Outcome outcome;
+  for (const Change& change : difference.changes) {
+    outcome.changes.push_back(change.key + ": " + change.text);
+  }
+  for (const Refusal& refusal : difference.refusals) {
+    outcome.refusals.push_back(format_problem(problem_of(refusal, wanted.positions), "").substr(1));
+  }
+  return outcome;
+}
+
+TEST(ConfigDifference, nothing_is_different_but_the_words) {
+  const Outcome outcome = change_to(with("flushSize: 25", "flushSize: 25, flushTime: 25000ms"));
+  EXPECT_THAT(outcome.changes, IsEmpty());
+  EXPECT_THAT(outcome.refusals, IsEmpty());
+}
+
+TEST(ConfigDifference, addresses_passwords_and_times_may_change) {
+  std::string text = with("h:2\"", "h:7\", passwordFile: p", kText);
+  text = with("]}\n", "], requestTimeout: 500ms}\n", text);
+  text = "logLevel: debug\n" + with("flushSize: 25", "flushSize: 50, stallTimeout: 5s", text);
+  const Outcome outcome = change_to(text);
+  EXPECT_THAT(outcome.refusals, IsEmpty());
+  EXPECT_THAT(
+      outcome.changes,
+      ElementsAre("logLevel: warning -> debug", "vdisks.v.tlog.flushSize: 25 -> 50",
+                  "vdisks.v.tlog.stallTimeout: 30s -> 5s", "vdisks.w.tlog.flushSize: 25 -> 50",
+                  "vdisks.w.tlog.stallTimeout: 30s -> 5s", "clusters.c.requestTimeout: 2s -> 500ms",
+                  "clusters.c.servers.1.address: h:2 -> h:7",
+                  "clusters.c.servers.1.passwordFile: none -> /e/p"));
+}
+
+// Also where the setting stands in the file's own section, and only there.
+TEST(ConfigDifference, the_shape_of_the_log_never_changes) {
+  const Outcome outcome = change_to(with("dataShards: 2, parityShards: 1", "dataShards: 1"));
+  EXPECT_THAT(
+      outcome.refusals,
+      ElementsAre(HasSubstr("4:32: vdisks.v.tlog.dataShards: the vdisk was created with 2, "
+                            "the file says 1, expected"),
+                  HasSubstr("vdisks.v.tlog.parityShards: the vdisk was created with 1, the "
+                            "file says 2"),
+                  HasSubstr("vdisks.w.tlog.dataShards"), HasSubstr("vdisks.w.tlog.parityShards")));
+}
+
+TEST(ConfigDifference, another_kind_of_storage_is_refused_for_both_keys) {
+  EXPECT_THAT(change_to(with("{file: x}", "{cluster: c}")).refusals,
+              ElementsAre(HasSubstr("6:19: vdisks.v.storage.file: is /e/x while"),
+                          HasSubstr("6:38: vdisks.v.storage.cluster: is none while")));
+}
+
+struct RefusedChange {
+  std::string name;
+  std::string from;
+  std::string to;
+  std::string refusal;
+};
+void PrintTo(const RefusedChange& change, std::ostream* out) {
+  *out << change.name;
+}
+class ConfigRefusals : public ::testing::TestWithParam<RefusedChange> {};
+
+TEST_P(ConfigRefusals, name_the_place_and_the_reason) {
+  const Outcome outcome = change_to(with(GetParam().from, GetParam().to));
+  ASSERT_THAT(outcome.refusals, SizeIs(1));
+  EXPECT_THAT(outcome.refusals[0], HasSubstr(GetParam().refusal));
+  EXPECT_THAT(outcome.refusals[0], HasSubstr("expected"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ConfigRefusals,
+    ::testing::Values(
+        RefusedChange{"size", "v: {size: 1MiB", "v: {size: 2MiB", "6:13: vdisks.v.size"},
+        RefusedChange{"block_size", "v: {size: 1MiB", "v: {blockSize: 512, size: 1MiB",
+                      "vdisks.v.blockSize: the vdisk was created with 4KiB, the file says 512"},
+        RefusedChange{"read_only", "v: {size: 1MiB", "v: {readOnly: true, size: 1MiB",
+                      "vdisks.v.readOnly: is false"},
+        RefusedChange{"storage", "file: x", "file: z", "vdisks.v.storage.file: is /e/x"},
+        RefusedChange{"durability", "flushTime: 1s", "flushTime: 1s, durability: cluster",
+                      "7:85: vdisks.w.tlog.durability: is journal"},
+        RefusedChange{"vdisk_new", "vdisks:\n", "vdisks:\n  u: {size: 1MiB, storage: {file: z}}\n",
+                      "6:3: vdisks.u: is new"},
+        RefusedChange{"vdisk_gone",
+                      "  w: {size: 1MiB, storage: {file: y}, tlog: {cluster: d, "
+                      "flushTime: 1s}}\n",
+                      "", "vdisks.w: is served and no longer in the file"},
+        RefusedChange{"one_server_more", "{address: \"h:3\"}", "{address: \"h:3\"}, {address: h:4}",
+                      "2:7: clusters.c.servers: has 3 servers while vdisks are served, the file "
+                      "has 4"},
+        RefusedChange{"directories_order", "[a, b, e]", "[b, a, e]",
+                      "clusters.d.directories: is [/e/a, /e/b, /e/e]"},
+        RefusedChange{"servers_become_directories",
+                      "servers: [{address: \"h:1\"}, {address: \"h:2\"}, {address: \"h:3\"}]",
+                      "directories: [p, q, r]", "clusters.c: has servers"},
+        RefusedChange{"other_cluster", "w: {size: 1MiB, storage: {file: y}, tlog: {cluster: d",
+                      "w: {size: 1MiB, storage: {file: y}, tlog: {cluster: c",
+                      "vdisks.w.tlog.cluster"},
+        RefusedChange{"journal", "clusters:\n", "journal: {directory: other}\nclusters:\n",
+                      "1:22: journal.directory: is /e/journal"},
+        RefusedChange{"key", "clusters:\n", "keyFile: k\nclusters:\n", "keyFile: is"},
+        RefusedChange{"control_socket", "clusters:\n", "controlSocket: s\nclusters:\n",
+                      "controlSocket: is"},
+        RefusedChange{"memory", "clusters:\n", "memoryBudget: 1GiB\nclusters:\n",
+                      "memoryBudget: is 256MiB"}),
+    [](const auto& change) { return change.param.name; });
+
+// A process that serves one vdisk of a file has nothing to do with the others of it.
+TEST(ConfigDifference, what_another_process_serves_is_its_own_business) {
+  std::string text =
+      with("  w: {size: 1MiB", "  u: {size: 2MiB, storage: {file: u}}\n  w: {size: 3MiB");
+  text = with("[a, b, e]", "[a, b, f, g]", text);
+  const Outcome outcome = change_to(text, {{"v"}, false});
+  EXPECT_THAT(outcome.changes, IsEmpty());
+  EXPECT_THAT(outcome.refusals, IsEmpty());
+  EXPECT_THAT(change_to(text, {{"w"}, false}).refusals, SizeIs(2));
+}
+
+TEST(ConfigDifference, a_list_in_another_order_is_a_matter_of_who_is_there) {
+  const Outcome outcome = change_to(
+      with("{address: \"h:1\"}, {address: \"h:2\"}", "{address: \"h:2\"}, {address: \"h:1\"}"));
+  EXPECT_THAT(outcome.refusals, IsEmpty());
+  EXPECT_THAT(outcome.changes, SizeIs(2));
+}
+
+// A key that could not be read would be changed unseen.
+void every_value_can_be_read(const Section& section, const std::string& trail) {
+  for (const Property& property : section.properties) {
+    const std::string own = trail + "/" + std::string(property.key);
+    if (property.section == nullptr) {
+      EXPECT_NE(property.set.read, nullptr) << own;
+    } else if (!property.inherits) {
+      every_value_can_be_read(*property.section, own);
+    }
+  }
+}
+TEST(ConfigDifference, no_key_is_left_out_of_the_comparison) {
+  every_value_can_be_read(root_section(), "");
+}
+
+}  // namespace
+}  // namespace tlog::config
