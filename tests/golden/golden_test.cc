@@ -145,6 +145,8 @@ TEST_F(Golden, metadata) {
   EXPECT_EQ(decoded->epochs[1].first_sequence, 80u);
   EXPECT_EQ(decoded->epochs[0].write_quorum, 0u);
   EXPECT_EQ(decoded->epochs[1].write_quorum, 6u);
+  EXPECT_EQ(decoded->epochs[1].journal, known.epochs[1].journal);
+  EXPECT_TRUE(decoded->epochs[0].journal.is_nil());
   ASSERT_EQ(decoded->last.size(), 5u);
   EXPECT_EQ(decoded->last[4].hash, known.last[4].hash);
   EXPECT_EQ(decoded->key_id, known.key_id);
@@ -200,6 +202,8 @@ TEST_F(Golden, key_file) {
 TEST_F(Golden, store_keys) {
   EXPECT_EQ(format::shard_key("vm1", 12, 255), "tlog:vm1:12:00000000000000ff");
   EXPECT_EQ(format::metadata_key("vm1"), "tlog:vm1:meta");
+  EXPECT_EQ(format::metadata_key("vm1", 0), "tlog:vm1:meta");
+  EXPECT_EQ(format::metadata_key("vm1", 17), "tlog:vm1:meta:17");
   EXPECT_EQ(format::index_page_key("vm1", 10), "tlog:vm1:page:000000000000000a");
 }
 

@@ -90,8 +90,26 @@ Status LogRig::create() {
   return flush::LogWriter::create(parts, format_);
 }
 
+flush::LogWriter::Parts LogRig::writer_parts() {
+  flush::LogWriter::Parts parts = base_parts(options_);
+  parts.stores = stores();
+  parts.sealer = sealer_.get();
+  parts.loop = loop_.get();
+  parts.logger = &logger_;
+  parts.workers = options_.writer_has_workers ? &workers_ : nullptr;
+  parts.journal = options_.journal;
+  return parts;
+}
+
 Status LogRig::open_writer() {
-  TLOG_ASSIGN(auto reader, read());
+  TLOG_ASSIGN(auto found, walk::read_metadata(format_.name, stores()));
+  TLOG_ASSIGN(auto not_fenced, flush::LogWriter::fence(writer_parts(), found.metadata));
+  TLOG_ASSIGN(auto reader, walk::LogReader::open({.vdisk = format_.name,
+                                                  .stores = stores(),
+                                                  .sealer = sealer_.get(),
+                                                  .workers = &workers_,
+                                                  .logger = &logger_,
+                                                  .not_fenced = std::move(not_fenced)}));
   const walk::LogHead head = reader->head();
   EXPECT_GE(head.number, committed_.load()) << "a committed aggregation is gone";
   EXPECT_LE(head.number, model_.size());
@@ -100,13 +118,7 @@ Status LogRig::open_writer() {
     EXPECT_EQ(head.hash, model_.back().reference.hash);
   }
   committed_ = head.number;
-  flush::LogWriter::Parts parts = base_parts(options_);
-  parts.stores = stores();
-  parts.sealer = sealer_.get();
-  parts.loop = loop_.get();
-  parts.logger = &logger_;
-  parts.workers = options_.writer_has_workers ? &workers_ : nullptr;
-  TLOG_ASSIGN(writer_, flush::LogWriter::open(std::move(parts), reader->metadata(), head));
+  TLOG_ASSIGN(writer_, flush::LogWriter::open(writer_parts(), reader->metadata(), head));
   return {};
 }
 

@@ -40,6 +40,7 @@ struct LogRigOptions {
   std::uint64_t seed = 1;
   std::size_t record_bytes_max = 600;
   bool writer_has_workers = true;
+  Uuid journal{};  // tells one writer from another
   // Another kind of store than memory.
   std::function<std::unique_ptr<store::Store>(unsigned index, io::Loop& loop)> make_store = {};
 };
@@ -58,6 +59,7 @@ class LogRig {
   Status create();
   Result<std::unique_ptr<walk::LogReader>> read() { return read_with(*sealer_); }
   Result<std::unique_ptr<walk::LogReader>> read_with(const seal::Sealer& sealer);
+  flush::LogWriter::Parts writer_parts();
   Status open_writer();  // finds the head, drops from the model what did not survive; EXPECTs that
                          // nothing committed is gone
   void append(unsigned count, bool urgent = true);
@@ -69,6 +71,13 @@ class LogRig {
 
   // EXPECTs that a walk gives the model, record by record.
   void expect_log_is_model();
+  // Goes on with what another rig has appended to the same log; opening drops what did not survive.
+  void adopt(const LogRig& other) {
+    model_ = other.model_;
+    time_ = other.time_;
+    committed_ = 0;
+  }
+  void keep(AggregationNumber upto) { model_.resize(upto); }
   // The same with the model of another rig that wrote this log.
   void expect_model(std::vector<Appended> model) {
     model_ = std::move(model);

@@ -123,7 +123,9 @@ inline format::Metadata sample_metadata() {
        .first_number = 5,
        .first_sequence = 80,
        .writer = "host pid 2",
+       .journal = {},
        .write_quorum = 6}};
+  metadata.epochs[1].journal.bytes.fill(0x77);
   for (AggregationNumber number = 3; number <= 7; ++number)
     metadata.last.push_back(sample_reference(number));
   metadata.index_pages = 0;

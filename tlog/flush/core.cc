@@ -18,6 +18,12 @@ constexpr AggregationNumber kMetadataEvery = 64;
 constexpr AggregationNumber kDoubtfulMax = 1024;
 constexpr std::uint64_t kSlowAnswerNs = 2'000'000'000;
 
+// Somebody may still be reading what the epoch before wrote: the one before that.
+std::optional<Epoch> epoch_to_forget(const std::vector<format::EpochEntry>& epochs) {
+  if (epochs.size() < 2) return std::nullopt;
+  return epochs.size() == 2 ? 0 : epochs[epochs.size() - 3].epoch;
+}
+
 }  // namespace
 
 Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber committed)
@@ -28,8 +34,11 @@ Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber 
       place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
       committed_(committed),
       published_(committed) {
+  const std::vector<format::EpochEntry>& epochs = metadata_.epochs;
   keeper_ = std::make_shared<MetadataKeeper>(MetadataKeeper::Parts{
       .vdisk = metadata_.format.name,
+      .epoch = epochs.empty() ? 0 : epochs.back().epoch,
+      .forget = epoch_to_forget(epochs),
       .stores = parts_.stores,
       .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_, write_quorum_),
       .loop = parts_.loop,
@@ -183,7 +192,10 @@ void Core::take_hints() {
 
 void Core::append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
                   std::function<void(Status)> done) {
-  if (stopped_ || closing_) return done(fail(Code::kShutdown, "append: the log writer is closed"));
+  if (stopped_ || closing_) {
+    buffered_bytes_ -= shards.shard_bytes() * geometry_.total();
+    return done(fail(Code::kShutdown, "append: the log writer is closed"));
+  }
   const AggregationNumber number = reference.number;
   TLOG_ASSERT(number ==
               (pending_.empty() ? committed_ : std::max(committed_, pending_.rbegin()->first)) + 1);

@@ -67,6 +67,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void note_servers();
   bool take_back(std::size_t store, AggregationNumber number);
   void take_back_all(std::size_t store);
+  void fenced(const std::string& by);
+  void stop_with(const Error& error);
   void take_hints();
   walk::Run run() const;
   void put_answered(AggregationNumber number, unsigned index, bool stored);

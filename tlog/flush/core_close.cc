@@ -99,12 +99,17 @@ void Core::last_step_done() {
 }
 
 void Core::stop() {
+  stop_with(Error(Code::kShutdown, "append: the log writer was closed before the stores had it"));
+}
+
+// Everybody who waits is answered with `error`.
+void Core::stop_with(const Error& error) {
   if (stopped_) return;
   stopped_ = true;
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
     if (timer != 0) parts_.loop->cancel_timer(timer);
   }
-  if (servers_) servers_->stop();
+  if (servers_) servers_->stop();  // and retires from them
   if (pages_) pages_->stop();
   if (repair_) repair_->stop();
   if (scrub_) scrub_->stop();
@@ -115,9 +120,7 @@ void Core::stop() {
     if (pending.done) unanswered.push_back(std::move(pending.done));
   }
   pending_.clear();
-  for (auto& done : unanswered) {
-    done(fail(Code::kShutdown, "append: the log writer was closed before the stores had it"));
-  }
+  for (auto& done : unanswered) done(fail(error));
   if (closed_) std::exchange(closed_, {})();
 }
 

@@ -1,25 +1,30 @@
 // What servers that are wiped, restarted or new mean for a writer.
+#include <fmt/format.h>
+
 #include "tlog/flush/core.h"
 #include "tlog/walk/chain.h"
 
 namespace tlog::flush {
 
 void Core::enroll(Epoch epoch, std::function<void()> all_told) {
-  servers_ =
-      std::make_shared<Servers>(Servers::Parts{.place = place_,
-                                               .epoch_of =
-                                                   [epochs = metadata_](AggregationNumber number) {
-                                                     return walk::epoch_of(epochs, number);
-                                                   },
-                                               .loop = parts_.loop,
-                                               .random = parts_.random,
-                                               .logger = parts_.logger,
-                                               .changed =
-                                                   [weak = weak_from_this()] {
-                                                     if (auto self = weak.lock())
-                                                       self->note_servers();
-                                                   }},
-                                metadata_.servers);
+  servers_ = std::make_shared<Servers>(
+      Servers::Parts{
+          .place = place_,
+          .epoch_of = [epochs = metadata_](
+                          AggregationNumber number) { return walk::epoch_of(epochs, number); },
+          .loop = parts_.loop,
+          .random = parts_.random,
+          .logger = parts_.logger,
+          .changed =
+              [weak = weak_from_this()] {
+                if (auto self = weak.lock()) self->note_servers();
+              },
+          .fenced =
+              [weak = weak_from_this()](const std::string& by) {
+                if (auto self = weak.lock()) self->fenced(by);
+              },
+          .write_quorum = write_quorum_},
+      metadata_.servers);
   servers_->enroll(epoch, std::move(all_told));
 }
 
@@ -29,6 +34,20 @@ void Core::note_servers() {
   metadata_.servers = servers_->records();
   walk::expect_servers(metadata_, parts_.stores);
   if (lanes_) publish_metadata({});  // before the start the claim does it
+}
+
+// For good: what this writer still puts counts nowhere.
+void Core::fenced(const std::string& by) {
+  if (stopped_) return;
+  parts_.logger->error(fmt::format("event=fenced vdisk={} reason=\"{}\" committed={} lost={}",
+                                   metadata_.format.name, by, committed_, uncommitted_));
+  {
+    MutexLock lock(status_mutex_);
+    status_.fenced = by;
+  }
+  stop_with(
+      Error(Code::kFenced, fmt::format("append: another writer has taken the vdisk over: {}", by)));
+  if (parts_.on_fenced) parts_.on_fenced(by);
 }
 
 void Core::start_servers() {

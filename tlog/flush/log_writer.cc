@@ -2,22 +2,23 @@
 #include "tlog/flush/log_writer.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
 
 #include "tlog/base/limits.h"
+#include "tlog/flush/claim.h"
 #include "tlog/flush/core.h"
+#include "tlog/flush/tail.h"
+#include "tlog/walk/chain.h"
 #include "tlog/walk/log_place.h"
 
 namespace tlog::flush {
 namespace {
 
+// As people read it: "host:pid".
 std::string writer_name() {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
-  return fmt::format("{}:{}", host.data(), getpid());
+  const std::string owner = claim_owner({});
+  return owner.substr(0, owner.find(' '));
 }
 
 // Runs `begin` on the loop and waits until it calls what it is given; false when it has not within
@@ -69,6 +70,50 @@ Status enroll_and_wait(const std::shared_ptr<Core>& core, Epoch epoch) {
     if (!different) core->stop();
   });
   return different;
+}
+
+ClaimPlace claim_place(const LogWriter::Parts& parts, const format::Metadata& metadata) {
+  const shard::Geometry geometry = walk::geometry_of(metadata.format);
+  const unsigned quorum = walk::write_quorum(geometry, parts.write_quorum);
+  return {.vdisk = metadata.format.name,
+          .stores = parts.stores,
+          .grants = walk::metadata_quorum(parts.stores.size(), geometry, quorum),
+          .least_write_quorum = walk::least_write_quorum(geometry)};
+}
+
+// Claims the epoch that `metadata`, as it was read, was given as its newest.
+Status claim_and_hold(const LogWriter::Parts& parts, const format::Metadata& read, Epoch epoch) {
+  const ClaimPlace place = claim_place(parts, read);
+  TLOG_ASSIGN(Claimed claimed, claim_epoch(place, read, epoch, claim_owner(parts.journal)));
+  if (claimed.others) {
+    // They are closed by now. Had one of them come so far that it could write, its metadata is on a
+    // quorum, and what it wrote must not be passed over.
+    TLOG_ASSIGN(walk::MetadataFound now, walk::read_metadata(place.vdisk, place.stores));
+    const Epoch newest = now.metadata.epochs.empty() ? 0 : now.metadata.epochs.back().epoch;
+    const Epoch known = read.epochs.empty() ? 0 : read.epochs.back().epoch;
+    if (newest != known) {
+      return fail(Code::kUnavailable,
+                  fmt::format("claim epoch {}: another writer ({}) has opened the vdisk meanwhile; "
+                              "try again",
+                              epoch, now.metadata.epochs.back().writer));
+    }
+  }
+  hold_epoch(place, claimed.claim);
+  return {};
+}
+
+Status secure_end(const std::shared_ptr<Core>& core, const format::Metadata& metadata,
+                  const walk::LogHead& head) {
+  const LogWriter::Parts& parts = core->parts();
+  const TailPlace tail{
+      .place = std::make_shared<walk::LogPlace>(metadata.format, parts.stores),
+      .epoch_of =
+          [&metadata](AggregationNumber number) { return walk::epoch_of(metadata, number); },
+      .write_quorum =
+          walk::write_quorum(walk::geometry_of(metadata.format), parts.write_quorum),
+      .logger = parts.logger,
+      .timeout_ns = parts.open_timeout_ns};
+  return secure_tail(tail, head.committed + 1, head.number);
 }
 
 class Writer final : public LogWriter {
@@ -169,25 +214,41 @@ Status LogWriter::create(const Parts& parts, const format::VdiskFormat& format) 
   return {};
 }
 
+Result<std::vector<bool>> LogWriter::fence(const Parts& parts, const format::Metadata& metadata) {
+  std::vector<bool> not_fenced(parts.stores.size());
+  if (metadata.epochs.empty()) return not_fenced;
+  walk::expect_servers(metadata, parts.stores);
+  auto closed = close_epochs(claim_place(parts, metadata), metadata.epochs.back().epoch,
+                             claim_owner(parts.journal));
+  if (!closed) {
+    return fail(
+        closed.error().within(fmt::format("open vdisk '{}' for writing", metadata.format.name)));
+  }
+  for (std::size_t i = 0; i < not_fenced.size(); ++i) not_fenced[i] = !closed->fenced[i];
+  return not_fenced;
+}
+
 Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata metadata,
                                                    const walk::LogHead& head) {
   const std::string vdisk = metadata.format.name;
+  if (parts.logger == nullptr) parts.logger = &null_logger();
   TLOG_TRY(check_quorum(parts.write_quorum, metadata.format));
   const shard::Geometry geometry = walk::geometry_of(metadata.format);
   const unsigned quorum = walk::write_quorum(geometry, parts.write_quorum);
-  const Epoch epoch = metadata.epochs.empty() ? 1 : metadata.epochs.back().epoch + 1;
+  const format::Metadata read = metadata;
+  const Epoch epoch = next_epoch(claim_place(parts, metadata), metadata);
   metadata.epochs.push_back({.epoch = epoch,
                              .started = parts.clock->wall_ns(),
                              .first_number = head.number + 1,
                              .first_sequence = head.sequence + 1,
                              .writer = writer_name(),
+                             .journal = parts.journal,
                              .write_quorum = static_cast<std::uint8_t>(quorum)});
   ++metadata.generation;
   // What an unreadable newest aggregation has left behind is written anew, also in the index.
   metadata.index_pages =
       std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
   std::erase_if(metadata.last, [&](const auto& known) { return known.number > head.number; });
-  if (parts.logger == nullptr) parts.logger = &null_logger();
   if (quorum < walk::usual_write_quorum(geometry)) {
     parts.logger->warning(fmt::format(
         "event=write_quorum_low vdisk={} quorum={} reason=\"what {} stores have confirmed counts: "
@@ -202,8 +263,11 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   io::Loop& loop = *parts.loop;
   auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
   Status claimed = enroll_and_wait(core, epoch);
+  if (claimed) claimed = claim_and_hold(core->parts(), read, epoch);
+  if (claimed) claimed = secure_end(core, read, head);
   if (claimed) claimed = claim_and_wait(core);
   if (!claimed) {
+    io::run_on(loop, [&] { core->stop(); });
     return fail(claimed.error().within(fmt::format("open vdisk '{}' for writing", vdisk)));
   }
   io::run_on(loop, [&] { core->start(std::move(hints)); });

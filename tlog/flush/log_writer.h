@@ -33,6 +33,7 @@ struct LogWriterStatus {
   std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
   ScrubStatus scrub;                 // the one that runs, or the last one
+  std::string fenced;                // empty, or who has taken the vdisk over: see on_fenced
   std::string waiting_for;           // empty, or the reason why the oldest append has not committed
 };
 
@@ -58,12 +59,23 @@ class LogWriter {
     io::Workers* workers = nullptr;
     // Optional, on the loop's thread: may_append() was false and is true again.
     std::function<void()> on_room;
+    // Optional, on the loop's thread, once: another writer has taken the vdisk over. Nothing that
+    // is not committed by now ever will be; everything is answered with kFenced.
+    std::function<void(const std::string& by)> on_fenced;
+    Uuid journal = {};  // of this writer: what it is told from others by
   };
   // Creates the metadata of a new vdisk on a quorum of stores. kAlreadyExists when it exists,
   // kCorruption when stores have anything else of it. Waits, as open() does: not on the loop's
   // thread.
   static Status create(const Parts& parts, const format::VdiskFormat& format);
-  // Claims the next epoch (metadata on a quorum) and continues behind `head`.
+  // Closes the epochs of earlier writers, so that nothing is added to the log any more, whoever
+  // still lives: before the reader that finds the head for open() is opened. Answers, per store,
+  // where they are not closed, for LogReader::Parts::not_fenced.
+  static Result<std::vector<bool>> fence(const Parts& parts, const format::Metadata& metadata);
+  // Claims the next epoch (see claim.h), brings what was perhaps not committed of the log's end to
+  // the write quorum, publishes the metadata with the new epoch and continues behind `head`.
+  // kUnavailable: too few stores, or another writer was quicker, or has written since `metadata`
+  // was read: open the reader again.
   static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata,
                                                  const walk::LogHead& head);
   virtual ~LogWriter() = default;

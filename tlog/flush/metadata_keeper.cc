@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tlog/walk/metadata_ask.h"
+
 namespace tlog::flush {
 
 void MetadataKeeper::publish(const format::Metadata& metadata, std::function<void()> on_quorum) {
@@ -19,7 +21,8 @@ void MetadataKeeper::send(std::size_t store) {
   if (stopped_ || channel.in_flight || channel.timer != 0 || channel.stored >= generation_) return;
   channel.in_flight = true;
   parts_.stores[store]->put(
-      format::metadata_key(parts_.vdisk), {encoded_->span()}, {.urgent = true},
+      walk::metadata_key_in(*parts_.stores[store], parts_.vdisk, parts_.epoch), {encoded_->span()},
+      {.urgent = true},
       [self = shared_from_this(), store, generation = generation_,
        bytes = encoded_](Status status) { self->answered(store, generation, status); });
 }
@@ -32,6 +35,7 @@ void MetadataKeeper::answered(std::size_t store, std::uint64_t generation, const
     channel.stored = generation;
     channel.reason.clear();
     channel.backoff.reset();
+    tidy(store);
     check_quorum();
     send(store);
     return;
@@ -42,6 +46,15 @@ void MetadataKeeper::answered(std::size_t store, std::uint64_t generation, const
                                            self->channels_[store].timer = 0;
                                            self->send(store);
                                          });
+}
+
+// The metadata of an epoch before the last. Should it fail, it only takes room.
+void MetadataKeeper::tidy(std::size_t store) {
+  if (channels_[store].tidied || !parts_.forget) return;
+  channels_[store].tidied = true;
+  store::Store& where = *parts_.stores[store];
+  if (where.identity() == nullptr) return;  // it has one key only
+  where.remove(format::metadata_key(parts_.vdisk, *parts_.forget), [](const Status&) {});
 }
 
 void MetadataKeeper::check_quorum() {

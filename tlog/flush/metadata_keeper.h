@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ class MetadataKeeper : public std::enable_shared_from_this<MetadataKeeper> {
  public:
   struct Parts {
     std::string vdisk;
+    Epoch epoch = 0;  // that writes it
+    std::optional<Epoch> forget =
+        {};  // whose metadata is not needed any more once this one's is there
     std::vector<store::Store*> stores;
     std::size_t quorum = 0;
     io::Loop* loop = nullptr;
@@ -42,6 +46,7 @@ class MetadataKeeper : public std::enable_shared_from_this<MetadataKeeper> {
   struct Channel {
     bool in_flight = false;
     std::uint64_t stored = 0;  // generation
+    bool tidied = false;
     std::string reason;
     Backoff backoff;
     io::TimerId timer = 0;
@@ -49,6 +54,7 @@ class MetadataKeeper : public std::enable_shared_from_this<MetadataKeeper> {
   void send(std::size_t store);
   void answered(std::size_t store, std::uint64_t generation, const Status& status);
   void check_quorum();
+  void tidy(std::size_t store);
 
   const Parts parts_;
   std::vector<Channel> channels_;

@@ -5,26 +5,12 @@
 
 #include <optional>
 
+#include "tlog/flush/remake.h"
+
 namespace tlog::flush {
 namespace {
 
 constexpr std::size_t kJobsMax = 8;  // each may hold one aggregation in memory
-
-// The shards of an aggregation anew, from what was read of it.
-std::shared_ptr<const shard::ShardSet> encode_again(const walk::LogPlace& place,
-                                                    const walk::Fetched& fetched) {
-  const auto length = static_cast<std::size_t>(fetched.sealed_length);
-  const std::size_t room = shard::tail_room(place.geometry, length);
-  Buffer sealed(length + room);
-  std::size_t at = 0;
-  for (ConstByteSpan piece : fetched.decoded.pieces) {
-    std::memcpy(sealed.data() + at, piece.data(), piece.size());
-    at += piece.size();
-  }
-  std::memset(sealed.data() + at, 0, sealed.size() - at);
-  return std::make_shared<const shard::ShardSet>(place.geometry, fetched.identity,
-                                                 std::move(sealed), length);
-}
 
 }  // namespace
 
@@ -139,7 +125,7 @@ void Repair::remake(const Job& job) {
         std::shared_ptr<const shard::ShardSet> set;
         std::string why;
         if (fetched) {
-          set = encode_again(*place, *fetched);
+          set = remake_shards(*place, *fetched);
         } else {
           why = fetched.error().message();
         }

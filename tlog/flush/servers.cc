@@ -50,7 +50,7 @@ Status Servers::check_different() const {
 }
 
 void Servers::event(std::size_t store, const store::ServerEvent& event) {
-  if (started_) {
+  if (started_ || event.kind == store::ServerEvent::Kind::kFenced) {
     take(store, event);
   } else if (event.kind == store::ServerEvent::Kind::kEnrolled ||
              event.kind == store::ServerEvent::Kind::kWiped) {
@@ -73,6 +73,8 @@ void Servers::take(std::size_t store, const store::ServerEvent& event) {
       return restarted(store, event.doubt);
     case store::ServerEvent::Kind::kWiped:
       return wiped(store);
+    case store::ServerEvent::Kind::kFenced:
+      return fenced(store, event.by);
     case store::ServerEvent::Kind::kUnreachable:
       return;
   }
@@ -137,6 +139,18 @@ void Servers::wiped(std::size_t store) {
     hands_.take_back_all(store);
   }
   if (may_rebuild(store)) parts_.place->stores[store]->identity()->readopt();
+}
+
+// One closed store is only one store less: its closer may have failed. With too many nothing can be
+// committed any more.
+void Servers::fenced(std::size_t store, const std::string& by) {
+  if (!std::exchange(servers_[store].fenced, true)) {
+    parts_.logger->warning(fmt::format("event=store_fenced vdisk={} store=\"{}\" by=\"{}\"",
+                                       parts_.place->vdisk, name(store), by));
+  }
+  const auto left = std::count_if(servers_.begin(), servers_.end(),
+                                  [](const Server& server) { return !server.fenced; });
+  if (static_cast<unsigned>(left) < parts_.write_quorum) parts_.fenced(by);
 }
 
 void Servers::end_doubt(std::size_t store) {
@@ -231,7 +245,10 @@ void Servers::repaired() {
 }
 
 void Servers::stop() {
-  stopped_ = true;
+  if (std::exchange(stopped_, true)) return;
+  for (store::Store* store : parts_.place->stores) {
+    if (store->identity() != nullptr) store->identity()->retire();
+  }
   for (Server& server : servers_) {
     if (server.doubt && server.doubt->verification) server.doubt->verification->stop();
   }

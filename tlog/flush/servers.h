@@ -31,6 +31,9 @@ class Servers : public std::enable_shared_from_this<Servers> {
     Random* random = nullptr;
     Logger* logger = nullptr;
     std::function<void()> changed;  // records() has
+    // So many stores have closed the epoch that too few are left to commit anything.
+    std::function<void(const std::string& by)> fenced;
+    unsigned write_quorum = 0;
   };
   // What a serving writer brings.
   struct Hands {
@@ -66,12 +69,14 @@ class Servers : public std::enable_shared_from_this<Servers> {
     bool told = false;
     bool wiped = false;
     bool restarted = false;  // since the last writer had it
+    bool fenced = false;     // it has closed the writer's epoch
     std::optional<Doubt> doubt;
   };
   void event(std::size_t store, const store::ServerEvent& event);
   void take(std::size_t store, const store::ServerEvent& event);
   void enrolled(std::size_t store, const store::ServerEvent& event);
   void wiped(std::size_t store);
+  void fenced(std::size_t store, const std::string& by);
   void restarted(std::size_t store, std::uint64_t doubt);
   void verified(std::size_t store, const NumberSet& lost);
   void try_to_vouch(std::size_t store);

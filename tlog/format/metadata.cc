@@ -148,6 +148,7 @@ Result<std::vector<EpochEntry>> read_epochs(capnp::List<wire::EpochEntry>::Reade
                       .first_number = entry.getFirstNumber(),
                       .first_sequence = entry.getFirstSequence(),
                       .writer = std::move(writer),
+                      .journal = uuid_from(entry.getJournal()),
                       .write_quorum = entry.getWriteQuorum()});
   }
   return epochs;
@@ -253,6 +254,7 @@ Buffer encode_metadata(const Metadata& metadata) {
     epochs[i].setFirstSequence(entry.first_sequence);
     epochs[i].setWriter(text_of(entry.writer));
     epochs[i].setWriteQuorum(entry.write_quorum);
+    set_words(epochs[i].getJournal(), entry.journal);
   }
   auto last = root.initLast(static_cast<unsigned>(metadata.last.size()));
   for (unsigned i = 0; i < last.size(); ++i) write_reference(last[i], metadata.last[i]);

@@ -3,9 +3,9 @@
 // pages, and their keys.
 //
 // Store keys: "tlog:<vdisk>:<epoch>:<number as 16 hex digits>" a shard (one per store);
-// "tlog:<vdisk>:meta" metadata; "tlog:<vdisk>:page:<page number as 16 hex digits>" an index page.
-// The next shard's key is predictable: the true head of the log is found by probing forward from
-// the hint.
+// "tlog:<vdisk>:meta" metadata, on servers "tlog:<vdisk>:meta:<epoch>"; "tlog:<vdisk>:page:<page
+// number as 16 hex digits>" an index page. The next shard's key is predictable: the true head of
+// the log is found by probing forward from the hint.
 #pragma once
 
 #include <optional>
@@ -37,6 +37,8 @@ struct EpochEntry {
   AggregationNumber first_number = 0;  // number of the first aggregation that this epoch may write
   Sequence first_sequence = 0;
   std::string writer;  // host name and pid, for people
+  Uuid journal =
+      {};  // of the writer's journal, which alone has what is not stored yet; nil: not known
   // Of this epoch's aggregations: on how many stores each is before it counts. 0: the usual one,
   // min(k+m, k+1).
   std::uint8_t write_quorum = 0;
@@ -89,6 +91,9 @@ Result<IndexPage> decode_index_page(ConstByteSpan bytes);
 
 std::string shard_key(std::string_view vdisk, Epoch epoch, AggregationNumber number);
 std::string metadata_key(std::string_view vdisk);
+// On a server, where late puts of earlier writers may arrive, each epoch has its own. Epoch 0: of a
+// vdisk that has had no writer yet, the key above.
+std::string metadata_key(std::string_view vdisk, Epoch epoch);
 std::string index_page_key(std::string_view vdisk, std::uint64_t page);
 std::string key_prefix(std::string_view vdisk);  // of all keys of the vdisk: "tlog:<vdisk>:"
 

@@ -14,6 +14,11 @@ std::string metadata_key(std::string_view vdisk) {
   return fmt::format("tlog:{}:meta", vdisk);
 }
 
+std::string metadata_key(std::string_view vdisk, Epoch epoch) {
+  if (epoch == 0) return metadata_key(vdisk);
+  return fmt::format("tlog:{}:meta:{}", vdisk, epoch);
+}
+
 std::string index_page_key(std::string_view vdisk, std::uint64_t page) {
   return fmt::format("tlog:{}:page:{:016x}", vdisk, page);
 }

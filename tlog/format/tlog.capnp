@@ -54,6 +54,7 @@ struct EpochEntry {
   firstSequence @3 :UInt64;
   writer @4 :Text;
   writeQuorum @5 :UInt8;   # since version 2
+  journal :group { w0 @6 :UInt64; w1 @7 :UInt64; }   # since version 2
 }
 
 struct ServerEntry {

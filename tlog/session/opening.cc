@@ -165,6 +165,28 @@ Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& rec
   return {};
 }
 
+// The newest epoch was this journal's: what it has is all that was acknowledged. And a takeover
+// that was interrupted has claimed an epoch, but the block storage may be unfinished.
+Status check_writer(const config::Vdisk& vdisk, const journal::Superblock& journal,
+                    const format::Metadata& metadata) {
+  if (metadata.epochs.empty()) return {};
+  const format::EpochEntry& newest = metadata.epochs.back();
+  if (!newest.journal.is_nil() && newest.journal != journal.journal) {
+    return refuse(vdisk, Code::kFenced,
+                  fmt::format("{} took it over in epoch {} (journal {}): what this host's journal "
+                              "has behind that is not part of the vdisk; serve it there, or take "
+                              "it over to here with `tlogctl takeover {}`",
+                              newest.writer, newest.epoch, newest.journal.text(), vdisk.name));
+  }
+  if (!journal.created) {
+    return refuse(vdisk, Code::kUnavailable,
+                  fmt::format("its takeover to this host was interrupted; repeat `tlogctl "
+                              "takeover {}`",
+                              vdisk.name));
+  }
+  return {};
+}
+
 }  // namespace
 
 format::VdiskFormat format_of(const config::Vdisk& vdisk) {
@@ -237,23 +259,28 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                                 "a journal directory and a log of its own",
                                 prepared->superblock().format.vdisk.text(), format.vdisk.text()));
     }
+    TLOG_TRY(check_writer(vdisk, prepared->superblock(), found->metadata));
     if (!prepared->superblock().created) TLOG_TRY(prepared->mark_created());
     ServedVdisk::Parts parts;
     if (!vdisk.storage_file.empty()) {
       TLOG_ASSIGN(parts.core.storage, open_file(context, format.vdisk));
     }
     TLOG_ASSIGN(parts.recovered, prepared->recover());
+    flush::LogWriter::Parts log_parts = writer_parts(context, stores);
+    log_parts.journal = prepared->superblock().journal;
+    TLOG_ASSIGN(std::vector<bool> not_fenced, flush::LogWriter::fence(log_parts, found->metadata));
     walk::LogReader::Parts reader_parts{.vdisk = vdisk.name,
                                         .stores = borrow(stores),
                                         .sealer = &context.sealer,
                                         .workers = &context.workers,
-                                        .logger = &environment.logger};
+                                        .logger = &environment.logger,
+                                        .not_fenced = std::move(not_fenced)};
     TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
     parts.head = reader->head();
     TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
-    parts.log_room = std::make_shared<LogRoom>();
-    flush::LogWriter::Parts log_parts = writer_parts(context, stores);
-    log_parts.on_room = [room = parts.log_room] { room->tell(); };
+    parts.log_news = std::make_shared<LogNews>();
+    log_parts.on_room = [news = parts.log_news] { news->room(); };
+    log_parts.on_fenced = [news = parts.log_news](const std::string& by) { news->fenced(by); };
     TLOG_ASSIGN(parts.log,
                 flush::LogWriter::open(std::move(log_parts), reader->metadata(), parts.head));
     if (!parts.core.storage) {

@@ -22,7 +22,7 @@ ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
       stores_(std::move(parts.stores)),
       log_(std::move(parts.log)),
-      log_room_(std::move(parts.log_room)),
+      log_news_(std::move(parts.log_news)),
       data_path_(core_),
       committer_(
           *core_.journal, core_.loop, core_.durable,
@@ -83,7 +83,9 @@ void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head)
 
 void ServedVdisk::start() {
   core_.loop.post([this] {
-    log_room_->listener = [this] { seal_strand_.schedule(); };
+    log_news_->on_room = [this] { seal_strand_.schedule(); };
+    log_news_->on_fenced = [this](const std::string& by) { on_fenced(by); };
+    if (!log_news_->fenced_by.empty()) on_fenced(log_news_->fenced_by);
     on_commit();
   });
   data_path_.arm_tick();
@@ -110,6 +112,14 @@ void ServedVdisk::on_stored(Sequence sequence) {
   MutexLock lock(core_.mutex());
   if (core_.waiting_for_room != 0) core_.room.notify_all();
   work_changed();
+}
+
+// What this host has acknowledged and not stored is not part of the vdisk any more.
+void ServedVdisk::on_fenced(const std::string& by) {
+  core_.fail_for_good(
+      fmt::format("another host has taken the vdisk over ({}); serve it there, or "
+                  "take it back with `tlogctl takeover {}`",
+                  by, core_.config.name));
 }
 
 // Whatever is durable and not sealed goes to the stores within flushTime.

@@ -15,11 +15,18 @@
 
 namespace tlog::session {
 
-// The log's "there is room again", for a vdisk that is made after its log. Loop thread only.
-struct LogRoom {
-  std::function<void()> listener;
-  void tell() const {
-    if (listener) listener();
+// What the log says of itself, for a vdisk that is made after its log. Loop thread only.
+struct LogNews {
+  std::function<void()> on_room;  // there is room again
+  std::function<void(const std::string& by)> on_fenced;
+  std::string fenced_by;  // before anybody listened
+
+  void room() const {
+    if (on_room) on_room();
+  }
+  void fenced(const std::string& by) {
+    fenced_by = by;
+    if (on_fenced) on_fenced(by);
   }
 };
 
@@ -39,7 +46,7 @@ class ServedVdisk final : public Vdisk {
     walk::LogHead head;            // what the log has stored already
     std::vector<std::unique_ptr<store::Store>> stores;
     std::unique_ptr<flush::LogWriter> log;
-    std::shared_ptr<LogRoom> log_room;  // told by `log`
+    std::shared_ptr<LogNews> log_news;  // told by `log`
     const seal::Sealer* sealer = nullptr;
   };
   explicit ServedVdisk(Parts parts);
@@ -87,6 +94,7 @@ class ServedVdisk final : public Vdisk {
   void work_changed() REQUIRES(core_.mutex());
   void on_commit();
   void on_stored(Sequence sequence);
+  void on_fenced(const std::string& by);
   void arm_flush_timer();
   void start_flush_timer();
   void flush_timer_fired();
@@ -97,7 +105,7 @@ class ServedVdisk final : public Vdisk {
   mutable Core core_;
   std::vector<std::unique_ptr<store::Store>> stores_;
   std::unique_ptr<flush::LogWriter> log_;
-  std::shared_ptr<LogRoom> log_room_;
+  std::shared_ptr<LogNews> log_news_;
   DataPath data_path_;
   journal::Committer committer_;
   Sealing sealing_;

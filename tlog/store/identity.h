@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,17 +35,37 @@ struct Expectation {
   friend bool operator==(const Expectation&, const Expectation&) = default;
 };
 
+// What a server has of a vdisk's epochs. A writer claims an epoch on a quorum of servers, after it
+// has closed all before it; a claim is never taken over, a closing never undone. So of two writers
+// that claim one epoch at most one gets a quorum, and what a closed epoch's writer puts afterwards
+// does not count (docs/durability.md, "One writer").
+struct EpochMarks {
+  std::map<Epoch, std::string> claims;  // by whom; those of long ago may be gone
+  std::map<Epoch, std::string> closed;  // by whom
+};
+using EpochMarksDone = std::function<void(Result<EpochMarks>)>;
+
+struct EpochClaim {
+  Epoch epoch = 0;           // 0: none is claimed, only closed
+  std::string owner;         // who claims and closes: no two of them are the same
+  std::vector<Epoch> close;  // epochs before it
+  // A claim of so long ago that it can be forgotten, because a later one was won; 0: none.
+  Epoch forget = 0;
+};
+
 struct ServerEvent {
   enum class Kind {
     kEnrolled,     // it is the expected one, or has just been marked: `server`
     kUnreachable,  // the first attempt after enroll() failed; it is tried on and on
     kRestarted,    // it may have lost its newest values: see ServerIdentity::vouch()
     kWiped,        // what it kept of the vdisk is gone
+    kFenced,       // the writer's epoch is closed on it: `by`
   };
   Kind kind = Kind::kUnreachable;
   KnownServer server;       // kEnrolled
   bool restarted = false;   // kEnrolled: since the last writer had it. It counts all the same
   std::uint64_t doubt = 0;  // kRestarted: what vouch() wants
+  std::string by = {};      // kFenced: who closed it
 };
 
 class ServerIdentity {
@@ -66,6 +87,20 @@ class ServerIdentity {
   // server had confirmed, and put again what was lost (PutOptions::mending). An older `doubt` than
   // the last is ignored.
   virtual void vouch(std::uint64_t doubt) = 0;
+
+  // The marks of epochs, as they are now. For readers too.
+  virtual void epochs(EpochMarksDone done) = 0;
+
+  // Closes and claims, then answers the marks as they are behind that: whether the claim was
+  // granted here is to be seen in them. May be repeated.
+  virtual void claim(EpochClaim claim, EpochMarksDone done) = 0;
+
+  // For the writer that has won its claim: the server gets these marks again whenever it is found
+  // without them. From now on a put counts only when the epoch was not closed there after it.
+  virtual void hold(EpochClaim claim) = 0;
+
+  // The writer has ended: the store is as it was before enroll(), good for reading.
+  virtual void retire() = 0;
 
   // After kWiped: take the empty server into use again, under its old uuid, with a new mark.
   virtual void readopt() = 0;

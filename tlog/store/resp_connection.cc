@@ -242,9 +242,8 @@ void RespConnection::refuse(const Error& reason, StoreState state) {
   if (state_ == State::kClosed) return;
   auto self = shared_from_this();
   disconnect();
-  last_error_ =
-      Error(reason.code() == Code::kUnavailable ? Code::kUnavailable : Code::kInvalidArgument,
-            reason.message());
+  const bool keeps_code = reason.code() == Code::kUnavailable || reason.code() == Code::kFenced;
+  last_error_ = Error(keeps_code ? reason.code() : Code::kInvalidArgument, reason.message());
   std::string condition = reason.message();
   if (!condition.starts_with(state_name(state))) {
     condition = fmt::format("{}: {}", state_name(state), condition);
@@ -255,6 +254,8 @@ void RespConnection::refuse(const Error& reason, StoreState state) {
   state_ = State::kRefused;
   if (state == StoreState::kWiped) {
     tell({.kind = ServerEvent::Kind::kWiped, .server = {}});
+  } else if (state == StoreState::kFenced) {
+    tell({.kind = ServerEvent::Kind::kFenced, .server = {}, .by = reason.message()});
   } else if (!has_told_) {
     tell({.kind = ServerEvent::Kind::kUnreachable, .server = {}});
   }

@@ -73,11 +73,17 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   void enroll(Epoch epoch, ServerIdentity::Listener listener);
   void vouch(std::uint64_t doubt);
   void readopt();
+  void hold(EpochClaim claim);
+  void retire();
+  void granted(Epoch epoch) { self_.granted = epoch; }
   const RespSelf& self() const { return self_; }
   bool is_doubted() const { return is_doubted_; }
   const std::string& name() const { return name_; }
   // The mark, read after something else, was not what it has to be: all that is under way is void.
   void lost_its_mark(const Error& error);
+  // The writer's epoch is closed on the server.
+  void fenced(const std::string& by);
+  bool is_closed() const { return state_ == State::kClosed; }
   // Another number in each connection: what happened in one says nothing about the next.
   std::uint64_t life() const { return attempt_; }
 

@@ -57,6 +57,7 @@ void RespConnection::enroll(Epoch epoch, ServerIdentity::Listener listener) {
   self_.is_writer = true;
   self_.epoch = epoch;
   self_.may_mark_anew = false;
+  self_.held.reset();
   listener_ = std::move(listener);
   has_told_ = false;
   if (state_ == State::kClosed || state_ == State::kWaiting) {
@@ -79,6 +80,27 @@ void RespConnection::readopt() {
 
 void RespConnection::lost_its_mark(const Error& error) {
   if (state_ == State::kUp) refuse(error, StoreState::kWiped);
+}
+
+void RespConnection::hold(EpochClaim claim) {
+  self_.held = std::move(claim);
+  // A handshake sets the marks where the claim has not.
+  if (state_ != State::kUp || self_.granted != self_.held->epoch) look_again();
+}
+
+void RespConnection::retire() {
+  if (state_ == State::kClosed) return;
+  self_.is_writer = false;
+  self_.may_mark_anew = false;
+  self_.held.reset();
+  listener_ = {};
+  is_doubted_ = false;
+  // What a writer must not use may be good enough for reading.
+  if (state_ == State::kRefused) look_again();
+}
+
+void RespConnection::fenced(const std::string& by) {
+  if (state_ == State::kUp) refuse(fenced_error(self_.held_epoch(), by), StoreState::kFenced);
 }
 
 // The connection is up: is it the same life of the server as before?

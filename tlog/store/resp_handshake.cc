@@ -1,6 +1,7 @@
 #include "tlog/store/resp_handshake.h"
 
 #include "tlog/base/random.h"
+#include "tlog/store/resp_epochs.h"
 
 namespace tlog::store {
 namespace {
@@ -203,8 +204,36 @@ std::optional<Refusal> RespHandshake::take_mark(const Mark& mark) {
                   .since = mark.since,
                   .address = options_.address,
                   .rebuilding = anew_ || self_.is_rebuilding()};
-  if (info_.run_id.empty()) return std::nullopt;
-  say({"HSET", control_key(options_.vdisk), kRunField, info_.run_id}, &RespHandshake::check_noted);
+  if (!info_.run_id.empty()) {
+    say({"HSET", control_key(options_.vdisk), kRunField, info_.run_id},
+        &RespHandshake::check_noted);
+  }
+  if (self_.held) {
+    say({"HMGET", control_key(options_.vdisk), claim_field(self_.held->epoch),
+         closed_field(self_.held->epoch)},
+        &RespHandshake::check_epoch);
+  }
+  return std::nullopt;
+}
+
+// A server that was away when the epoch was claimed, or that has lost its marks, gets them now:
+// before anything is put there.
+std::optional<Refusal> RespHandshake::check_epoch(const RespReply& reply) {
+  std::string claim;
+  std::string closed;
+  const bool is_pair = reply.type == RespReply::Type::kArray && reply.elements.size() == 2 &&
+                       take_field(reply.elements[0], claim) &&
+                       take_field(reply.elements[1], closed);
+  if (!is_pair) return refusal_of(reply, "HMGET");
+  if (!closed.empty()) {
+    return Refusal{.state = StoreState::kFenced,
+                   .error = fenced_error(self_.held->epoch, closed),
+                   .lasts = true};
+  }
+  if (claim == self_.held->owner) return std::nullopt;
+  for (std::string& command : claim_commands(options_.vdisk, *self_.held, true)) {
+    say(std::move(command), AnyCheck([this](const RespReply& set) { return check_set(set); }));
+  }
   return std::nullopt;
 }
 

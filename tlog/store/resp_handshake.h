@@ -20,13 +20,17 @@ namespace tlog::store {
 // What a store knows of the server it wants, from connection to connection.
 struct RespSelf {
   std::optional<Expectation> expected;
-  bool is_writer = false;      // enroll() was called
-  Epoch epoch = 0;             // of that
-  bool may_mark_anew = false;  // readopt() was called
-  std::string run_id;          // of the last connection that came up
-  std::string mark;            // the vdisk's mark in the server; "": none has to be there
-  Uuid server;                 // nil: not known
-  KnownServer marked;          // a writer's: for kEnrolled
+  bool is_writer = false;          // enroll() was called
+  Epoch epoch = 0;                 // of that
+  bool may_mark_anew = false;      // readopt() was called
+  std::string run_id;              // of the last connection that came up
+  std::string mark;                // the vdisk's mark in the server; "": none has to be there
+  Uuid server;                     // nil: not known
+  KnownServer marked;              // a writer's: for kEnrolled
+  std::optional<EpochClaim> held;  // by hold()
+  Epoch granted = 0;               // the claim that was granted in this connection
+
+  Epoch held_epoch() const { return held ? held->epoch : 0; }  // 0 is nobody's
 
   const KnownServer* known() const {
     if (!expected || expected->index >= expected->servers.size()) return nullptr;
@@ -80,6 +84,7 @@ class RespHandshake {
   std::optional<Refusal> check_marks(const RespReply& reply);
   std::optional<Refusal> check_set(const RespReply& reply);
   std::optional<Refusal> check_noted(const RespReply& reply);
+  std::optional<Refusal> check_epoch(const RespReply& reply);
   std::optional<Refusal> check_new_server(const RespReply& reply);
   std::optional<Refusal> check_new_mark(const RespReply& reply);
   void name_server(const Verdict& verdict);

@@ -49,6 +49,8 @@ std::string_view state_name(StoreState state) {
       return "wiped";
     case StoreState::kMismatch:
       return "mismatch";
+    case StoreState::kFenced:
+      return "fenced";
     case StoreState::kRefused:
       return "refused";
     case StoreState::kClosed:

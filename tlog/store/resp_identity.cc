@@ -52,6 +52,35 @@ std::string control_key(std::string_view vdisk) {
   return fmt::format("tlog:{}:ctl", vdisk);
 }
 
+namespace {
+
+constexpr std::string_view kClaimPrefix = "claim:";
+constexpr std::string_view kClosedPrefix = "closed:";
+
+std::optional<Epoch> epoch_behind(std::string_view prefix, std::string_view field) {
+  if (!field.starts_with(prefix)) return std::nullopt;
+  field.remove_prefix(prefix.size());
+  Epoch epoch = 0;
+  auto end = std::from_chars(field.data(), field.data() + field.size(), epoch);
+  if (end.ec != std::errc() || end.ptr != field.data() + field.size()) return std::nullopt;
+  return epoch;
+}
+
+}  // namespace
+
+std::string claim_field(Epoch epoch) {
+  return fmt::format("{}{}", kClaimPrefix, epoch);
+}
+
+std::string closed_field(Epoch epoch) {
+  return fmt::format("{}{}", kClosedPrefix, epoch);
+}
+
+void take_epoch_mark(std::string_view field, std::string_view value, EpochMarks& marks) {
+  if (auto claimed = epoch_behind(kClaimPrefix, field)) marks.claims[*claimed] = value;
+  if (auto closed = epoch_behind(kClosedPrefix, field)) marks.closed[*closed] = value;
+}
+
 std::string encode_mark(const Mark& mark) {
   return fmt::format("{} {} {}", mark.vdisk.text(), mark.server.text(), mark.since);
 }
@@ -82,6 +111,10 @@ Error wiped_error(const std::string& what_is_missing) {
                            "no more than its parity shards can bear are missing, else start the "
                            "server with its old data",
                            what_is_missing));
+}
+
+Error fenced_error(Epoch epoch, const std::string& by) {
+  return Error(Code::kFenced, fmt::format("fenced: epoch {} was closed by {}", epoch, by));
 }
 
 Verdict judge(const Expectation& expected, const FoundIdentity& found) {

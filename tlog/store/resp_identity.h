@@ -3,7 +3,7 @@
 // it. Two hashes, because of a hash's commands (HSETNX) ardb is atomic and of a string's it is not:
 //   tlog::server       uuid: of the server (of this database of it), set once
 //   tlog:<vdisk>:ctl   mark: "<vdisk uuid> <server uuid> <epoch>"; run: the server's run_id when a
-//                      writer last connected
+//                      writer last connected; claim:<epoch>, closed:<epoch>: by whom, set once
 // Threading: pure functions and values.
 #pragma once
 
@@ -20,6 +20,10 @@ inline constexpr std::string_view kServerField = "uuid";
 inline constexpr std::string_view kMarkField = "mark";
 inline constexpr std::string_view kRunField = "run";
 std::string control_key(std::string_view vdisk);
+std::string claim_field(Epoch epoch);
+std::string closed_field(Epoch epoch);
+// One field of the hash into `marks`; those that are no epoch's mark are left out.
+void take_epoch_mark(std::string_view field, std::string_view value, EpochMarks& marks);
 
 struct Mark {
   Uuid vdisk;
@@ -51,5 +55,7 @@ struct Verdict {
 Verdict judge(const Expectation& expected, const FoundIdentity& found);
 
 Error wiped_error(const std::string& what_is_missing);
+// kFenced.
+Error fenced_error(Epoch epoch, const std::string& by);
 
 }  // namespace tlog::store

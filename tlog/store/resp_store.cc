@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "tlog/store/lasting_name.h"
-#include "tlog/store/resp_checks.h"
+#include "tlog/store/resp_epochs.h"
 #include "tlog/store/stores.h"
 
 namespace tlog::store {
@@ -106,7 +106,10 @@ class RespStore final : public Store, public ServerIdentity {
     loop_.post([connection = connection_] { connection->open(); });
   }
   ~RespStore() override {
-    loop_.post([connection = connection_] { connection->close(); });
+    loop_.post([connection = connection_, checks = checks_] {
+      checks->stop_watching();
+      connection->close();
+    });
   }
 
   void put(std::string key, std::vector<ConstByteSpan> pieces, PutOptions options,
@@ -128,7 +131,8 @@ class RespStore final : public Store, public ServerIdentity {
     loop_.post([connection = connection_, options] { connection->move_to(options); });
   }
   void close(std::function<void()> done) override {
-    loop_.post([connection = connection_, done = std::move(done)] {
+    loop_.post([connection = connection_, checks = checks_, done = std::move(done)] {
+      checks->stop_watching();
       connection->close();
       done();
     });
@@ -147,6 +151,27 @@ class RespStore final : public Store, public ServerIdentity {
   }
   void vouch(std::uint64_t doubt) override {
     loop_.post([connection = connection_, doubt] { connection->vouch(doubt); });
+  }
+  void epochs(EpochMarksDone done) override {
+    loop_.post([checks = checks_, vdisk = vdisk_, done = std::move(done)] {
+      read_epochs(*checks, vdisk, done);
+    });
+  }
+  void claim(EpochClaim claim, EpochMarksDone done) override {
+    loop_.post([checks = checks_, vdisk = vdisk_, claim = std::move(claim),
+                done = std::move(done)] { claim_epoch(*checks, vdisk, claim, done); });
+  }
+  void hold(EpochClaim claim) override {
+    loop_.post([connection = connection_, checks = checks_, claim = std::move(claim)] {
+      connection->hold(claim);
+      checks->watch();
+    });
+  }
+  void retire() override {
+    loop_.post([connection = connection_, checks = checks_] {
+      checks->stop_watching();
+      connection->retire();
+    });
   }
   void readopt() override {
     loop_.post([connection = connection_] { connection->readopt(); });

@@ -46,6 +46,7 @@ enum class StoreState {
   kReadOnly,  // a replica
   kWiped,     // what it kept of the vdisk is gone; neither puts nor misses count
   kMismatch,  // another server than the one that is known in this place
+  kFenced,    // the writer's epoch was closed on it: another one takes the vdisk over
   kRefused,   // must not or cannot be used as it is configured
   kClosed,
 };

@@ -97,6 +97,12 @@ Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metada
         ++number;
         continue;
       }
+      if (verdict == Verdict::kUndecided && options.accept_loss) {
+        logger.warning(
+            fmt::format("event=log_tail_given_up vdisk={} number={} present={} reason=\"{}\"",
+                        place.vdisk, number + 1, batch[j].present, batch[j].unreachable));
+        return number;
+      }
       if (verdict == Verdict::kUndecided) {
         return fail(
             Code::kUnavailable,

@@ -16,6 +16,7 @@ struct ProbeOptions {
   AggregationNumber after = 0;  // known to be stored
   // Per store: what it calls absent may have been there (it was wiped).
   std::vector<bool> forgetful;
+  bool accept_loss = false;  // what is undecided is taken for never committed
 };
 
 // The last number behind `after` without a gap of which enough shards are stored to read it.

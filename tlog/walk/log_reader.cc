@@ -117,17 +117,19 @@ void Reader::set_head(const seal::Opened* opened) {
 
 Status Reader::find_head(const std::vector<bool>& lacking) {
   damage_.reset();
-  AggregationNumber after = head_.number;
-  if (!metadata_.last.empty()) after = std::max(after, metadata_.last.back().number);
+  AggregationNumber proven = metadata_.last.empty() ? 0 : metadata_.last.back().number;
   if (metadata_.epochs.empty()) {
     set_head(nullptr);
     return {};
   }
-  // Whoever claimed the newest epoch had found everything before its first number stored.
-  after = std::max(after, metadata_.epochs.back().first_number - 1);
-  TLOG_ASSIGN(
-      AggregationNumber number,
-      probe_head(*place_, metadata_, {.after = after, .forgetful = lacking}, *parts_.logger));
+  // Whoever claimed the newest epoch had brought everything before its first number to a quorum.
+  proven = std::max(proven, metadata_.epochs.back().first_number - 1);
+  const AggregationNumber after = std::max(head_.number, proven);
+  ProbeOptions probe{.after = after, .forgetful = lacking, .accept_loss = parts_.accept_loss};
+  for (std::size_t i = 0; i < std::min(lacking.size(), parts_.not_fenced.size()); ++i) {
+    if (parts_.not_fenced[i]) probe.forgetful[i] = true;
+  }
+  TLOG_ASSIGN(AggregationNumber number, probe_head(*place_, metadata_, probe, *parts_.logger));
   for (unsigned attempt = 0; number > 0; ++attempt, --number) {
     Found found = read_one(number);
     Chain chain(metadata_);
@@ -135,6 +137,7 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
                                 : Status(fail(std::move(found.visited).error()));
     if (good) {
       set_head(&found.visited->opened);
+      head_.committed = std::min(proven, head_.number);
       return {};
     }
     const FetchCounts& counts = found.counts;

@@ -34,6 +34,9 @@ struct LogHead {
   Sequence sequence = 0;
   Hash256 hash;
   TimestampNs timestamp = 0;  // of its newest record
+  // Known to be committed. What is behind it was found by probing: it can be read, but perhaps only
+  // just.
+  AggregationNumber committed = 0;
 };
 
 struct WalkOptions {
@@ -61,6 +64,11 @@ class LogReader {
     const seal::Sealer* sealer = nullptr;
     io::Workers* workers = nullptr;
     Logger* logger = nullptr;
+    // For who takes the vdisk over. Per store: an earlier writer may still put there, so that what
+    // it calls absent proves nothing. Empty: of none.
+    std::vector<bool> not_fenced = {};
+    // An undecided end of the log is cut off.
+    bool accept_loss = false;
   };
   static Result<std::unique_ptr<LogReader>> open(Parts parts);
   virtual ~LogReader() = default;

@@ -8,6 +8,7 @@
 #include "tlog/walk/gather.h"
 #include "tlog/walk/log_place.h"
 #include "tlog/walk/log_reader.h"
+#include "tlog/walk/metadata_ask.h"
 
 namespace tlog::walk {
 namespace {
@@ -23,9 +24,16 @@ void add(std::string& list, const std::string& store, const std::string& why) {
   list += fmt::format("{}{}: {}", list.empty() ? "" : "; ", store, why);
 }
 
+// A fenced writer may have written more generations than its successor has.
+std::pair<Epoch, std::uint64_t> age_of(const format::Metadata& metadata) {
+  return {metadata.epochs.empty() ? 0 : metadata.epochs.back().epoch, metadata.generation};
+}
+
 void take_copy(format::Metadata copy, MetadataSurvey& survey) {
-  if (survey.copies > 0 && copy.generation < survey.metadata.generation) return;
-  if (survey.copies > 0 && copy.generation == survey.metadata.generation) {
+  const auto age = age_of(copy);
+  const auto newest = age_of(survey.metadata);
+  if (survey.copies > 0 && age < newest) return;
+  if (survey.copies > 0 && age == newest) {
     ++survey.copies;
     return;
   }
@@ -118,7 +126,7 @@ Result<MetadataSurvey> survey_metadata(const std::string& vdisk,
   const std::size_t n = stores.size();
   if (n == 0) return fail(Code::kInvalidArgument, "open log: no stores are configured");
   Gather<Buffer> gather(n);
-  for (std::size_t i = 0; i < n; ++i) stores[i]->get(format::metadata_key(vdisk), gather.slot(i));
+  for (std::size_t i = 0; i < n; ++i) ask_metadata(*stores[i], vdisk, gather.slot(i));
   auto answers = gather.wait([n](const Gather<Buffer>::Answers& so_far) {
     std::size_t good = 0;
     for (const auto& answer : so_far) good += answer && *answer ? 1 : 0;

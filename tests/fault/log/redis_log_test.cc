@@ -169,13 +169,15 @@ TEST_F(LogOnServers, what_a_restart_lost_is_put_again_before_the_server_counts) 
   for (AggregationNumber number = 101; number <= 1500; ++number) {
     fleet[2].command({"DEL", rig.key(number)});
   }
-  fleet[2].command({"DEL", "tlog:vm1:meta"});
+  fleet[2].command({"DEL", "tlog:vm1:meta:1"});
   fleet[2].restart();
   ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=store_verified"); }));
   EXPECT_TRUE(rig.logger().has("lost=1400"));
   ASSERT_TRUE(is_whole(rig));
   EXPECT_EQ(shards_of(fleet[2], rig), 1500U);
-  ASSERT_TRUE(rig.wait_until([&] { return fleet[2].command({"EXISTS", "tlog:vm1:meta"}) == "1"; }));
+  ASSERT_TRUE(rig.wait_until([&] {
+    return fleet[2].command({"EXISTS", "tlog:vm1:meta:1"}) == "1";
+  }));
   EXPECT_FALSE(rig.logger().has("event=store_wiped"));
 }
 

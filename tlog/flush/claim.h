@@ -1,0 +1,59 @@
+// File: tlog/flush/claim.h
+// One writer at a time, on hosts that know nothing of each other: who wants to write closes all
+// epochs before its own on so many servers that their writers can commit nothing any more, and
+// claims the next on a quorum, of which any two have a server in common. Source of the idea: the
+// epochs of Viewstamped Replication and Paxos ballots, with add-only marks instead of compare and
+// swap, because the servers have no more (docs/durability.md, "One writer").
+//
+// Stores without an identity (directories) have one writer by their lock, and grant everything.
+// Threading: not from the loop's thread: waits for the stores, not for ever.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tlog/format/metadata.h"
+#include "tlog/store/store.h"
+
+namespace tlog::flush {
+
+struct ClaimPlace {
+  std::string vdisk;
+  std::vector<store::Store*> stores;
+  std::size_t grants = 0;     // needed for an epoch: a quorum of the metadata
+  // No earlier writer can have had a lower one.
+  unsigned least_write_quorum = 0;
+
+  // Stores on which earlier epochs must be closed, so that their writers are left with too few for
+  // an aggregation, and for a generation of the metadata.
+  std::size_t fences() const {
+    return std::max(stores.size() + 1 - least_write_quorum, stores.size() / 2 + 1);
+  }
+};
+
+// "host:pid (journal <uuid>)": no two claims have the same.
+std::string claim_owner(const Uuid& journal);
+
+struct Closed {
+  Epoch last = 0;            // all up to it
+  std::vector<bool> fenced;  // per store: they are closed on it
+};
+// Closes `from` and every later epoch that anybody has claimed. kUnavailable when too few stores
+// answer.
+Result<Closed> close_epochs(const ClaimPlace& place, Epoch from, const std::string& owner);
+
+struct Claimed {
+  store::EpochClaim claim;  // for ServerIdentity::hold()
+  // Epochs were claimed behind the newest that is known: by somebody who may have written.
+  bool others = false;
+};
+// The number of the next epoch: behind all that were ever claimed.
+Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata);
+// Claims `epoch` for the vdisk that was found with `metadata`. kUnavailable: too few stores, or
+// another writer was quicker.
+Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
+                            const std::string& owner);
+void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
+
+}  // namespace tlog::flush
