@@ -66,9 +66,11 @@ Status keygen(const std::string& path) {
   return {};
 }
 
-Status check_config(const std::string& path, bool json) {
-  TLOG_ASSIGN(std::string text, config::read(io::system_files(), path));
-  config::Checked checked = config::check(text, path);
+Status check_config(const std::string& path_or_url, bool json) {
+  TLOG_ASSIGN(auto source, open_source(path_or_url));
+  TLOG_ASSIGN(std::string text, source->read());
+  const std::string& path = source->name();
+  config::Checked checked = config::check(text, source->path());
   if (json) {
     print_problems_json(path, checked);
   } else if (checked.problems.empty()) {

@@ -29,7 +29,7 @@ struct StatusOptions {
 
 Status keygen(const std::string& path);
 // Prints every problem of the file; the error then only counts them.
-Status check_config(const std::string& path, bool json);
+Status check_config(const std::string& path_or_url, bool json);
 Status status(const Place& place, const StatusOptions& options);
 // `vdisk` may be empty where the configuration has only one.
 Status mark(const Place& place, const std::string& vdisk, const std::string& name);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "ctl/reach.h"
+#include "tlog/etcd/source.h"
 #include "tlog/io/file.h"
 
 namespace tlog::ctl {
@@ -17,14 +19,22 @@ std::string config_path_of(const Place& place) {
   return exists && *exists ? here : everywhere;
 }
 
+Result<std::unique_ptr<config::Source>> open_source(const std::string& path_or_url) {
+  std::error_code ignored;  // a directory that is gone only matters to a URL's relative paths
+  return etcd::open_source(io::system_files(),
+                           {path_or_url, std::filesystem::current_path(ignored).string()},
+                           null_logger());
+}
+
 Result<config::Config> load_config(const Place& place, bool say_so) {
-  const std::string path = config_path_of(place);
-  auto text = config::read(io::system_files(), path);
-  if (!text && text.error().code() == Code::kNotFound && place.config_path.empty()) {
-    return fail(Code::kNotFound, text.error().message() + ", nor ./tlogdisk.yml; use --config");
+  auto source = open_source(config_path_of(place));
+  if (!source && source.error().code() == Code::kNotFound && place.config_path.empty()) {
+    return fail(Code::kNotFound, source.error().message() + ", nor ./tlogdisk.yml; use --config");
   }
-  if (!text) return fail(text.error());
-  config::Checked checked = config::check(*text, path);
+  if (!source) return fail(source.error());
+  TLOG_ASSIGN(const std::string text, (*source)->read());
+  const std::string& path = (*source)->name();
+  config::Checked checked = config::check(text, (*source)->path());
   if (checked.problems.empty()) return std::move(checked.config);
   if (say_so) {
     std::fputs(

@@ -4,12 +4,13 @@
 // has several vdisks), those of the connection.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ctl/commands.h"
 #include "ctl/control_protocol.h"
-#include "tlog/config/config.h"
+#include "tlog/config/source.h"
 
 namespace tlog::ctl {
 
@@ -22,6 +23,8 @@ struct Target {
   std::string vdisk;
 };
 
+// Of a path, or of a URL of etcd.
+Result<std::unique_ptr<config::Source>> open_source(const std::string& path_or_url);
 // The configuration, for where its servers listen: as much of it as can be had when it is not good.
 // That is when people ask a server that goes on with an earlier one. Says so on standard error when
 // there is nobody else to say it.

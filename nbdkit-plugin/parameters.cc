@@ -8,6 +8,7 @@
 
 #include "nbdkit-plugin/errors.h"
 #include "tlog/config/config.h"
+#include "tlog/etcd/url.h"
 
 namespace tlog::plugin {
 namespace {
@@ -37,7 +38,12 @@ Status Parameters::set(std::string_view key, const char* value) {
   };
   if (key == "config") {
     TLOG_TRY(once(!config_path.empty()));
-    TLOG_ASSIGN(config_path, absolute_path(key, value));
+    if (etcd::is_url(value)) {
+      config_path = value;
+      TLOG_ASSIGN(directory, absolute_path(key, "."));
+    } else {
+      TLOG_ASSIGN(config_path, absolute_path(key, value));
+    }
   } else if (key == "vdisk") {
     TLOG_TRY(once(!vdisk.empty()));
     if (!config::is_valid_name(value)) {

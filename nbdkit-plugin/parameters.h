@@ -14,7 +14,8 @@
 namespace tlog::plugin {
 
 struct Parameters {
-  std::string config_path;  // absolute: nbdkit changes its directory to / when it forks
+  std::string config_path;  // absolute: nbdkit changes its directory to / when it forks; or a URL
+  std::string directory;    // with a URL: the one in which nbdkit was started
   std::string vdisk;        // serve only this one; "": all of the configuration
   std::string key_file;     // absolute; overrides keyFile
   bool memory_store = false;
@@ -28,7 +29,8 @@ struct Parameters {
 
 // For nbdkit's --help. Lines begin with `key=` because Debian's shell completion looks for that.
 inline constexpr char kParameterHelp[] =
-    "config=<FILE>           (required) the configuration, see tlogdisk.yml(5)\n"
+    "config=<FILE>           (required) the configuration, see tlogdisk.yml(5),\n"
+    "                        or etcd://HOST:PORT/KEY\n"
     "vdisk=<NAME>            serve only this vdisk of the configuration\n"
     "key-file=<FILE>         the key; overrides keyFile\n"
     "io=auto|uring|posix     how files are written; overrides journal.io\n"

@@ -8,6 +8,7 @@
 #include "nbdkit-plugin/errors.h"
 #include "tlog/base/limits.h"
 #include "tlog/config/config.h"
+#include "tlog/etcd/source.h"
 
 namespace tlog::plugin {
 namespace {
@@ -38,8 +39,11 @@ Plugin::Plugin() = default;
 Plugin::~Plugin() = default;
 
 Status Plugin::get_ready() {
+  TLOG_ASSIGN(origin_, etcd::find_origin(io::system_files(),
+                                         {parameters_.config_path, parameters_.directory}));
+  // Gone again before the fork: what watches belongs to the process that uses it.
   TLOG_ASSIGN(config::Config configuration,
-              config::load(io::system_files(), parameters_.config_path));
+              config::load(*etcd::make_source(io::system_files(), origin_, logger_)));
   override_config(configuration);
   logger_.set_level(configuration.log_level);
   session::EngineOptions options;
@@ -77,7 +81,7 @@ void Plugin::override_config(config::Config& configuration) const {
 Status Plugin::start_reloader() {
   session::Reloader::Parts parts;
   parts.engine = engine_.get();
-  parts.source = config::make_file_source(io::system_files(), parameters_.config_path, logger_);
+  parts.source = etcd::make_source(io::system_files(), origin_, logger_);
   parts.clock = &system_clock();
   parts.logger = &logger_;
   parts.served = {.vdisks = names_, .all = parameters_.vdisk.empty()};
@@ -105,8 +109,8 @@ void Plugin::stop() {
   if (std::exchange(stopped_, true)) return;
   if (!engine_) return;
   logger_.info("event=stopping");
+  if (reloader_) reloader_->stop();  // first: who waits for its source is answered
   if (control_) control_->stop();
-  if (reloader_) reloader_->stop();
   engine_->stop(kStopBudgetNs);
   logger_.info("event=stopped");
 }

@@ -22,6 +22,7 @@
 #include "nbdkit-plugin/parameters.h"
 #include "nbdkit-plugin/sentinel.h"
 #include "tlog/base/mutex.h"
+#include "tlog/etcd/source.h"
 #include "tlog/session/engine.h"
 #include "tlog/session/reloader.h"
 
@@ -58,6 +59,7 @@ class Plugin {
 
   NbdkitLogger logger_;
   Parameters parameters_;
+  etcd::Origin origin_;  // of the configuration; constant after get_ready
   std::unique_ptr<session::Engine> engine_;
   std::unique_ptr<session::Reloader> reloader_;  // from after_fork on
   std::unique_ptr<ControlServer> control_;       // nullptr with control=none

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "player/export.h"
 #include "player/recover.h"
@@ -11,6 +12,7 @@
 #include "tlog/base/log.h"
 #include "tlog/base/mutex.h"
 #include "tlog/base/random.h"
+#include "tlog/etcd/source.h"
 
 namespace tlog::player {
 
@@ -97,10 +99,17 @@ int recover(const Arguments& arguments, const Console& console, const config::Co
   return run_recover(request, std::move(job), console, config, environment);
 }
 
+Result<config::Config> load_from(const std::string& path_or_url, io::FileSystem& files) {
+  std::error_code ignored;  // a directory that is gone only matters to a URL's relative paths
+  const etcd::Place place{path_or_url, std::filesystem::current_path(ignored).string()};
+  TLOG_ASSIGN(auto source, etcd::open_source(files, place, null_logger()));
+  return config::load(*source);
+}
+
 // A folder of shards and a key are enough: where no configuration is named or found, an empty one.
 Result<config::Config> load_config(const Arguments& arguments, io::FileSystem& files) {
   auto path = find_config(arguments, files);
-  if (path) return config::load(files, *path);
+  if (path) return load_from(*path, files);
   bool needless = arguments.command == Arguments::Command::kRecover &&
                   arguments.scan.cluster.empty() && !arguments.scan.key_file.empty();
   if (needless) return config::Config{};

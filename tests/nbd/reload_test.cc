@@ -182,6 +182,19 @@ TEST_F(NbdReload, another_process_s_vdisk_may_come_and_go) {
   EXPECT_FALSE(status_says("not taken over"));
 }
 
+// nbdkit answers clients before its plugin watches the file: what happens in between is seen too.
+TEST_F(NbdReload, a_change_during_the_start_is_not_missed) {
+  site = std::make_unique<Site>();
+  for (unsigned round = 0; round < 5; ++round) {
+    site->configure(with_tlog("cluster: local, flushTime: 500ms"));
+    start();
+    site->configure(with_tlog("cluster: local, flushTime: 700ms"));
+    // Sooner than the file is looked at in any case.
+    EXPECT_TRUE(wait_until([&] { return number("configGeneration") == 2; }, Milliseconds(15'000)));
+    ASSERT_EQ(server->stop(), 0);
+  }
+}
+
 // What the command line says goes before the file, also after a reload.
 TEST_F(NbdReload, the_command_line_goes_before_the_file) {
   site = std::make_unique<Site>();

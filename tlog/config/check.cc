@@ -201,11 +201,10 @@ void check_storage_clusters(const Config& config, Problems& problems) {
     const Cluster* cluster = config.find_cluster(vdisk.storage_cluster);
     if (cluster == nullptr) {
       std::string_view near = nearest(vdisk.storage_cluster, names);
-      problems.add(trail,
-                   fmt::format("no such cluster: {}{}, expected {}",
-                               in_quotes(vdisk.storage_cluster),
-                               near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                               alternatives(names)));
+      problems.add(
+          trail, fmt::format("no such cluster: {}{}, expected {}", in_quotes(vdisk.storage_cluster),
+                             near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
+                             alternatives(names)));
     } else if (!cluster->directories.empty()) {
       problems.add(trail, fmt::format("cluster '{}' has directories, expected a cluster of servers",
                                       cluster->name));
@@ -286,18 +285,9 @@ Result<std::string> read(io::FileSystem& files, const std::string& path) {
 }
 
 Result<Config> parse(const std::string& text, const std::string& path) {
-  if (text.size() > kConfigFileMax) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}: longer than {}", path, format_size(kConfigFileMax)));
-  }
   Checked checked = check(text, path);
   if (checked.problems.empty()) return std::move(checked.config);
-  std::string message;
-  for (const Problem& problem : checked.problems) {
-    if (!message.empty()) message += '\n';
-    message += format_problem(problem, path);
-  }
-  return fail(Code::kInvalidArgument, std::move(message));
+  return fail(Code::kInvalidArgument, format_problems(checked.problems, path));
 }
 
 Result<Config> load(io::FileSystem& files, const std::string& path) {

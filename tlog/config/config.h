@@ -98,6 +98,7 @@ struct Problem {
   friend bool operator==(const Problem&, const Problem&) = default;
 };
 std::string format_problem(const Problem& problem, const std::string& path);
+std::string format_problems(const std::vector<Problem>& problems, const std::string& path);
 
 // Where the keys of a file stand. A trail is the way to a key, its parts separated by '/', which no
 // name may contain: "vdisks/vm1/size".

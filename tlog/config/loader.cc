@@ -382,6 +382,11 @@ Checked check(const std::string& text, const std::string& path) {
   Problems problems;
   std::error_code ignored;  // a working directory that is gone leaves the path as it was given
   checked.config.path = absolute_path(std::filesystem::current_path(ignored).string(), path);
+  if (text.size() > kConfigFileMax) {
+    checked.problems.push_back(
+        {.key = {}, .reason = fmt::format("longer than {}", format_size(kConfigFileMax))});
+    return checked;
+  }
   std::string directory = std::filesystem::path(checked.config.path).parent_path().string();
   try {
     if (load_document(text, directory, problems, checked.config))

@@ -48,4 +48,13 @@ std::string format_problem(const Problem& problem, const std::string& path) {
   return text + problem.reason;
 }
 
+std::string format_problems(const std::vector<Problem>& problems, const std::string& path) {
+  std::string text;
+  for (const Problem& problem : problems) {
+    if (!text.empty()) text += '\n';
+    text += format_problem(problem, path);
+  }
+  return text;
+}
+
 }  // namespace tlog::config

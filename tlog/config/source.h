@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "tlog/config/config.h"
 #include "tlog/io/directory_watcher.h"
 
 namespace tlog::config {
@@ -22,8 +23,8 @@ class Source {
   virtual const std::string& path() const = 0;
   // Errors name the source and the reason.
   virtual Result<std::string> read() = 0;
-  // Waits until the text may have changed, for at most `timeout_ns`: kChanged may be said for
-  // nothing, and a change that comes while nobody waits is told the next time.
+  // Waits until the text may have changed since it was read, for at most `timeout_ns`: kChanged may
+  // be said for nothing, and a change that comes while nobody waits is told the next time.
   virtual io::WatchOutcome wait_for_change(std::uint64_t timeout_ns) = 0;
   // This and every later wait ends at once.
   virtual void wake() = 0;
@@ -32,5 +33,12 @@ class Source {
 // A file, watched by way of its directories, so that it may be written in place, renamed into
 // place, or reached through links that are exchanged.
 std::unique_ptr<Source> make_file_source(io::FileSystem& files, std::string path, Logger& logger);
+
+// Reads and checks; problems are named with the source, line and column.
+Result<Config> load(Source& source);
+
+// What a local file says with its one key `configSource`: where the configuration really is. "" for
+// an ordinary configuration, good or bad.
+Result<std::string> source_named_in(const std::string& text, const std::string& path);
 
 }  // namespace tlog::config

@@ -3,7 +3,8 @@
 // removed. Directories and not files: an editor renames a new file into place, and a container's
 // orchestrator exchanges a link beside it.
 //
-// Threading: watch() and wait() from one thread, wake() from any.
+// Threading: watch() from one thread at a time and wait() from one, also at the same time; wake()
+// from any.
 #pragma once
 
 #include <cstdint>

@@ -7,19 +7,8 @@
 #include <system_error>
 #include <utility>
 
-#include "tlog/base/limits.h"
-
 namespace tlog::session {
 namespace {
-
-std::string lines_of(const std::vector<config::Problem>& problems, const std::string& source) {
-  std::string text;
-  for (const config::Problem& problem : problems) {
-    if (!text.empty()) text += '\n';
-    text += config::format_problem(problem, source);
-  }
-  return text;
-}
 
 std::string lines_of(const std::vector<config::Refusal>& refusals, const config::Checked& checked,
                      const std::string& source) {
@@ -27,7 +16,7 @@ std::string lines_of(const std::vector<config::Refusal>& refusals, const config:
   for (const config::Refusal& refusal : refusals) {
     problems.push_back(config::problem_of(refusal, checked.positions));
   }
-  return lines_of(problems, source);
+  return config::format_problems(problems, source);
 }
 
 }  // namespace
@@ -115,13 +104,9 @@ Result<ReloadReport> Reloader::read_and_take(bool only_if_different) {
 
 Result<ReloadReport> Reloader::take(const std::string& text) {
   const std::string& name = parts_.source->name();
-  if (text.size() > kConfigFileMax) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("{}: longer than {}", name, config::format_size(kConfigFileMax)));
-  }
   config::Checked checked = config::check(text, parts_.source->path());
   if (!checked.problems.empty()) {
-    return fail(Code::kInvalidArgument, lines_of(checked.problems, name));
+    return fail(Code::kInvalidArgument, config::format_problems(checked.problems, name));
   }
   parts_.override_config(checked.config);
   const auto running = parts_.engine->configuration();
