@@ -127,6 +127,11 @@ TEST_F(NbdReload, what_cannot_change_is_refused_with_every_reason) {
   EXPECT_THAT(refused.error, HasSubstr("tlogdisk.yml:5:"));
   EXPECT_EQ(number("configGeneration"), 1u);
   EXPECT_TRUE(status_says("vdisks.vm2: is new"));
+  // One line for people who search the log, with all of it.
+  const std::string log = server->log();
+  const std::size_t at = log.find("event=config_refused");
+  ASSERT_NE(at, std::string::npos) << log;
+  EXPECT_THAT(log.substr(at, log.find('\n', at) - at), HasSubstr("vdisks.vm2: is new"));
 }
 
 // An editor's rename, and a ConfigMap's exchange of links.

@@ -138,11 +138,13 @@ void Reloader::note_error(const Error& error) {
   const bool is_new = status_.error != error.message();
   status_.error = error.message();
   status_.error_ns = parts_.clock->wall_ns();
-  if (is_new) {
-    parts_.logger->error(
-        fmt::format("event=config_refused source={} kept=generation-{} reason=\"{}\"",
-                    status_.source, status_.generation, status_.error));
+  if (!is_new) return;
+  std::string line = status_.error;  // all reasons, in the one line that an event has
+  for (std::size_t at = 0; (at = line.find('\n', at)) != std::string::npos;) {
+    line.replace(at, 1, "; ");
   }
+  parts_.logger->error(fmt::format("event=config_refused source={} kept={} reason=\"{}\"",
+                                   status_.source, status_.generation, line));
 }
 
 ReloadStatus Reloader::status() const {
