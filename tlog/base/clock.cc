@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "tlog/base/environment.h"
+
 namespace tlog {
 namespace {
 
@@ -14,8 +16,14 @@ std::uint64_t read_clock(clockid_t id) {
 
 class SystemClock final : public Clock {
  public:
-  TimestampNs wall_ns() const override { return read_clock(CLOCK_REALTIME); }
-  std::uint64_t monotonic_ns() const override { return read_clock(CLOCK_MONOTONIC); }
+  TimestampNs wall_ns() const override {
+    return thread_environment != nullptr ? thread_environment->wall_ns()
+                                         : read_clock(CLOCK_REALTIME);
+  }
+  std::uint64_t monotonic_ns() const override {
+    return thread_environment != nullptr ? thread_environment->monotonic_ns()
+                                         : read_clock(CLOCK_MONOTONIC);
+  }
 };
 
 }  // namespace
@@ -23,6 +31,11 @@ class SystemClock final : public Clock {
 const Clock& system_clock() {
   static constinit const SystemClock clock;
   return clock;
+}
+
+std::chrono::steady_clock::time_point steady_now() {
+  return std::chrono::steady_clock::time_point(
+      std::chrono::nanoseconds(system_clock().monotonic_ns()));
 }
 
 }  // namespace tlog

@@ -17,7 +17,11 @@ class Clock {
   virtual std::uint64_t monotonic_ns() const = 0;  // never goes back
 };
 
-// The operating system's clocks. Stateless; the reference is valid for ever.
+// The operating system's clocks, or what the thread's environment says instead. Stateless; the
+// reference is valid for ever.
 const Clock& system_clock();
+
+// system_clock()'s monotonic time, for CondVar::wait_until().
+std::chrono::steady_clock::time_point steady_now();
 
 }  // namespace tlog

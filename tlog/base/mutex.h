@@ -5,7 +5,10 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
+
+#include "tlog/base/environment.h"
 
 #if defined(__clang__)
 #define TLOG_ANNOTATE(x) __attribute__((x))
@@ -51,19 +54,33 @@ class SCOPED_CAPABILITY MutexLock {
 class CondVar {
  public:
   void wait(Mutex& mutex) REQUIRES(mutex) {
+    if (thread_environment != nullptr) {
+      return thread_environment->wait(*this, mutex, std::numeric_limits<std::uint64_t>::max());
+    }
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
     lock.release();
   }
-  // False when `deadline` has passed.
+  // False when `deadline`, by system_clock()'s monotonic_ns(), has passed.
   bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES(mutex) {
+    if (thread_environment != nullptr) {
+      const auto deadline_ns = static_cast<std::uint64_t>(deadline.time_since_epoch().count());
+      thread_environment->wait(*this, mutex, deadline_ns);
+      return thread_environment->monotonic_ns() < deadline_ns;
+    }
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     bool in_time = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
     lock.release();
     return in_time;
   }
-  void notify_one() { condition_.notify_one(); }
-  void notify_all() { condition_.notify_all(); }
+  void notify_one() {
+    if (thread_environment != nullptr) return thread_environment->notified(*this);
+    condition_.notify_one();
+  }
+  void notify_all() {
+    if (thread_environment != nullptr) return thread_environment->notified(*this);
+    condition_.notify_all();
+  }
 
  private:
   std::condition_variable condition_;

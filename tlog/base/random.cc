@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "tlog/base/assert.h"
+#include "tlog/base/environment.h"
 
 namespace tlog {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 class SystemRandom final : public Random {
  public:
   void fill(ByteSpan bytes) override {
+    if (thread_environment != nullptr) return thread_environment->fill_random(bytes);
     while (!bytes.empty()) {
       ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
       if (got < 0 && errno == EINTR) continue;

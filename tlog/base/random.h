@@ -20,7 +20,8 @@ class Random {
   Uuid next_uuid();  // version 4
 };
 
-// getrandom(2). Stateless; the reference is valid for ever.
+// getrandom(2), or what the thread's environment gives instead. Stateless; the reference is valid
+// for ever.
 Random& system_random();
 
 }  // namespace tlog

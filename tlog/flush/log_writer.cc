@@ -38,10 +38,9 @@ bool begin_and_wait(const std::shared_ptr<Core>& core, Begin begin) {
       wait->changed.notify_one();
     });
   });
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
+  const auto deadline = steady_now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
   MutexLock lock(wait->mutex);
-  while (!wait->done && std::chrono::steady_clock::now() < deadline) {
+  while (!wait->done && steady_now() < deadline) {
     wait->changed.wait_until(wait->mutex, deadline);
   }
   return wait->done;

@@ -17,13 +17,13 @@ namespace tlog::io {
 class Workers {
  public:
   Workers() = default;
-  ~Workers();
+  virtual ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
   void start(unsigned threads, const std::string& name);
   void stop();
-  void submit(std::function<void()> task);
+  virtual void submit(std::function<void()> task);  // virtual: a simulation has no threads
   unsigned threads() const { return static_cast<unsigned>(threads_.size()); }
 
  private:

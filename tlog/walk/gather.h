@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "tlog/base/clock.h"
 #include "tlog/base/mutex.h"
 #include "tlog/base/result.h"
 
@@ -45,17 +46,17 @@ class Gather {
   // All answers, or what there is when the timeout has passed, or `grace` after they were `enough`.
   Answers wait(const Enough& enough = {}, std::chrono::nanoseconds grace = kAnswerGrace,
                std::chrono::nanoseconds timeout = kAnswerTimeout) {
-    auto start = std::chrono::steady_clock::now();
+    auto start = steady_now();
     auto deadline = start + timeout;
     bool shortened = false;
     MutexLock lock(state_->mutex);
     while (state_->answered < state_->answers.size()) {
       if (enough && !shortened && enough(state_->answers)) {
         shortened = true;
-        deadline = std::min(deadline, std::chrono::steady_clock::now() + grace);
+        deadline = std::min(deadline, steady_now() + grace);
       }
       if (!state_->changed.wait_until(state_->mutex, deadline) &&
-          std::chrono::steady_clock::now() >= deadline) {
+          steady_now() >= deadline) {
         break;
       }
     }

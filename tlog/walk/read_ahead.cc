@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tlog/base/assert.h"
+#include "tlog/base/clock.h"
 
 namespace tlog::walk {
 namespace {
@@ -104,12 +105,11 @@ Found ReadAhead::next() {
   TLOG_ASSERT(!slots_.empty());
   std::shared_ptr<Slot> slot = std::move(slots_.front());
   slots_.pop_front();
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  auto wait_until = [&](Clock::time_point deadline) {
+  const auto start = steady_now();
+  auto wait_until = [&](std::chrono::steady_clock::time_point deadline) {
     MutexLock lock(state_->mutex);
     while (!slot->found) {
-      if (!state_->changed.wait_until(state_->mutex, deadline) && Clock::now() >= deadline) break;
+      if (!state_->changed.wait_until(state_->mutex, deadline) && steady_now() >= deadline) break;
     }
     return slot->found.has_value();
   };
