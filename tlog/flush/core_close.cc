@@ -106,6 +106,7 @@ void Core::stop() {
 void Core::stop_with(const Error& error) {
   if (stopped_) return;
   stopped_ = true;
+  place_->closed = true;
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
     if (timer != 0) parts_.loop->cancel_timer(timer);
   }

@@ -77,6 +77,7 @@ Fetch::Next Fetch::decide(unsigned extra) {
 
 void Fetch::act(Next next) {
   for (unsigned index : next.ask) {
+    if (place_->closed) return;
     store(index).get(key_, [self = shared_from_this(), index](Result<Buffer> value) {
       self->reply(index, std::move(value));
     });
@@ -90,7 +91,7 @@ void Fetch::reply(unsigned index, Result<Buffer> value) {
   {
     MutexLock lock(mutex_);
     Slot& slot = slots_[index];
-    if (finished_ || slot.state != State::kAsked) return;
+    if (finished_ || place_->closed || slot.state != State::kAsked) return;
     poor(index).store(!value);
     if (value) {
       slot.state = State::kArrived;
@@ -155,7 +156,7 @@ void Fetch::verify() {
     MutexLock lock(mutex_);
     verifying_ = false;
     for (auto& [index, slot] : arrived) slots_[index] = std::move(slot);
-    if (finished_) return;
+    if (finished_ || place_->closed) return;
     chosen = best_group();
     if (chosen.size() >= place_->geometry.data) {
       finished_ = true;  // late answers find nothing to do

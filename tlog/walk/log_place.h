@@ -32,6 +32,8 @@ struct LogPlace {
   const Uuid uuid;
   const shard::Geometry geometry;
   const std::vector<store::Store*> stores;
+  // The stores must not be used any more: no fetch goes on, whatever is answered to it still.
+  mutable std::atomic<bool> closed{false};
   // Stores whose last answer was of no use: the others are asked first.
   mutable std::vector<std::atomic<bool>> poor;
 };
