@@ -14,20 +14,35 @@ constexpr unsigned kProbeBatch = 16;  // numbers asked for at once
 struct Presence {
   unsigned present = 0;
   unsigned unknown = 0;
+  unsigned emptied = 0;  // of the unknown: they have lost it, if they had it
+  unsigned absent = 0;   // on a server, which may have lost it in a restart
   std::string unreachable;
 };
 
 enum class Verdict { kStored, kAbsent, kUndecided };
 
+// Committed means at its epoch's write quorum of stores. What cannot have been there was not
+// committed: the next writer, in an epoch of its own, writes this number anew. Some servers may
+// have had it and lost it in a restart, but not more than an aggregation can bear right after its
+// commit: so there is no doubt when all answer and none is known to be emptied.
+bool may_have_been_committed(const Presence& presence, const format::Metadata& metadata,
+                             AggregationNumber number) {
+  const unsigned quorum = write_quorum_of(metadata, number);
+  const unsigned bearable = quorum - std::min<unsigned>(quorum, geometry_of(metadata.format).data);
+  const unsigned lost = std::min(presence.absent, bearable - std::min(bearable, presence.emptied));
+  return presence.present + presence.unknown + lost >= quorum;
+}
+
 Verdict judge(const Presence& presence, const format::Metadata& metadata,
               AggregationNumber number) {
   if (presence.present >= geometry_of(metadata.format).data) return Verdict::kStored;
-  // Committed means at its epoch's write quorum of stores. What cannot have been there was not
-  // committed: the next writer, in an epoch of its own, writes this number anew.
-  if (presence.present + presence.unknown < write_quorum_of(metadata, number)) {
-    return Verdict::kAbsent;
-  }
-  return Verdict::kUndecided;
+  return may_have_been_committed(presence, metadata, number) ? Verdict::kUndecided
+                                                             : Verdict::kAbsent;
+}
+
+bool is_emptied(const store::Store& store) {
+  const store::StoreState state = store.status().state;
+  return state == store::StoreState::kWiped || state == store::StoreState::kRebuilding;
 }
 
 using Answers = Gather<std::uint64_t>::Answers;
@@ -43,7 +58,11 @@ Presence count(const LogPlace& place, const std::vector<bool>& forgetful, Aggreg
       continue;
     }
     const bool absent = answer && answer->error().code() == Code::kNotFound;
-    if (absent && !forgetful[store]) continue;
+    if (absent && !forgetful[store]) {
+      if (place.stores[store]->identity() != nullptr) ++presence.absent;
+      continue;
+    }
+    if (is_emptied(*place.stores[store]) || absent) ++presence.emptied;
     ++presence.unknown;
     presence.unreachable += fmt::format("{}{}: {}", presence.unreachable.empty() ? "" : "; ",
                                         place.stores[store]->name(),
@@ -84,6 +103,20 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
 }
 
 }  // namespace
+
+bool may_be_committed(const LogPlace& place, const format::Metadata& metadata,
+                      AggregationNumber number, const FetchCounts& found) {
+  Presence presence{
+      .present = found.intact + found.wrong, .unknown = found.unreachable, .unreachable = {}};
+  bool are_servers = false;
+  for (unsigned i = 0; i < place.geometry.total(); ++i) {
+    store::Store& store = place.store_for(number, i);
+    are_servers = are_servers || store.identity() != nullptr;
+    if (is_emptied(store)) ++presence.emptied;
+  }
+  if (are_servers) presence.absent = found.absent;
+  return may_have_been_committed(presence, metadata, number);
+}
 
 Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metadata& metadata,
                                      const ProbeOptions& options, Logger& logger) {

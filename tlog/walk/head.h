@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tlog/base/log.h"
+#include "tlog/walk/fetch.h"
 #include "tlog/walk/log_place.h"
 
 namespace tlog::walk {
@@ -23,5 +24,9 @@ struct ProbeOptions {
 // kUnavailable when stores that do not answer leave it undecided.
 Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metadata& metadata,
                                      const ProbeOptions& options, Logger& logger);
+
+// For who has found that it cannot be read: whether it may have been committed all the same.
+bool may_be_committed(const LogPlace& place, const format::Metadata& metadata,
+                      AggregationNumber number, const FetchCounts& found);
 
 }  // namespace tlog::walk

@@ -140,9 +140,8 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
       head_.committed = std::min(proven, head_.number);
       return {};
     }
-    const FetchCounts& counts = found.counts;
-    const bool committed = number <= after || counts.intact + counts.wrong + counts.unreachable >=
-                                                  write_quorum_of(metadata_, number);
+    const bool committed =
+        number <= after || may_be_committed(*place_, metadata_, number, found.counts);
     if (committed && (good.error().code() != Code::kCorruption || attempt + 1 >= kReferencesKept)) {
       return fail(at(number, Chain(metadata_), good.error()));
     }
