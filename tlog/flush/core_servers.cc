@@ -33,7 +33,10 @@ void Core::note_servers() {
   if (stopped_) return;
   metadata_.servers = servers_->records();
   walk::expect_servers(metadata_, parts_.stores);
-  if (lanes_) publish_metadata({});  // before the start the claim does it
+  if (!lanes_) return;  // before the start the claim does it
+  publish_metadata([weak = std::weak_ptr(servers_), marks = servers_->marks()] {
+    if (auto servers = weak.lock()) servers->recorded(marks);
+  });
 }
 
 // For good: what this writer still puts counts nowhere.

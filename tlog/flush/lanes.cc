@@ -60,9 +60,11 @@ void Lanes::put_answered(std::size_t store, AggregationNumber number, const Owed
   lane.in_flight.erase(number);
   lane.in_flight_bytes -= owed.item->set.shard_bytes();
   if (stopped_) return;
-  if (!status) lane.queued.emplace(number, owed);
+  // What a store confirms while it is held does not count: it is put again.
+  const bool counts = status.has_value() && lane.held.empty();
+  if (!counts) lane.queued.emplace(number, owed);
   note_health(store, status);
-  parts_.answered(number, owed.index, status.has_value());
+  parts_.answered(number, owed.index, counts);
   pump(store);
 }
 

@@ -93,6 +93,11 @@ void Servers::enrolled(std::size_t store, const store::ServerEvent& event) {
                                     before.address));
   }
   server.restarted = server.restarted || event.restarted;
+  // Whoever opens the vdisk next does not believe a mark that the metadata does not know.
+  if (started_ && (before.server != now.server || before.since != now.since)) {
+    server.unrecorded = ++marks_;
+    hold_or_not(store);
+  }
   if (before != now) parts_.changed();
   if (started_) look_after(store);
 }
@@ -158,14 +163,31 @@ void Servers::end_doubt(std::size_t store) {
   if (!server.doubt) return;
   if (server.doubt->verification) server.doubt->verification->stop();
   server.doubt.reset();
-  hands_.lanes->hold(store, "");
+  hold_or_not(store);
+}
+
+void Servers::hold_or_not(std::size_t store) {
+  const Server& server = servers_[store];
+  hands_.lanes->hold(store,
+                     server.doubt ? "it was restarted, and what it had confirmed is being verified"
+                     : server.unrecorded != 0
+                         ? "it was emptied, and that it is used again is not on enough stores yet"
+                         : "");
+}
+
+void Servers::recorded(std::uint64_t marks) {
+  if (stopped_ || !started_) return;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].unrecorded == 0 || servers_[i].unrecorded > marks) continue;
+    servers_[i].unrecorded = 0;
+    hold_or_not(i);
+  }
 }
 
 void Servers::restarted(std::size_t store, std::uint64_t doubt) {
   end_doubt(store);
   parts_.logger->warning(fmt::format("event=store_restarted vdisk={} store=\"{}\" action=verifying",
                                      parts_.place->vdisk, name(store)));
-  hands_.lanes->hold(store, "it was restarted, and what it had confirmed is being verified");
   hands_.keeper->forget(store);
   Verification::Parts parts{
       .place = parts_.place,
@@ -187,6 +209,7 @@ void Servers::restarted(std::size_t store, std::uint64_t doubt) {
   for (AggregationNumber number : hands_.lanes->owed(store)) parts.unconfirmed.insert(number);
   auto verification = std::make_shared<Verification>(std::move(parts));
   servers_[store].doubt = Doubt{.number = doubt, .verification = verification, .lost = {}};
+  hold_or_not(store);
   verification->start();
 }
 

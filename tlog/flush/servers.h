@@ -56,6 +56,9 @@ class Servers : public std::enable_shared_from_this<Servers> {
 
   void start(Hands hands);  // the metadata with records() has been published
   void repaired();          // repair has done something
+  // New marks of servers so far, and: the metadata with the records of so many is on a quorum.
+  std::uint64_t marks() const { return marks_; }
+  void recorded(std::uint64_t marks);
   void stop();
 
  private:
@@ -70,6 +73,9 @@ class Servers : public std::enable_shared_from_this<Servers> {
     bool wiped = false;
     bool restarted = false;  // since the last writer had it
     bool fenced = false;     // it has closed the writer's epoch
+    // Which of the new marks is its, as long as the metadata does not know it: until then nothing
+    // that it confirms counts. 0: it does.
+    std::uint64_t unrecorded = 0;
     std::optional<Doubt> doubt;
   };
   void event(std::size_t store, const store::ServerEvent& event);
@@ -83,11 +89,13 @@ class Servers : public std::enable_shared_from_this<Servers> {
   void look_after(std::size_t store);
   bool may_rebuild(std::size_t store) const;
   void end_doubt(std::size_t store);
+  void hold_or_not(std::size_t store);
   const std::string& name(std::size_t store) const { return parts_.place->stores[store]->name(); }
 
   const Parts parts_;
   std::vector<format::ServerEntry> records_;
   std::vector<Server> servers_;
+  std::uint64_t marks_ = 0;
   std::function<void()> all_told_;
   std::vector<std::pair<std::size_t, store::ServerEvent>> early_;  // before start()
   Hands hands_;
