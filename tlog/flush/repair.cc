@@ -23,22 +23,36 @@ Repair::Repair(Parts parts)
 
 void Repair::add_missing(std::size_t store, AggregationNumber number) {
   missing_[store].insert(number);
+  begin_soon();
 }
 
 void Repair::add_missing(std::size_t store, const NumberSet& numbers) {
   for (const auto& [first, last] : numbers.runs()) missing_[store].insert_run(first, last);
+  begin_soon();
 }
 
 void Repair::add_wrong(std::size_t store, AggregationNumber number) {
   wrong_[store].insert(number);
+  begin_soon();
 }
 
 void Repair::add_doubtful(AggregationNumber first, AggregationNumber last) {
   for (NumberSet& numbers : doubtful_) numbers.insert_run(first, last);
+  begin_soon();
 }
 
 void Repair::add_doubtful(std::size_t store, AggregationNumber first, AggregationNumber last) {
   doubtful_[store].insert_run(first, last);
+  begin_soon();
+}
+
+// Its store may work already, so that nothing else would bring it to anybody's mind.
+void Repair::begin_soon() {
+  if (stopped_ || std::exchange(begins_soon_, true)) return;
+  parts_.loop->post([self = shared_from_this()] {
+    self->begins_soon_ = false;
+    self->begin_jobs();
+  });
 }
 
 std::uint64_t Repair::missing() const {

@@ -61,6 +61,7 @@ class Repair : public std::enable_shared_from_this<Repair> {
     bool overwrite = false;
     friend auto operator<=>(const Job&, const Job&) = default;
   };
+  void begin_soon();
   void begin_jobs();
   bool start_one(std::size_t store);
   void look_up(const Job& job);
@@ -83,6 +84,7 @@ class Repair : public std::enable_shared_from_this<Repair> {
   io::TimerId timer_ = 0;
   bool stopped_ = false;
   bool going_ = false;
+  bool begins_soon_ = false;
 };
 
 }  // namespace tlog::flush
