@@ -4,10 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <deque>
 #include <latch>
 
-#include "tlog/seal/hash.h"
 #include "tlog/store/stores.h"
 #include "tlog/walk/log_place.h"
 
@@ -35,6 +33,8 @@ LogRig::LogRig(LogRigOptions options) : options_(std::move(options)), random_(op
   workers_.start(2, "rig");
   key_ = std::make_unique<seal::MasterKey>(std::move(seal::MasterKey::generate(random_).value()));
   sealer_ = std::make_unique<seal::Sealer>(*key_, random_);
+  maker_ = std::make_unique<AggregationMaker>(format_, *sealer_, ~options_.seed,
+                                              options_.record_bytes_max);
   for (unsigned i = 0; i < options_.data + options_.parity; ++i) {
     stores_.push_back(options_.make_store
                           ? options_.make_store(i, *loop_)
@@ -122,48 +122,6 @@ Status LogRig::open_writer() {
   return {};
 }
 
-shard::ShardSet LogRig::make(Epoch epoch, AggregationNumber number, Sequence first,
-                             const Hash256& prev, Appended& made) {
-  format::Aggregation aggregation;
-  const auto records = 1 + random_.next() % 4;
-  aggregation.header = {.vdisk = format_.vdisk,
-                        .number = number,
-                        .epoch = epoch,
-                        .first_sequence = first,
-                        .last_sequence = first + records - 1,
-                        .timestamp = time_ + 1000 * records,
-                        .prev = prev};
-  std::deque<Buffer> data;
-  for (std::uint64_t i = 0; i < records; ++i) {
-    data.emplace_back(1 + random_.next() % options_.record_bytes_max);
-    random_.fill(data.back().span());
-    time_ += 1000;
-    aggregation.records.push_back({.sequence = first + i,
-                                   .offset = random_.next() % (kGiB - options_.record_bytes_max),
-                                   .size = data.back().size(),
-                                   .operation = Operation::kWrite,
-                                   .timestamp = time_,
-                                   .hash = {},
-                                   .data = data.back().span()});
-  }
-  const shard::Geometry geometry = walk::geometry_of(format_);
-  seal::Sealed sealed =
-      std::move(sealer_->seal(aggregation, shard::tail_room_max(geometry)).value());
-  made.reference = {.number = number,
-                    .epoch = epoch,
-                    .hash = sealed.hash,
-                    .first_sequence = first,
-                    .last_sequence = aggregation.header.last_sequence,
-                    .first_timestamp = aggregation.records.front().timestamp,
-                    .last_timestamp = aggregation.records.back().timestamp};
-  made.record_hashes.clear();
-  for (const Buffer& bytes : data) made.record_hashes.push_back(seal::hash_one(bytes.span()));
-  return {geometry,
-          {format_.vdisk, epoch, number, sealed.hash},
-          std::move(sealed.bytes),
-          sealed.length};
-}
-
 void LogRig::append(unsigned count, bool urgent) {
   for (unsigned i = 0; i < count; ++i) {
     const AggregationNumber number = model_.size() + 1;
@@ -209,15 +167,7 @@ void LogRig::expect_log_is_model() {
   ASSERT_EQ((*reader)->head().number, model_.size());
   std::size_t visited = 0;
   Status walked = (*reader)->walk({}, [&](walk::Visited& found) -> Result<bool> {
-    const Appended& expected = model_.at(visited++);
-    EXPECT_EQ(found.opened.aggregation.header.number, expected.reference.number);
-    EXPECT_EQ(found.opened.aggregation.header.epoch, expected.reference.epoch);
-    EXPECT_EQ(found.opened.hash, expected.reference.hash);
-    const auto& records = found.opened.aggregation.records;
-    EXPECT_EQ(records.size(), expected.record_hashes.size());
-    for (std::size_t i = 0; i < std::min(records.size(), expected.record_hashes.size()); ++i) {
-      EXPECT_EQ(seal::hash_one(records[i].data), expected.record_hashes[i]);
-    }
+    EXPECT_EQ(AggregationMaker::difference(found.opened, model_.at(visited++)), "");
     return true;
   });
   EXPECT_TRUE(walked) << walked.error().message();

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/aggregation_maker.h"
 #include "tests/support/fault_store.h"
-#include "tests/support/log_samples.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/io/loop.h"
 #include "tlog/io/workers.h"
@@ -45,12 +45,6 @@ struct LogRigOptions {
   std::function<std::unique_ptr<store::Store>(unsigned index, io::Loop& loop)> make_store = {};
 };
 
-// What was appended.
-struct Appended {
-  format::AggregationReference reference;
-  std::vector<Hash256> record_hashes;
-};
-
 class LogRig {
  public:
   explicit LogRig(LogRigOptions options = {});
@@ -74,7 +68,7 @@ class LogRig {
   // Goes on with what another rig has appended to the same log; opening drops what did not survive.
   void adopt(const LogRig& other) {
     model_ = other.model_;
-    time_ = other.time_;
+    maker_->go_on_after(*other.maker_);
     committed_ = 0;
   }
   void keep(AggregationNumber upto) { model_.resize(upto); }
@@ -97,7 +91,9 @@ class LogRig {
 
   // The k+m shards of an aggregation that links to `prev`, as a writer would make them.
   shard::ShardSet make(Epoch epoch, AggregationNumber number, Sequence first, const Hash256& prev,
-                       Appended& made);
+                       Appended& made) {
+    return maker_->make(epoch, number, first, prev, made);
+  }
   std::string key(AggregationNumber number) const;  // of a shard in the model
   // Changes the stored shard `index`; removes it when `change` answers false.
   void tamper(AggregationNumber number, unsigned index, const std::function<bool(Buffer&)>& change);
@@ -113,12 +109,12 @@ class LogRig {
   io::Workers workers_;
   std::unique_ptr<seal::MasterKey> key_;
   std::unique_ptr<seal::Sealer> sealer_;
+  std::unique_ptr<AggregationMaker> maker_;
   std::vector<std::unique_ptr<store::Store>> stores_;
   std::vector<std::unique_ptr<FaultStore>> faults_;
   std::unique_ptr<flush::LogWriter> writer_;
   std::vector<Appended> model_;
   std::atomic<AggregationNumber> committed_{0};
-  TimestampNs time_ = 1'700'000'000'000'000'000;
 };
 
 }  // namespace tlog::testing

@@ -1,0 +1,202 @@
+// Goal: what the simulation has found once does not come back.
+// Method: the same faults, step by step, on simulated servers.
+#include <gtest/gtest.h>
+
+#include "tests/sim/sim_process.h"
+#include "tests/support/aggregation_maker.h"
+#include "tlog/flush/log_writer.h"
+#include "tlog/walk/log_place.h"
+
+namespace tlog::sim {
+namespace {
+
+class Steps {
+ public:
+  Steps(std::uint8_t data, std::uint8_t parity)
+      : format_{.vdisk = testing::SampleAggregation::sample_uuid(),
+                .name = "vm1",
+                .size = kGiB,
+                .block_size = 4096,
+                .data_shards = data,
+                .parity_shards = parity},
+        network(world, data + parity) {}
+  ~Steps() { world.forget_events(); }
+
+  // Errors of what must not fail end the steps.
+  void run(const std::function<void()>& body) {
+    world.start("steps", [&] {
+      body();
+      writer.reset();  // waits, which only a fiber may
+    });
+    EXPECT_TRUE(world.run(world.now() + 600 * kSecond));
+    EXPECT_FALSE(world.failure()) << *world.failure();
+  }
+  SimProcess& new_process() { return processes_.emplace_back(world, network, format_.name); }
+  Result<std::unique_ptr<walk::LogReader>> read(SimProcess& process) {
+    return process.read(sealer_);
+  }
+
+  void create() {
+    const Status created = flush::LogWriter::create(parts(new_process()), format_);
+    ASSERT_TRUE(created) << created.error().message();
+  }
+  void open(SimProcess& process) {
+    auto found = walk::read_metadata(format_.name, process.stores());
+    ASSERT_TRUE(found) << found.error().message();
+    auto not_fenced = flush::LogWriter::fence(parts(process), found->metadata);
+    ASSERT_TRUE(not_fenced) << not_fenced.error().message();
+    auto reader = process.read(sealer_, std::move(*not_fenced));
+    ASSERT_TRUE(reader) << reader.error().message();
+    last_ = {.number = (*reader)->head().number,
+             .hash = (*reader)->head().hash,
+             .last_sequence = (*reader)->head().sequence};
+    auto opened = flush::LogWriter::open(parts(process), (*reader)->metadata(), (*reader)->head());
+    ASSERT_TRUE(opened) << opened.error().message();
+    writer = std::move(*opened);
+  }
+  void append(unsigned count) {
+    for (; count > 0; --count) {
+      testing::Appended made;
+      shard::ShardSet shards =
+          maker_.make(writer->epoch(), last_.number + 1, last_.last_sequence + 1, last_.hash, made);
+      last_ = made.reference;
+      writer->append(std::move(shards), last_, true,
+                     [this](const Status& status) { acknowledged += status ? 1 : 0; });
+    }
+  }
+  bool wait(const std::function<bool()>& condition) {
+    return world.sleep_until(condition, 60 * kSecond);
+  }
+  std::string newest_key() const {
+    return format::shard_key(format_.name, last_.epoch, last_.number);
+  }
+  // As a server does that comes back without its newest value.
+  void restart_without_newest(SimServer& server) {
+    server.remove(newest_key());
+    server.kill(false);
+    server.start();
+  }
+
+ private:
+  flush::LogWriter::Parts parts(SimProcess& process) {
+    flush::LogWriter::Parts parts;
+    parts.stores = process.stores();
+    parts.sealer = &sealer_;
+    parts.loop = &process.loop();
+    parts.clock = &system_clock();
+    parts.logger = &world.logger();
+    parts.buffered_bytes_max = buffered_bytes_max;
+    parts.journal = system_random().next_uuid();
+    return parts;
+  }
+
+  const format::VdiskFormat format_;
+
+ public:
+  World world{{.seed = 7}};
+  Network network;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t buffered_bytes_max = 64 * kMiB;
+  std::unique_ptr<flush::LogWriter> writer;
+
+ private:
+  testing::SeededRandom random_{7};
+  const seal::MasterKey key_ = std::move(seal::MasterKey::generate(random_).value());
+  const seal::Sealer sealer_{key_, random_};
+  testing::AggregationMaker maker_{format_, sealer_, 7, 200};
+  format::AggregationReference last_;
+  std::deque<SimProcess> processes_;
+};
+
+// One server has lost its newest in a restart, another is away: that is within the contract, so
+// that the end of the log must not be put before what was acknowledged.
+TEST(SimulationFound, a_restarted_server_proves_no_end) {
+  Steps steps(2, 1);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(5);
+    ASSERT_TRUE(steps.wait([&] { return steps.acknowledged == 5; }));
+    first.die();
+    steps.writer.reset();
+    first.end();
+
+    steps.restart_without_newest(steps.network[0]);
+    steps.network[1].cut_off(true);
+    SimProcess& second = steps.new_process();
+    auto early = steps.read(second);
+    ASSERT_FALSE(early) << "the log is said to end at " << (*early)->head().number;
+    EXPECT_EQ(early.error().code(), Code::kUnavailable) << early.error().message();
+
+    steps.network[1].cut_off(false);
+    ASSERT_TRUE(steps.wait([&] {
+      auto later = steps.read(second);
+      return later && (*later)->head().number == 5;
+    }));
+    second.end();
+  });
+}
+
+// A server was emptied and is used again. Until that is in the metadata nobody else would believe
+// it, so that what it confirms must not count.
+TEST(SimulationFound, a_server_used_again_counts_when_it_is_recorded) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.writer.reset();
+    first.end();
+    // In the second epoch: a new mark is another one than that of the first.
+    SimProcess& process = steps.new_process();
+    steps.open(process);
+    steps.append(3);
+    ASSERT_TRUE(steps.wait(
+        [&] { return steps.acknowledged == 3 && steps.writer->status().missing_shards == 0; }));
+
+    steps.network[4].stop(true);
+    steps.network[5].cut_off(true);
+    steps.append(1);
+    steps.world.sleep(kSecond);
+    ASSERT_EQ(steps.acknowledged, 3U) << "on four of five";
+    steps.network[0].cut_off(true);  // it has the fourth, and will not take new metadata
+    steps.network[4].flush_all();
+    steps.network[4].stop(false);
+    steps.world.sleep(20 * kSecond);  // time enough for all that could come
+    EXPECT_EQ(steps.acknowledged, 3U);
+
+    steps.network[0].cut_off(false);
+    EXPECT_TRUE(steps.wait([&] { return steps.acknowledged == 4; }));
+    steps.network[5].cut_off(false);
+    EXPECT_TRUE(steps.wait([&] { return steps.writer->status().missing_shards == 0; }));
+    steps.writer.reset();
+    process.end();
+  });
+}
+
+// Shards of a store that works, dropped from memory because they wait for it for too long: they are
+// put all the same, without anything else happening to the store.
+TEST(SimulationFound, what_is_dropped_from_memory_is_put_though_its_store_works) {
+  Steps steps(4, 2);
+  steps.buffered_bytes_max = 64 * kKiB;
+  steps.run([&] {
+    steps.create();
+    SimProcess& process = steps.new_process();
+    steps.open(process);
+    steps.network[0].set_latency({.least_ns = 400 * kMillisecond, .most_ns = 500 * kMillisecond});
+    for (int i = 0; i < 40; ++i) {
+      steps.append(4);
+      steps.world.sleep(30 * kMillisecond);
+    }
+    steps.network[0].set_latency({});
+    EXPECT_TRUE(steps.wait([&] { return steps.acknowledged == 160; }));
+    EXPECT_TRUE(steps.wait([&] { return steps.writer->status().missing_shards == 0; }))
+        << steps.writer->status().missing_shards;
+    steps.writer.reset();
+    process.end();
+  });
+}
+
+}  // namespace
+}  // namespace tlog::sim

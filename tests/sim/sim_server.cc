@@ -1,0 +1,255 @@
+#include "tests/sim/sim_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "tlog/base/assert.h"
+
+namespace tlog::sim {
+namespace {
+
+bool writes(const std::string& command) {
+  static const std::set<std::string> kWriting = {"SET",    "DEL",  "UNLINK",   "HSET",   "HMSET",
+                                                 "HSETNX", "HDEL", "FLUSHALL", "FLUSHDB"};
+  return kWriting.contains(command);
+}
+
+}  // namespace
+
+// ---- The connection ----
+
+// How long until what is sent now has come, after what was sent before it.
+std::uint64_t Link::way(std::uint64_t& last_ns) {
+  const Latency& latency = server_.latency_;
+  last_ns = std::max(last_ns, world_.now() + world_.between(latency.least_ns, latency.most_ns));
+  return last_ns - world_.now();
+}
+
+void Link::send(std::string bytes) {
+  requests_.push_back(std::move(bytes));
+  world_.after(way(request_ns_), [self = shared_from_this()] { self->arrive(); });
+}
+
+void Link::client_closes() {
+  client_open_ = false;
+  on_reply = {};
+  on_closed = {};
+}
+
+// The next request has come.
+void Link::arrive() {
+  if (life_ != server_.life_ || !server_.running_) return;
+  if (server_.stopped_ || server_.cut_off_) {
+    ++requests_held_;
+    return;
+  }
+  const std::string bytes = std::move(requests_.front());
+  requests_.pop_front();
+  execute(bytes);
+}
+
+void Link::execute(const std::string& bytes) {
+  std::string_view rest = bytes;
+  std::string answers;
+  while (!rest.empty()) {
+    rest.remove_prefix(framing_.take(rest));
+    if (framing_.broken()) return world_.fail("a client has sent what is no command");
+    if (framing_.ended()) answers += server_.run(framing_.words(), session_);
+  }
+  if (!answers.empty()) reply(std::move(answers));
+}
+
+void Link::reply(std::string bytes) {
+  replies_.push_back(std::move(bytes));
+  world_.after(way(reply_ns_), [self = shared_from_this()] { self->deliver(); });
+}
+
+void Link::deliver() {
+  if (!client_open_ || life_ != server_.life_) return;
+  if (server_.cut_off_) {
+    ++replies_held_;
+    return;
+  }
+  const std::string bytes = std::move(replies_.front());
+  replies_.pop_front();
+  const auto keeps = on_reply;  // it may close
+  if (keeps) keeps(bytes);
+}
+
+void Link::server_ended() {
+  if (server_.cut_off_) return;  // nobody hears of it
+  world_.after(way(reply_ns_), [self = shared_from_this()] {
+    const auto keeps = self->on_closed;
+    if (self->client_open_ && keeps) keeps();
+  });
+}
+
+void Link::go_on() {
+  if (server_.cut_off_) return;
+  for (; replies_held_ > 0; --replies_held_) {
+    world_.after(way(reply_ns_), [self = shared_from_this()] { self->deliver(); });
+  }
+  if (server_.stopped_) return;
+  // The packets of one who has gone may take any way, and any time.
+  if (!client_open_ && world_.chance(30)) {
+    request_ns_ = std::max(request_ns_, world_.now() + world_.below(20 * kSecond));
+  }
+  for (; requests_held_ > 0; --requests_held_) {
+    world_.after(way(request_ns_), [self = shared_from_this()] { self->arrive(); });
+  }
+}
+
+// ---- The server ----
+
+SimServer::SimServer(World& world, unsigned index)
+    : world_(world), index_(index), address_(fmt::format("server{}:6379", index)) {
+  // Some sync at once, most within a second or two, as redis does.
+  sync_lag_ns_ = world_.chance(30) ? 0 : world_.below(2 * kSecond);
+  rebuild();
+}
+
+SimServer::~SimServer() = default;
+
+// The contents that its changes make, in a new life.
+void SimServer::rebuild() {
+  auto fresh = std::make_unique<testing::ArdbCommands>("", "rocksdb");
+  fresh->each_session = [](const auto&) {};
+  fresh->starts = static_cast<unsigned>(index_ * 1000 + life_);
+  testing::ArdbCommands::Session session;
+  for (const Change& change : changes_)
+    (void)fresh->run(change.words, session);  // as it did before
+  if (commands_) fresh->full = commands_->full.load();
+  commands_ = std::move(fresh);
+}
+
+std::string SimServer::run(const Words& words, testing::ArdbCommands::Session& session) {
+  if (world_.tracing()) {
+    std::string text = fmt::format("server{} <", index_);
+    for (const std::string& word : words) text += ' ' + word.substr(0, 48);
+    world_.trace(text);
+  }
+  const std::string& name = words.empty() ? "" : words[0];
+  if (forgetful_ && name == "SET") return "+OK\r\n";
+  if (writes(name) && !commands_->full) changes_.push_back({world_.now(), words});
+  std::string answer = commands_->run(words, session).bytes;
+  world_.note(name);
+  if (words.size() > 1) world_.note(words[1]);
+  if (world_.tracing()) {
+    world_.trace(fmt::format("server{} > {}", index_, answer.substr(0, answer.find('\r'))));
+  }
+  if (answer.starts_with("-ERR unknown command")) {
+    world_.fail("a client has sent a command that ardb does not know: " + name);
+  }
+  return answer;
+}
+
+std::size_t SimServer::synced() const {
+  std::size_t count = changes_.size();
+  while (count > 0 && changes_[count - 1].at_ns + sync_lag_ns_ > world_.now()) --count;
+  return count;
+}
+
+void SimServer::kill(bool loses) {
+  if (!running_) return;
+  running_ = false;
+  ++life_;
+  const std::size_t least = loses ? synced() : changes_.size();
+  const std::size_t kept = least + world_.below(changes_.size() - least + 1);
+  changes_.resize(kept);
+  rebuild();
+  for (const auto& weak : std::exchange(links_, {})) {
+    if (auto link = weak.lock()) link->server_ended();
+  }
+}
+
+void SimServer::start() {
+  if (running_) return;
+  running_ = true;
+  stopped_ = false;
+}
+
+void SimServer::start_empty() {
+  kill(false);
+  changes_.clear();
+  rebuild();
+  start();
+}
+
+void SimServer::flush_all() {
+  changes_.clear();
+  rebuild();
+}
+
+void SimServer::stop(bool on) {
+  stopped_ = on;
+  links_go_on();
+}
+
+void SimServer::cut_off(bool on) {
+  cut_off_ = on;
+  links_go_on();
+}
+
+void SimServer::links_go_on() {
+  std::erase_if(links_, [](const auto& weak) { return weak.expired(); });
+  for (const auto& weak : std::vector(links_)) {
+    if (auto link = weak.lock()) link->go_on();
+  }
+}
+
+std::optional<std::string> SimServer::value(const std::string& key) {
+  testing::ArdbCommands::Session session;
+  std::string answer = commands_->run({"GET", key}, session).bytes;
+  if (answer.starts_with("$-1")) return std::nullopt;
+  const std::size_t begin = answer.find("\r\n") + 2;
+  return answer.substr(begin, answer.size() - begin - 2);
+}
+
+void SimServer::overwrite(const std::string& key, const std::string& value) {
+  change({"SET", key, value});
+}
+
+void SimServer::remove(const std::string& key) {
+  change({"DEL", key});
+}
+
+void SimServer::change(Words words) {
+  testing::ArdbCommands::Session session;
+  const bool was_full = commands_->full.exchange(false);
+  (void)commands_->run(words, session);
+  commands_->full = was_full;
+  changes_.push_back({world_.now(), std::move(words)});
+}
+
+// ---- The network ----
+
+Network::Network(World& world, unsigned servers) : world_(world) {
+  for (unsigned i = 0; i < servers; ++i) {
+    servers_.push_back(std::make_unique<SimServer>(world, i));
+  }
+}
+
+void Network::connect(const std::string& address, std::uint64_t timeout_ns, LinkDone done) {
+  auto found = std::find_if(servers_.begin(), servers_.end(),
+                            [&](const auto& server) { return server->address() == address; });
+  TLOG_ASSERT(found != servers_.end());
+  SimServer& server = **found;
+  const std::uint64_t way = 2 * world_.between(server.latency_.least_ns, server.latency_.most_ns);
+  if (server.cut_off_ || way > timeout_ns) {
+    return world_.after(timeout_ns, [done = std::move(done)] {
+      done(tlog::fail(Code::kTimeout, "connect: no answer"));
+    });
+  }
+  world_.after(way, [this, &server, done = std::move(done)] {
+    if (!server.running_)
+      return done(tlog::fail(Code::kUnavailable, "connect: connection refused"));
+    auto link = std::make_shared<Link>(world_, server, server.life_);
+    server.links_.push_back(link);
+    done(std::move(link));
+  });
+}
+
+}  // namespace tlog::sim
