@@ -4,13 +4,12 @@
 
 #include <algorithm>
 
+#include "tlog/base/clock.h"
 #include "tlog/flush/remake.h"
 #include "tlog/walk/gather.h"
 
 namespace tlog::flush {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr AggregationNumber kBatch = 16;
 constexpr std::chrono::milliseconds kPause(50);
@@ -115,7 +114,7 @@ void pause() {
 }
 
 Status secure_one(const TailPlace& tail, AggregationNumber number, Shards& shards,
-                  Clock::time_point deadline) {
+                  std::chrono::steady_clock::time_point deadline) {
   std::shared_ptr<const shard::ShardSet> set;
   std::string why;
   for (;;) {
@@ -132,7 +131,7 @@ Status secure_one(const TailPlace& tail, AggregationNumber number, Shards& shard
       if (shards.count() >= tail.write_quorum) return {};
       why = shards.lacking;
     }
-    if (Clock::now() >= deadline) break;
+    if (steady_now() >= deadline) break;
     pause();
   }
   return fail(Code::kUnavailable,
@@ -144,7 +143,7 @@ Status secure_one(const TailPlace& tail, AggregationNumber number, Shards& shard
 }  // namespace
 
 Status secure_tail(const TailPlace& tail, AggregationNumber first, AggregationNumber last) {
-  const auto deadline = Clock::now() + std::chrono::nanoseconds(tail.timeout_ns);
+  const auto deadline = steady_now() + std::chrono::nanoseconds(tail.timeout_ns);
   unsigned secured = 0;
   for (AggregationNumber from = std::max<AggregationNumber>(1, first); from <= last;
        from += kBatch) {
