@@ -103,6 +103,7 @@ const std::map<std::string, ArdbCommands::Command>& ArdbCommands::table() {
       {"hsetnx", {4, 4, true, on_keys(&ArdbCommands::set_new_field)}},
       {"hget", {3, 3, false, on_keys(&ArdbCommands::get_fields)}},
       {"hmget", {3, kAny, false, on_keys(&ArdbCommands::get_fields)}},
+      {"hgetall", {2, 2, false, on_keys(&ArdbCommands::get_all_fields)}},
       {"hdel", {3, kAny, true, on_keys(&ArdbCommands::remove_fields)}},
       {"scan", {2, 6, false, on_keys(&ArdbCommands::scan)}},
       {"flushall", {1, 1, true, on_keys(&ArdbCommands::wipe)}},
@@ -229,6 +230,14 @@ std::string ArdbCommands::get_fields(const Words& words, Keys& keys) {
   }
   if (lower(words[0]) == "hget") return values;
   return fmt::format("*{}\r\n{}", words.size() - 2, values);
+}
+
+std::string ArdbCommands::get_all_fields(const Words& words, Keys& keys) {
+  const auto found = keys.find(words[1]);
+  if (found == keys.end() || !found->second.is_hash) return "*0\r\n";
+  std::string all;
+  for (const auto& [field, value] : found->second.fields) all += bulk(field) + bulk(value);
+  return fmt::format("*{}\r\n{}", 2 * found->second.fields.size(), all);
 }
 
 std::string ArdbCommands::remove_fields(const Words& words, Keys& keys) {

@@ -58,6 +58,7 @@ class ArdbCommands {
   std::string set_fields(const Words& words, Keys& keys);
   std::string set_new_field(const Words& words, Keys& keys);
   std::string get_fields(const Words& words, Keys& keys);
+  std::string get_all_fields(const Words& words, Keys& keys);
   std::string remove_fields(const Words& words, Keys& keys);
   std::string scan(const Words& words, Keys& keys);
   std::string wipe(const Words& words, Keys& keys);
