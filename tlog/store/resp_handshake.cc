@@ -1,5 +1,7 @@
 #include "tlog/store/resp_handshake.h"
 
+#include <fmt/format.h>
+
 #include "tlog/base/random.h"
 #include "tlog/store/resp_epochs.h"
 
@@ -146,6 +148,14 @@ std::optional<Refusal> RespHandshake::check_marks(const RespReply& reply) {
       if (!self_.is_writer || !self_.may_mark_anew) {
         return Refusal{.state = StoreState::kWiped, .error = verdict.error, .lasts = true};
       }
+      if (auto newer = decode_mark(found_.mark); newer && newer->since > self_.epoch) {
+        return Refusal{.state = StoreState::kMismatch,
+                       .error = Error(Code::kUnavailable,
+                                      fmt::format("it was emptied, and the writer of epoch {} has "
+                                                  "marked it since",
+                                                  newer->since)),
+                       .lasts = true};
+      }
       anew_ = true;
       name_server(verdict);
       return std::nullopt;
@@ -180,7 +190,8 @@ std::optional<Refusal> RespHandshake::check_new_server(const RespReply& reply) {
   wanted_.server = self_.server = *named;
   const std::string key = control_key(options_.vdisk);
   const std::string mark = encode_mark(wanted_);
-  if (anew_) {
+  // Where there is none another writer may be setting his at this moment: it must not be replaced.
+  if (anew_ && !found_.mark.empty()) {
     say({"HSET", key, kMarkField, mark}, &RespHandshake::check_set);
   } else {
     say({"HSETNX", key, kMarkField, mark}, &RespHandshake::check_set);
