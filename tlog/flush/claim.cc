@@ -153,10 +153,7 @@ Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& met
                             const std::string& owner) {
   const std::vector<format::EpochEntry>& known = metadata.epochs;
   const Epoch last = known.empty() ? 0 : known.back().epoch;
-  store::EpochClaim claim{.epoch = epoch,
-                          .owner = owner,
-                          .close = epochs_between(last, epoch - 1),
-                          .forget = known.size() < 2 ? 0 : known[known.size() - 2].epoch};
+  store::EpochClaim claim{.epoch = epoch, .owner = owner, .close = epochs_between(last, epoch - 1)};
   const std::size_t needed = std::max(place.grants, place.fences());
   const Marks answers = ask_all(place, &claim, [&](const Marks& so_far) {
     return count(granted_by(place, so_far, claim)) >= needed;
@@ -189,6 +186,17 @@ Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& met
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim) {
   for (store::Store* store : place.stores) {
     if (store->identity() != nullptr) store->identity()->hold(claim);
+  }
+}
+
+void forget_claims(const ClaimPlace& place, const format::Metadata& metadata) {
+  const std::vector<format::EpochEntry>& known = metadata.epochs;
+  if (known.size() < 2) return;
+  const store::EpochClaim forgetting{
+      .epoch = 0, .owner = {}, .close = {}, .forget = known[known.size() - 2].epoch};
+  for (store::Store* store : place.stores) {
+    store::ServerIdentity* identity = store->identity();
+    if (identity != nullptr) identity->claim(forgetting, [](const Result<store::EpochMarks>&) {});
   }
 }
 

@@ -21,7 +21,7 @@ namespace tlog::flush {
 struct ClaimPlace {
   std::string vdisk;
   std::vector<store::Store*> stores;
-  std::size_t grants = 0;     // needed for an epoch: a quorum of the metadata
+  std::size_t grants = 0;  // needed for an epoch: a quorum of the metadata
   // No earlier writer can have had a lower one.
   unsigned least_write_quorum = 0;
 
@@ -55,5 +55,9 @@ Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata);
 Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
                             const std::string& owner);
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
+// Forgets the claim of the epoch before the newest of `metadata`, for the writer of a later one
+// whose own metadata is on a quorum. Not before: a claim is how the metadata of its epoch is found,
+// and that of later ones may have been written to a few stores only. Does not wait.
+void forget_claims(const ClaimPlace& place, const format::Metadata& metadata);
 
 }  // namespace tlog::flush

@@ -108,8 +108,7 @@ Status secure_end(const std::shared_ptr<Core>& core, const format::Metadata& met
       .place = std::make_shared<walk::LogPlace>(metadata.format, parts.stores),
       .epoch_of =
           [&metadata](AggregationNumber number) { return walk::epoch_of(metadata, number); },
-      .write_quorum =
-          walk::write_quorum(walk::geometry_of(metadata.format), parts.write_quorum),
+      .write_quorum = walk::write_quorum(walk::geometry_of(metadata.format), parts.write_quorum),
       .logger = parts.logger,
       .timeout_ns = parts.open_timeout_ns};
   return secure_tail(tail, head.committed + 1, head.number);
@@ -269,6 +268,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
     io::run_on(loop, [&] { core->stop(); });
     return fail(claimed.error().within(fmt::format("open vdisk '{}' for writing", vdisk)));
   }
+  forget_claims(claim_place(core->parts(), read), read);
   io::run_on(loop, [&] { core->start(std::move(hints)); });
   return std::unique_ptr<LogWriter>(std::make_unique<Writer>(std::move(core), epoch));
 }
