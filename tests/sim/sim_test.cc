@@ -38,6 +38,20 @@ TEST(LogSimulation, keeps_its_promises) {
   EXPECT_GT(counts.losses, seeds);
 }
 
+// Two hosts, neither knowing of the other, with all that a fenced one has sent arriving late.
+TEST(LogSimulation, takeovers_lose_nothing) {
+  ScenarioCounts counts;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    const ScenarioResult result = run_scenario({.seed = seed, .rivals = true});
+    counts += result.counts;
+    EXPECT_FALSE(result.failure) << "log_sim --rivals --seed " << seed
+                                 << " --trace: " << *result.failure;
+  }
+  std::printf("%s\n", counts.text().c_str());
+  EXPECT_GT(counts.fenced, 20U);
+  EXPECT_GT(counts.opened, 100U);
+}
+
 TEST(LogSimulation, a_seed_is_a_history) {
   std::set<std::uint64_t> hashes;
   for (std::uint64_t seed = 100; seed < 105; ++seed) {

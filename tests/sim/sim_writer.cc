@@ -157,7 +157,7 @@ bool SimWriter::close(Life& life) {
 bool SimWriter::settle(Life& life) {
   const bool settled = stage_.world.sleep_until(
       [&] {
-        return stage_.world.failure() ||
+        return stage_.world.failure() || life.is_fenced ||
                (life.acknowledged == life.number && life.writer->status().missing_shards == 0);
       },
       kSettledNs);
