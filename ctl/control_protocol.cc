@@ -63,6 +63,7 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("inFlight", vdisk.in_flight);
   visit("missingShards", vdisk.missing_shards);
   visit("bufferedBytes", vdisk.buffered_bytes);
+  visit("hintedBytes", vdisk.hinted_bytes);
   visit("waitingFor", vdisk.waiting_for);
   visit("scrubRunning", vdisk.scrub_running);
   visit("scrubDeep", vdisk.scrub_deep);

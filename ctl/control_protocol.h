@@ -77,6 +77,7 @@ struct VdiskReport {
   std::uint64_t in_flight = 0;
   std::uint64_t missing_shards = 0;
   std::uint64_t buffered_bytes = 0;
+  std::uint64_t hinted_bytes = 0;
   std::string waiting_for;
   bool scrub_running = false;
   bool scrub_deep = false;

@@ -144,9 +144,10 @@ std::string status_table(Sample now, Sample earlier) {
   row(text, "arena", share(vdisk.arena_bytes_used, vdisk.arena_bytes_total));
   row(text, "overlay", fmt::format("{} extents", vdisk.overlay_extents));
   row(text, "log",
-      fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered",
+      fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered, {} "
+                  "hinted",
                   vdisk.committed, vdisk.in_flight, vdisk.missing_shards,
-                  human_bytes(vdisk.buffered_bytes)));
+                  human_bytes(vdisk.buffered_bytes), human_bytes(vdisk.hinted_bytes)));
   if (vdisk.scrub_runs > 0) {
     row(text, "scrub",
         fmt::format("{}{}, aggregation {} of {}, {} missing, {} wrong, {} not reachable",

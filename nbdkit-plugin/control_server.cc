@@ -81,6 +81,7 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.in_flight = status.log.in_flight;
   report.missing_shards = status.log.missing_shards;
   report.buffered_bytes = status.log.buffered_bytes;
+  report.hinted_bytes = status.log.hinted_bytes;
   report.waiting_for = status.log.waiting_for;
   const flush::ScrubStatus& scrub = status.log.scrub;
   report.scrub_running = scrub.running;

@@ -58,9 +58,10 @@ std::vector<store::Store*> LogRig::stores() const {
   return all;
 }
 
-Result<std::unique_ptr<walk::LogReader>> LogRig::read_with(const seal::Sealer& sealer) {
+Result<std::unique_ptr<walk::LogReader>> LogRig::read_from(const std::vector<store::Store*>& stores,
+                                                           const seal::Sealer& sealer) {
   return walk::LogReader::open({.vdisk = format_.name,
-                                .stores = stores(),
+                                .stores = stores,
                                 .sealer = &sealer,
                                 .workers = &workers_,
                                 .logger = &logger_});
@@ -101,11 +102,24 @@ flush::LogWriter::Parts LogRig::writer_parts() {
   return parts;
 }
 
+Result<std::shared_ptr<flush::HintedShards>> LogRig::open_hinted() {
+  if (options_.hinted_bytes_max == 0) return std::shared_ptr<flush::HintedShards>();
+  return flush::HintedShards::open({.files = &io::system_files(),
+                                    .loop = loop_.get(),
+                                    .path = options_.hints_path + "-shards",
+                                    .vdisk = format_.vdisk,
+                                    .geometry = walk::geometry_of(format_),
+                                    .bytes_max = options_.hinted_bytes_max});
+}
+
 Status LogRig::open_writer() {
   TLOG_ASSIGN(auto found, walk::read_metadata(format_.name, stores()));
-  TLOG_ASSIGN(auto not_fenced, flush::LogWriter::fence(writer_parts(), found.metadata));
+  flush::LogWriter::Parts parts = writer_parts();
+  TLOG_ASSIGN(parts.hinted, open_hinted());
+  TLOG_ASSIGN(auto not_fenced, flush::LogWriter::fence(parts, found.metadata));
+  reading_ = std::make_unique<flush::HintedStores>(format_.name, stores(), *loop_, parts.hinted);
   TLOG_ASSIGN(auto reader, walk::LogReader::open({.vdisk = format_.name,
-                                                  .stores = stores(),
+                                                  .stores = reading_->stores(),
                                                   .sealer = sealer_.get(),
                                                   .workers = &workers_,
                                                   .logger = &logger_,
@@ -118,7 +132,7 @@ Status LogRig::open_writer() {
     EXPECT_EQ(head.hash, model_.back().reference.hash);
   }
   committed_ = head.number;
-  TLOG_ASSIGN(writer_, flush::LogWriter::open(writer_parts(), reader->metadata(), head));
+  TLOG_ASSIGN(writer_, flush::LogWriter::open(std::move(parts), reader->metadata(), head));
   return {};
 }
 

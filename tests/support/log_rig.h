@@ -11,6 +11,7 @@
 
 #include "tests/support/aggregation_maker.h"
 #include "tests/support/fault_store.h"
+#include "tlog/flush/hinted_stores.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/io/loop.h"
 #include "tlog/io/workers.h"
@@ -36,6 +37,7 @@ struct LogRigOptions {
   std::string hints_path = {};
   std::uint64_t buffered_bytes_max = 64 * kMiB;
   unsigned write_quorum = 0;
+  std::uint64_t hinted_bytes_max = 0;  // in the file hints_path + "-shards"; 0: no such file
   std::uint64_t open_timeout_ns = 10'000'000'000;
   std::uint64_t seed = 1;
   std::size_t record_bytes_max = 600;
@@ -52,7 +54,9 @@ class LogRig {
 
   Status create();
   Result<std::unique_ptr<walk::LogReader>> read() { return read_with(*sealer_); }
-  Result<std::unique_ptr<walk::LogReader>> read_with(const seal::Sealer& sealer);
+  Result<std::unique_ptr<walk::LogReader>> read_with(const seal::Sealer& sealer) {
+    return read_from(stores(), sealer);
+  }
   flush::LogWriter::Parts writer_parts();
   Status open_writer();  // finds the head, drops from the model what did not survive; EXPECTs that
                          // nothing committed is gone
@@ -101,6 +105,10 @@ class LogRig {
   void wipe(unsigned store);
 
  private:
+  Result<std::unique_ptr<walk::LogReader>> read_from(const std::vector<store::Store*>& stores,
+                                                     const seal::Sealer& sealer);
+  Result<std::shared_ptr<flush::HintedShards>> open_hinted();
+
   LogRigOptions options_;
   SeededRandom random_;
   KeepingLogger logger_;
@@ -112,6 +120,7 @@ class LogRig {
   std::unique_ptr<AggregationMaker> maker_;
   std::vector<std::unique_ptr<store::Store>> stores_;
   std::vector<std::unique_ptr<FaultStore>> faults_;
+  std::unique_ptr<flush::HintedStores> reading_;  // of open_writer()
   std::unique_ptr<flush::LogWriter> writer_;
   std::vector<Appended> model_;
   std::atomic<AggregationNumber> committed_{0};

@@ -29,6 +29,7 @@ struct Journal {
   std::uint64_t size = kGiB;                 // per vdisk
   std::string arena_directory = "/dev/shm";  // memory that outlives the process
   std::uint64_t arena_size = 64 * kMiB;      // per vdisk
+  std::uint64_t hints_size = 256 * kMiB;     // per vdisk
   io::IoMode io = io::IoMode::kAuto;         // auto | uring | posix
 };
 

@@ -105,6 +105,14 @@ const Section& journal_section() {
            .maximum = 64 * kGiB,
            .multiple_of = kBlockAlignment,
            .set = assign<&Journal::arena_size>},
+          {.key = "hintsSize",
+           .type = Type::kSize,
+           .description = "Room for each vdisk's shards that a store has missed, while that store "
+                          "is away and they have no room in memory any more; 0 for none. What does "
+                          "not fit is made anew from other stores' shards.",
+           .default_text = "256MiB",
+           .maximum = 16 * kTiB,
+           .set = assign<&Journal::hints_size>},
           {.key = "io",
            .type = Type::kChoice,
            .description = "How files are written: io_uring, plain system calls, or the first of "

@@ -14,9 +14,13 @@ namespace {
 constexpr std::size_t kReferencesKept = 5;
 // The head hint is renewed this often, so that the next opening probes little further than this.
 constexpr AggregationNumber kMetadataEvery = 64;
-// Without a hints file so many of the newest aggregations are looked after.
-constexpr AggregationNumber kDoubtfulMax = 1024;
-constexpr std::uint64_t kSlowAnswerNs = 2'000'000'000;
+
+std::shared_ptr<const walk::LogPlace> make_read_place(const LogWriter::Parts& parts,
+                                                      const format::VdiskFormat& format) {
+  auto completed =
+      std::make_shared<HintedStores>(format.name, parts.stores, *parts.loop, parts.hinted);
+  return std::make_shared<walk::LogPlace>(format, completed->stores(), completed);
+}
 
 // Somebody may still be reading what the epoch before wrote: the one before that.
 std::optional<Epoch> epoch_to_forget(const std::vector<format::EpochEntry>& epochs) {
@@ -32,6 +36,7 @@ Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber 
       write_quorum_(walk::write_quorum(geometry_, parts_.write_quorum)),
       metadata_(std::move(metadata)),
       place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
+      read_place_(make_read_place(parts_, metadata_.format)),
       committed_(committed),
       published_(committed) {
   const std::vector<format::EpochEntry>& epochs = metadata_.epochs;
@@ -77,6 +82,8 @@ walk::Run Core::run() const {
 void Core::make_repair() {
   repair_ = std::make_shared<Repair>(Repair::Parts{
       .place = place_,
+      .read_place = read_place_,
+      .hinted = parts_.hinted,
       .epoch_of =
           [epochs = metadata_](AggregationNumber number) { return walk::epoch_of(epochs, number); },
       .lanes = lanes_,
@@ -88,6 +95,7 @@ void Core::make_repair() {
           [weak = weak_from_this()] {
             auto self = weak.lock();
             if (!self || self->stopped_) return;
+            self->hints_give_back();
             self->refresh_status();
             self->hints_changed();
             if (self->servers_) self->servers_->repaired();
@@ -172,24 +180,6 @@ void Core::start(std::unique_ptr<HintsFile> hints) {
   pages_->go_on();
 }
 
-// What the last writer left behind: shards known to be missing, and the newest aggregations, whose
-// last puts may have been under way when it ended.
-void Core::take_hints() {
-  AggregationNumber complete = committed_ - std::min(committed_, kDoubtfulMax);
-  if (hints_file_ && hints_file_->found()) {
-    const Hints& hints = hints_file_->hints();
-    complete = std::min(hints.complete, committed_);
-    for (std::size_t i = 0; i < hints.missing.size(); ++i)
-      repair_->add_missing(i, hints.missing[i]);
-  } else if (complete > 0) {
-    parts_.logger->info(fmt::format(
-        "event=hints_absent vdisk={} action=\"the newest {} aggregations are checked for "
-        "missing shards\"",
-        metadata_.format.name, kDoubtfulMax));
-  }
-  if (complete < committed_) repair_->add_doubtful(complete + 1, committed_);
-}
-
 void Core::append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
                   std::function<void(Status)> done) {
   if (stopped_ || closing_) {
@@ -224,6 +214,8 @@ void Core::put_answered(AggregationNumber number, unsigned index, bool stored) {
   if (stored) {
     found->second.stored |= std::uint32_t{1} << index;
     if (found->second.committed) --missing_;
+    if (parts_.hinted) parts_.hinted->forget(name_of(*found, index));
+    hints_give_back();
   }
   commit_what_is_ready();
   if (stored) release(number);
@@ -234,19 +226,22 @@ void Core::put_answered(AggregationNumber number, unsigned index, bool stored) {
 
 void Core::commit_what_is_ready() {
   const int quorum = static_cast<int>(write_quorum_);
+  std::vector<std::function<void(Status)>> ready;
   for (;;) {
     auto next = pending_.find(committed_ + 1);
-    if (next == pending_.end() || std::popcount(next->second.stored) < quorum) return;
+    if (next == pending_.end() || std::popcount(next->second.stored) < quorum) break;
     ++committed_;
     next->second.committed = true;
     --uncommitted_;
     committed_bytes_ += next->second.bytes;
     missing_ += geometry_.total() - static_cast<unsigned>(std::popcount(next->second.stored));
     note_committed(next->second.reference);
-    std::function<void(Status)> done = std::move(next->second.done);
+    ready.push_back(std::move(next->second.done));
     release(committed_);
-    done({});
   }
+  if (ready.empty()) return;
+  refresh_status();  // who is told finds it there
+  for (auto& done : ready) done({});
 }
 
 // Drops an aggregation that is on all its stores and committed.
@@ -267,24 +262,6 @@ void Core::forget_memory(std::map<AggregationNumber, Pending>::iterator pending)
   }
 }
 
-// Half of the memory is for what is not committed. Of what is, the oldest are dropped; their
-// missing shards are re-made from the others when their store is back.
-void Core::keep_to_the_budget() {
-  for (auto next = pending_.begin(); next != pending_.end() && next->second.committed;) {
-    auto pending = next++;
-    if (committed_bytes_ <= parts_.buffered_bytes_max / 2) return;
-    if (pending->second.item->in_flight > 0) continue;  // a store still reads it
-    for (unsigned i = 0; i < geometry_.total(); ++i) {
-      if (((pending->second.stored >> i) & 1U) != 0) continue;
-      const std::size_t store = walk::store_of(pending->first, i, parts_.stores.size());
-      lanes_->forget(store, pending->first);
-      repair_->add_missing(store, pending->first);
-      --missing_;
-    }
-    forget_memory(pending);
-  }
-}
-
 void Core::note_committed(const format::AggregationReference& reference) {
   metadata_.last.push_back(reference);
   if (metadata_.last.size() > kReferencesKept) metadata_.last.erase(metadata_.last.begin());
@@ -297,43 +274,6 @@ void Core::publish_metadata(std::function<void()> on_quorum) {
   ++metadata_.generation;
   published_ = committed_;
   keeper_->publish(metadata_, std::move(on_quorum));
-}
-
-void Core::refresh_status() {
-  MutexLock lock(status_mutex_);
-  status_.committed = committed_;
-  status_.in_flight = uncommitted_;
-  status_.missing_shards = missing_ + repair_->missing();
-  status_.scrub = scrub_->status();
-  lanes_->describe(lane_states_);
-  oldest_ = uncommitted_ > 0 ? committed_ + 1 : 0;
-}
-
-LogWriterStatus Core::status() const {
-  MutexLock lock(status_mutex_);
-  LogWriterStatus answer = status_;
-  answer.buffered_bytes = buffered_bytes_.load();
-  if (oldest_ == 0) return answer;
-  const std::uint64_t now = parts_.clock->monotonic_ns();
-  unsigned reachable = 0;
-  std::string reasons;
-  for (unsigned i = 0; i < geometry_.total(); ++i) {
-    const LaneState& lane = lane_states_[walk::store_of(oldest_, i, lane_states_.size())];
-    std::string reason = lane.reason;
-    if (!lane.failing && lane.waiting_since_ns != 0 &&
-        now > lane.waiting_since_ns + kSlowAnswerNs) {
-      reason = fmt::format("no answer for {} s", (now - lane.waiting_since_ns) / 1'000'000'000);
-    } else if (!lane.failing) {
-      ++reachable;
-      continue;
-    }
-    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", lane.name, reason);
-  }
-  if (reachable < write_quorum_) {
-    answer.waiting_for = fmt::format("{} of {} stores reachable, {} needed: {}", reachable,
-                                     geometry_.total(), write_quorum_, reasons);
-  }
-  return answer;
 }
 
 }  // namespace tlog::flush

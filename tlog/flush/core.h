@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tlog/base/mutex.h"
+#include "tlog/flush/hinted_stores.h"
 #include "tlog/flush/hints_file.h"
 #include "tlog/flush/lanes.h"
 #include "tlog/flush/log_writer.h"
@@ -41,6 +42,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
               std::function<void(Status)> done);
   Status scrub(const ScrubOptions& options);
+  void mend(AggregationNumber number, const std::vector<walk::BadShard>& shards);
   void close(std::uint64_t deadline_ns, std::function<void()> done);
   void stop();  // at once; what is under way answers to nobody
 
@@ -49,6 +51,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void reserve(std::uint64_t bytes) { buffered_bytes_ += bytes; }
   LogWriterStatus status() const;
   const LogWriter::Parts& parts() const { return parts_; }
+  std::shared_ptr<const walk::LogPlace> read_place() const { return read_place_; }
 
  private:
   struct Pending {
@@ -76,7 +79,16 @@ class Core : public std::enable_shared_from_this<Core> {
   void note_committed(const format::AggregationReference& reference);
   void release(AggregationNumber number);
   void forget_memory(std::map<AggregationNumber, Pending>::iterator pending);
+  // core_hints.cc
+  using Pendings = std::map<AggregationNumber, Pending>;
+  std::vector<unsigned> unhinted(const Pendings::value_type& pending) const;
+  HintedShards::Name name_of(const Pendings::value_type& pending, unsigned index) const;
   void keep_to_the_budget();
+  void leave_memory(Pendings::iterator pending);
+  void hint(std::vector<HintedShards::Given> shards);
+  void hinted(const std::vector<HintedShards::Given>& shards, const Status& status);
+  bool all_is_hinted();
+  void hints_give_back();
   void publish_metadata(std::function<void()> on_quorum);
   void refresh_status();
   void hints_changed();
@@ -90,6 +102,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const unsigned write_quorum_;
   format::Metadata metadata_;
   const std::shared_ptr<const walk::LogPlace> place_;
+  const std::shared_ptr<const walk::LogPlace> read_place_;  // completed by what is hinted
   std::shared_ptr<Lanes> lanes_;
   std::shared_ptr<MetadataKeeper> keeper_;
   std::shared_ptr<Repair> repair_;
@@ -109,6 +122,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   io::TimerId hints_timer_ = 0;
   bool hints_saving_ = false;
+  bool hints_full_told_ = false;
   bool hints_again_ = false;             // they changed meanwhile
   std::function<void()> hints_waiting_;  // for the next saving
 

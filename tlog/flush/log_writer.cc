@@ -106,6 +106,7 @@ Status secure_end(const std::shared_ptr<Core>& core, const format::Metadata& met
   const LogWriter::Parts& parts = core->parts();
   const TailPlace tail{
       .place = std::make_shared<walk::LogPlace>(metadata.format, parts.stores),
+      .read_place = core->read_place(),
       .epoch_of =
           [&metadata](AggregationNumber number) { return walk::epoch_of(metadata, number); },
       .write_quorum = walk::write_quorum(walk::geometry_of(metadata.format), parts.write_quorum),
@@ -144,6 +145,11 @@ class Writer final : public LogWriter {
     Status begun;
     io::run_on(*core_->parts().loop, [&] { begun = core_->scrub(options); });
     return begun;
+  }
+
+  void mend(AggregationNumber number, std::vector<walk::BadShard> shards) override {
+    core_->parts().loop->post(
+        [core = core_, number, shards = std::move(shards)] { core->mend(number, shards); });
   }
 
   void close(std::uint64_t deadline_ns, std::function<void()> done) override {

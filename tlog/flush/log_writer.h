@@ -1,8 +1,8 @@
 // File: tlog/flush/log_writer.h
 // Stores sealed aggregations: shards to k+m stores in parallel, committed at the write quorum
-// (walk/quorum.h); what misses is remembered (in memory and in a small hints file in the journal's
-// directory) and retried until it is stored. Writes index pages and metadata. Step 6 of a write's
-// way.
+// (walk/quorum.h); what misses is remembered (in memory, then on the disk, and its number in a
+// small hints file in the journal's directory) and retried until it is stored. Writes index pages
+// and metadata. Step 6 of a write's way.
 //
 // Threading: every call from any thread; callbacks on the loop's thread.
 // Durability: `done` of append() says the aggregation and all before it are committed.
@@ -23,15 +23,19 @@
 #include "tlog/seal/sealer.h"
 #include "tlog/shard/shard.h"
 #include "tlog/store/store.h"
+#include "tlog/walk/fetch.h"
 #include "tlog/walk/log_reader.h"
 
 namespace tlog::flush {
+
+class HintedShards;
 
 struct LogWriterStatus {
   AggregationNumber committed = 0;   // all up to here are committed
   std::uint64_t in_flight = 0;       // aggregations not yet committed
   std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
+  std::uint64_t hinted_bytes = 0;    // of the disk, held for shards that stores have missed
   ScrubStatus scrub;                 // the one that runs, or the last one
   std::string fenced;                // empty, or who has taken the vdisk over: see on_fenced
   std::string waiting_for;           // empty, or the reason why the oldest append has not committed
@@ -47,6 +51,8 @@ class LogWriter {
     const Clock* clock = nullptr;
     Logger* logger = nullptr;
     std::string hints_path;  // file that remembers missing shards across a crash
+    // Optional: takes the bytes of missing shards that have no room in memory any more.
+    std::shared_ptr<HintedShards> hinted;
     // On how many stores an aggregation is before it is committed, k ... k+m; 0: the usual number.
     // It is in the metadata, as that of the epoch: readers conclude from it what cannot have been
     // committed.
@@ -91,6 +97,9 @@ class LogWriter {
   // Begins to look whether the stores have all that is committed; status().scrub says how it goes.
   // kUnavailable while one is running. Waits for the loop: not on its thread.
   virtual Status scrub(const ScrubOptions& options) = 0;
+  // A reader has met these: they are made anew, or put from where they are kept. What is still on
+  // its way to its store is left alone.
+  virtual void mend(AggregationNumber number, std::vector<walk::BadShard> shards) = 0;
   // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of
   // stores that work, writes the metadata's head hint, then calls `done`: no store is called any
   // more. Appends that are not committed by then are answered with kShutdown. Destroying the writer

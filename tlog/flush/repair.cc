@@ -131,11 +131,35 @@ void Repair::look_up(const Job& job) {
                      });
 }
 
+HintedShards::Name Repair::name_of(const Job& job) const {
+  return {job.number, parts_.epoch_of(job.number), job.index};
+}
+
+bool Repair::put_hinted(const Job& job) {
+  const HintedShards::Name name = name_of(job);
+  if (!parts_.hinted || !parts_.hinted->has(name)) return false;
+  parts_.hinted->read(name, [self = shared_from_this(), job, name](Result<Buffer> stored) {
+    if (self->stopped_) return;
+    if (stored) {
+      auto bytes = std::make_shared<const Buffer>(std::move(*stored));
+      return self->put(job, {bytes->span()}, bytes);
+    }
+    self->parts_.logger->warning(
+        fmt::format("event=hinted_shard_lost vdisk={} number={} action=\"made anew from others\" "
+                    "reason=\"{}\"",
+                    self->parts_.place->vdisk, job.number, stored.error().message()));
+    self->parts_.hinted->forget(name);
+    self->remake(job);
+  });
+  return true;
+}
+
 void Repair::remake(const Job& job) {
+  if (put_hinted(job)) return;
   walk::Fetch::start(
-      parts_.place, parts_.epoch_of(job.number), job.number, parts_.run,
+      parts_.read_place, parts_.epoch_of(job.number), job.number, parts_.run,
       [weak = weak_from_this(), place = parts_.place, &loop = *parts_.loop, job](
-          Result<walk::Fetched> fetched, const walk::FetchCounts&) {
+          Result<walk::Fetched> fetched, const walk::FetchCounts& counts) {
         std::shared_ptr<const shard::ShardSet> set;
         std::string why;
         if (fetched) {
@@ -143,10 +167,11 @@ void Repair::remake(const Job& job) {
         } else {
           why = fetched.error().message();
         }
-        loop.post([weak, job, set, why] {
+        loop.post([weak, job, set, why, bad = counts.bad] {
           auto self = weak.lock();
           if (!self || self->stopped_) return;
-          if (set) return self->put(job, set);
+          if (set) self->add_bad(job, bad);
+          if (set) return self->put(job, set->pieces(job.index), set);
           self->parts_.logger->error(
               fmt::format("event=shard_not_remade vdisk={} number={} store=\"{}\" reason=\"{}\"",
                           self->parts_.place->vdisk, job.number, self->store_of(job).name(), why));
@@ -155,9 +180,22 @@ void Repair::remake(const Job& job) {
       });
 }
 
-void Repair::put(const Job& job, std::shared_ptr<const shard::ShardSet> set) {
-  store_of(job).put(key(job.number), set->pieces(job.index), {.urgent = false, .mending = true},
-                    [self = shared_from_this(), job, set](Status status) {
+// What reading for this one has shown of the others.
+void Repair::add_bad(const Job& job, const std::vector<walk::BadShard>& shards) {
+  for (const walk::BadShard& shard : shards) {
+    if (shard.store == job.store) continue;
+    if (shard.wrong) {
+      add_wrong(shard.store, job.number);
+    } else {
+      add_missing(shard.store, job.number);
+    }
+  }
+}
+
+void Repair::put(const Job& job, std::vector<ConstByteSpan> pieces,
+                 std::shared_ptr<const void> owner) {
+  store_of(job).put(key(job.number), std::move(pieces), {.urgent = false, .mending = true},
+                    [self = shared_from_this(), job, owner](Status status) {
                       if (self->stopped_) return;
                       self->parts_.lanes->report(job.store, status);
                       self->finish(job, status.has_value());
@@ -170,6 +208,7 @@ void Repair::finish(const Job& job, bool stored) {
     missing_[job.store].erase(job.number);
     doubtful_[job.store].erase(job.number);
     if (job.overwrite) wrong_[job.store].erase(job.number);
+    if (parts_.hinted) parts_.hinted->forget(name_of(job));
     backoff_.reset();
     parts_.changed();
   } else {

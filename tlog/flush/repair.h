@@ -2,6 +2,7 @@
 // Repair: brings shards to the stores that miss them when they are not in memory any more: dropped
 // because an outage lasted, or left behind by a crash. A shard is re-made from k others of its
 // aggregation: the same bytes, because sealed bytes are deterministic once k shards of them exist.
+// What was kept on the disk is put from there, which needs no other store.
 // Shards of which nothing is known are looked up first.
 //
 // Threading: the loop's thread only; re-making runs where `run` puts it.
@@ -15,6 +16,7 @@
 
 #include "tlog/base/log.h"
 #include "tlog/flush/backoff.h"
+#include "tlog/flush/hinted_shards.h"
 #include "tlog/flush/lanes.h"
 #include "tlog/flush/number_set.h"
 #include "tlog/walk/fetch.h"
@@ -25,6 +27,8 @@ class Repair : public std::enable_shared_from_this<Repair> {
  public:
   struct Parts {
     std::shared_ptr<const walk::LogPlace> place;
+    std::shared_ptr<const walk::LogPlace> read_place;  // the same, completed by what is hinted
+    std::shared_ptr<HintedShards> hinted;              // or null
     std::function<Epoch(AggregationNumber)> epoch_of;
     std::shared_ptr<Lanes> lanes;
     io::Loop* loop = nullptr;
@@ -66,7 +70,10 @@ class Repair : public std::enable_shared_from_this<Repair> {
   bool start_one(std::size_t store);
   void look_up(const Job& job);
   void remake(const Job& job);
-  void put(const Job& job, std::shared_ptr<const shard::ShardSet> set);
+  void add_bad(const Job& job, const std::vector<walk::BadShard>& shards);
+  bool put_hinted(const Job& job);
+  void put(const Job& job, std::vector<ConstByteSpan> pieces, std::shared_ptr<const void> owner);
+  HintedShards::Name name_of(const Job& job) const;
   void finish(const Job& job, bool stored);
   void rest();
   store::Store& store_of(const Job& job) const { return *parts_.place->stores[job.store]; }

@@ -67,7 +67,8 @@ Result<std::shared_ptr<const shard::ShardSet>> read_and_remake(const TailPlace& 
   using Set = std::shared_ptr<const shard::ShardSet>;
   walk::Gather<Set> gather(1);
   auto fetch = walk::Fetch::start(
-      tail.place, tail.epoch_of(number), number, [](const std::function<void()>& task) { task(); },
+      tail.read_place, tail.epoch_of(number), number,
+      [](const std::function<void()>& task) { task(); },
       [place = tail.place, slot = gather.slot(0)](Result<walk::Fetched> fetched,
                                                   const walk::FetchCounts&) {
         if (!fetched) return slot(fail(fetched.error()));

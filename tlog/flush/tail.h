@@ -18,6 +18,7 @@ namespace tlog::flush {
 
 struct TailPlace {
   std::shared_ptr<const walk::LogPlace> place;
+  std::shared_ptr<const walk::LogPlace> read_place;  // the same, completed by what is hinted
   std::function<Epoch(AggregationNumber)> epoch_of;
   unsigned write_quorum = 0;
   Logger* logger = nullptr;

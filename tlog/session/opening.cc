@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <latch>
 
+#include "tlog/flush/hinted_stores.h"
 #include "tlog/session/vdisk_storage.h"
 #include "tlog/store/stores.h"
 
@@ -74,6 +75,17 @@ flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores
   parts.write_quorum = context.vdisk.tlog.write_quorum;
   parts.buffered_bytes_max = context.memory_budget / kBufferedShare;
   return parts;
+}
+
+Result<std::shared_ptr<flush::HintedShards>> open_hinted(const OpeningContext& context,
+                                                         const format::VdiskFormat& format) {
+  const std::string directory = io::join_path(context.config.journal.directory, context.vdisk.name);
+  return flush::HintedShards::open({.files = &context.environment.files,
+                                    .loop = &context.loop,
+                                    .path = io::join_path(directory, "hinted-shards"),
+                                    .vdisk = format.vdisk,
+                                    .geometry = walk::geometry_of(format),
+                                    .bytes_max = context.config.journal.hints_size});
 }
 
 tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason) {
@@ -232,6 +244,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
   Environment& environment = context.environment;
   const std::uint64_t began = environment.clock.monotonic_ns();
   TLOG_ASSIGN(Stores stores, open_stores(context));
+  std::shared_ptr<flush::HintedStores> reading;  // lives as long as the stores may be asked
   // Whatever goes wrong from here on, the stores are closed in order before they are destroyed.
   auto open = [&]() -> Result<std::shared_ptr<ServedVdisk>> {
     auto found = walk::read_metadata(vdisk.name, borrow(stores));
@@ -268,13 +281,21 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     TLOG_ASSIGN(parts.recovered, prepared->recover());
     flush::LogWriter::Parts log_parts = writer_parts(context, stores);
     log_parts.journal = prepared->superblock().journal;
+    TLOG_ASSIGN(log_parts.hinted, open_hinted(context, format));
     TLOG_ASSIGN(std::vector<bool> not_fenced, flush::LogWriter::fence(log_parts, found->metadata));
-    walk::LogReader::Parts reader_parts{.vdisk = vdisk.name,
-                                        .stores = borrow(stores),
-                                        .sealer = &context.sealer,
-                                        .workers = &context.workers,
-                                        .logger = &environment.logger,
-                                        .not_fenced = std::move(not_fenced)};
+    reading = std::make_shared<flush::HintedStores>(vdisk.name, borrow(stores), context.loop,
+                                                    log_parts.hinted);
+    std::vector<std::pair<AggregationNumber, std::vector<walk::BadShard>>> bad;
+    walk::LogReader::Parts reader_parts{
+        .vdisk = vdisk.name,
+        .stores = reading->stores(),
+        .sealer = &context.sealer,
+        .workers = &context.workers,
+        .logger = &environment.logger,
+        .not_fenced = std::move(not_fenced),
+        .found_bad = [&bad](AggregationNumber number, const auto& shards) {
+          bad.emplace_back(number, shards);
+        }};
     TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
     parts.head = reader->head();
     TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
@@ -283,6 +304,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     log_parts.on_fenced = [news = parts.log_news](const std::string& by) { news->fenced(by); };
     TLOG_ASSIGN(parts.log,
                 flush::LogWriter::open(std::move(log_parts), reader->metadata(), parts.head));
+    for (auto& [number, shards] : bad) parts.log->mend(number, std::move(shards));
     if (!parts.core.storage) {
       // Behind the claim of the epoch, which says there who may write.
       const Sequence first = parts.recovered.first_sequence;
@@ -309,6 +331,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     parts.core.clock = &environment.clock;
     parts.core.logger = &environment.logger;
     parts.stores = std::move(stores);
+    parts.reading = reading;
     parts.sealer = &context.sealer;
     return std::make_shared<ServedVdisk>(std::move(parts));
   };

@@ -66,7 +66,10 @@ Status Refilling::refill(const blocks::Lacking& part) {
                                  .stores = stores_,
                                  .sealer = &sealer_,
                                  .workers = &core_.workers,
-                                 .logger = &core_.logger};
+                                 .logger = &core_.logger,
+                                 .found_bad = [this](AggregationNumber number, const auto& shards) {
+                                   log_.mend(number, shards);
+                                 }};
     TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
     walk::WalkOptions from;
     TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));

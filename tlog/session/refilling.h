@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "tlog/flush/log_writer.h"
 #include "tlog/seal/sealer.h"
 #include "tlog/session/core.h"
 #include "tlog/store/store.h"
@@ -21,8 +22,9 @@ namespace tlog::session {
 class Refilling {
  public:
   // Everything is borrowed.
-  Refilling(Core& core, std::vector<store::Store*> stores, const seal::Sealer& sealer)
-      : core_(core), stores_(std::move(stores)), sealer_(sealer) {}
+  Refilling(Core& core, std::vector<store::Store*> stores, const seal::Sealer& sealer,
+            flush::LogWriter& log)
+      : core_(core), stores_(std::move(stores)), sealer_(sealer), log_(log) {}
   ~Refilling() { stop(); }
 
   void start();
@@ -37,6 +39,7 @@ class Refilling {
   Core& core_;
   const std::vector<store::Store*> stores_;
   const seal::Sealer& sealer_;
+  flush::LogWriter& log_;  // told of the shards that reading finds missing or wrong
   std::thread thread_;
   Mutex mutex_;
   CondVar changed_;

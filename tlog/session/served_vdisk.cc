@@ -10,17 +10,12 @@ namespace {
 
 constexpr std::uint64_t kTickNs = 20'000'000;
 
-std::vector<store::Store*> borrowed(const std::vector<std::unique_ptr<store::Store>>& stores) {
-  std::vector<store::Store*> pointers;
-  for (const auto& store : stores) pointers.push_back(store.get());
-  return pointers;
-}
-
 }  // namespace
 
 ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
       stores_(std::move(parts.stores)),
+      reading_(std::move(parts.reading)),
       log_(std::move(parts.log)),
       log_news_(std::move(parts.log_news)),
       data_path_(core_),
@@ -35,7 +30,7 @@ ServedVdisk::ServedVdisk(Parts parts)
       seal_strand_(core_.workers, [this] { return sealing_.step(); }),
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
       release_strand_(core_.workers, [this] { return releasing_.step(); }),
-      refilling_(core_, borrowed(stores_), *parts.sealer) {
+      refilling_(core_, reading_->stores(), *parts.sealer, *log_) {
   core_.request_commit = [this] { committer_.request(); };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };

@@ -4,6 +4,7 @@
 // (session/opening.h), closed by the Engine.
 #pragma once
 
+#include "tlog/flush/hinted_stores.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/session/applying.h"
 #include "tlog/session/data_path.h"
@@ -45,6 +46,7 @@ class ServedVdisk final : public Vdisk {
     journal::Recovered recovered;  // becomes the record table and the overlay
     walk::LogHead head;            // what the log has stored already
     std::vector<std::unique_ptr<store::Store>> stores;
+    std::shared_ptr<flush::HintedStores> reading;  // the same, for who reads the log
     std::unique_ptr<flush::LogWriter> log;
     std::shared_ptr<LogNews> log_news;  // told by `log`
     const seal::Sealer* sealer = nullptr;
@@ -104,6 +106,7 @@ class ServedVdisk final : public Vdisk {
 
   mutable Core core_;
   std::vector<std::unique_ptr<store::Store>> stores_;
+  const std::shared_ptr<flush::HintedStores> reading_;
   std::unique_ptr<flush::LogWriter> log_;
   std::shared_ptr<LogNews> log_news_;
   DataPath data_path_;

@@ -64,6 +64,16 @@ std::size_t tail_room(const Geometry& geometry, std::size_t sealed_length) {
   return geometry.data * piece_length(geometry, sealed_length) - sealed_length;
 }
 
+std::optional<std::uint64_t> stored_length(ConstByteSpan header) {
+  if (header.size() < kShardHeaderBytes ||
+      std::memcmp(header.data(), layout::kMagic.data(), layout::kMagic.size()) != 0) {
+    return std::nullopt;
+  }
+  const auto length = get<std::uint64_t>(header, layout::kPieceLengthAt);
+  if (length > kSealedMax + kPieceAlignment) return std::nullopt;
+  return kShardHeaderBytes + length + kShardTrailerBytes;
+}
+
 Result<ShardView> parse(ConstByteSpan stored) {
   TLOG_TRY(check_envelope(stored));
   ShardView view;

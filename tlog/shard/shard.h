@@ -88,6 +88,9 @@ struct ShardView {
 // Errors: kCorruption naming what is wrong (magic, length, checksum, geometry), kNotSupported for a
 // newer version.
 Result<ShardView> parse(ConstByteSpan stored);
+// How long the stored shard is that begins with these bytes, for who finds shards one behind the
+// other; parse() has the last word. Nothing when no shard begins so.
+std::optional<std::uint64_t> stored_length(ConstByteSpan header);
 
 // The sealed bytes from any k distinct shards of one identity; data shards are preferred, a second
 // shard of an index is not used. Errors: kCorruption when the shards disagree in identity, geometry

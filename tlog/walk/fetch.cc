@@ -181,9 +181,11 @@ FetchCounts Fetch::counts() const {
         continue;
       case State::kAbsent:
         ++counts.absent;
+        counts.bad.push_back({store_of(number_, i, place_->stores.size()), false});
         break;
       case State::kWrong:
         ++counts.wrong;
+        counts.bad.push_back({store_of(number_, i, place_->stores.size()), true});
         break;
       case State::kUnreachable:
         ++counts.unreachable;

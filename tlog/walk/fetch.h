@@ -31,13 +31,21 @@ struct Fetched {
   unsigned shards_bad = 0;
 };
 
+// A shard that its store should have, and does not, or not as it should be.
+struct BadShard {
+  std::size_t store = 0;
+  bool wrong = false;  // there, and damaged or another one; otherwise absent
+  friend auto operator<=>(const BadShard&, const BadShard&) = default;
+};
+
 // What became of the shards that were asked for.
 struct FetchCounts {
   unsigned intact = 0;
   unsigned absent = 0;
   unsigned wrong = 0;
   unsigned unreachable = 0;
-  std::string why;  // of all that are not intact, for people
+  std::string why;            // of all that are not intact, for people
+  std::vector<BadShard> bad;  // absent and wrong ones
 };
 
 class Fetch : public std::enable_shared_from_this<Fetch> {

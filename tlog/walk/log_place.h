@@ -17,8 +17,11 @@
 namespace tlog::walk {
 
 struct LogPlace {
-  LogPlace(const format::VdiskFormat& format, std::vector<store::Store*> all)
-      : vdisk(format.name),
+  // `keeper` owns what the stores need as long as the place is used; the stores are borrowed.
+  LogPlace(const format::VdiskFormat& format, std::vector<store::Store*> all,
+           std::shared_ptr<const void> keeper = nullptr)
+      : owner(std::move(keeper)),
+        vdisk(format.name),
         uuid(format.vdisk),
         geometry(geometry_of(format)),
         stores(std::move(all)),
@@ -28,6 +31,7 @@ struct LogPlace {
     return *stores[store_of(number, index, stores.size())];
   }
 
+  const std::shared_ptr<const void> owner;
   const std::string vdisk;
   const Uuid uuid;
   const shard::Geometry geometry;

@@ -40,6 +40,7 @@ class Reader final : public LogReader {
   Status find_head(const std::vector<bool>& lacking);
   void set_head(const seal::Opened* opened);
   Found read_one(AggregationNumber number) const;
+  void tell_bad(AggregationNumber number, const Found& found) const;
   Status end_of_walk(const WalkOptions& options) const;
   Result<Chain> chain_before(AggregationNumber first) const;
   Result<format::AggregationReference> reference(AggregationNumber number);
@@ -159,7 +160,15 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
 Found Reader::read_one(AggregationNumber number) const {
   ReadAhead ahead(place_, *parts_.sealer, *parts_.workers);
   ahead.start(epoch_of(metadata_, number), number);
-  return ahead.next();
+  Found found = ahead.next();
+  tell_bad(number, found);
+  return found;
+}
+
+void Reader::tell_bad(AggregationNumber number, const Found& found) const {
+  if (parts_.found_bad && found.visited && !found.counts.bad.empty()) {
+    parts_.found_bad(number, found.counts.bad);
+  }
 }
 
 // The error with the exact position: what comes after the last good aggregation.
@@ -204,6 +213,7 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
     Found found = ahead.next();
     refill();
     if (!found.visited) return fail(at(number, chain, found.visited.error()));
+    tell_bad(number, found);
     if (found.visited->shards_bad > 0) {
       parts_.logger->warning(
           fmt::format("event=log_shards_bad vdisk={} number={} bad={} reason=\"{}\"", parts_.vdisk,

@@ -28,6 +28,8 @@
 
 namespace tlog::walk {
 
+struct BadShard;  // walk/fetch.h
+
 struct LogHead {
   AggregationNumber number = 0;  // the newest stored aggregation, 0: the log is empty
   Epoch epoch = 0;
@@ -69,6 +71,9 @@ class LogReader {
     std::vector<bool> not_fenced = {};
     // An undecided end of the log is cut off.
     bool accept_loss = false;
+    // Optional: shards that stores lack or have wrong, of an aggregation that could be read all the
+    // same, for who can mend them. On the reader's thread.
+    std::function<void(AggregationNumber, const std::vector<BadShard>&)> found_bad = {};
   };
   static Result<std::unique_ptr<LogReader>> open(Parts parts);
   virtual ~LogReader() = default;

@@ -102,6 +102,7 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
                       &vdisk.in_flight,
                       &vdisk.missing_shards,
                       &vdisk.buffered_bytes,
+                      &vdisk.hinted_bytes,
                       &vdisk.scrub_runs,
                       &vdisk.scrub_done,
                       &vdisk.scrub_last,
@@ -126,6 +127,7 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   EXPECT_EQ(encode_reply(*decoded), line);
   EXPECT_EQ(decoded->vdisks[0].appended, vdisk.appended);
   EXPECT_EQ(decoded->vdisks[0].buffered_bytes, vdisk.buffered_bytes);
+  EXPECT_EQ(decoded->vdisks[0].hinted_bytes, vdisk.hinted_bytes);
   EXPECT_EQ(decoded->vdisks[0].stores[0].queued_bytes, 4u);
   EXPECT_EQ(decoded->vdisks[0].scrub_bytes, vdisk.scrub_bytes);
   EXPECT_TRUE(decoded->vdisks[0].scrub_running);
