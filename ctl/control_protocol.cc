@@ -58,6 +58,7 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("writes", vdisk.writes);
   visit("writeBytes", vdisk.write_bytes);
   visit("flushes", vdisk.flushes);
+  visit("slowed", vdisk.slowed);
   visit("stalls", vdisk.stalls);
   visit("committed", vdisk.committed);
   visit("inFlight", vdisk.in_flight);

@@ -72,6 +72,7 @@ struct VdiskReport {
   std::uint64_t writes = 0;
   std::uint64_t write_bytes = 0;
   std::uint64_t flushes = 0;
+  std::uint64_t slowed = 0;
   std::uint64_t stalls = 0;
   AggregationNumber committed = 0;
   std::uint64_t in_flight = 0;

@@ -159,7 +159,7 @@ std::string status_table(Sample now, Sample earlier) {
   traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);
   traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);
   traffic(text, "flushes", &VdiskReport::flushes, nullptr, vdisk, rates);
-  row(text, "stalls", fmt::format("{}", vdisk.stalls));
+  row(text, "stalls", fmt::format("{}, {} slowed down", vdisk.stalls, vdisk.slowed));
   configuration(text, vdisk);
   if (!vdisk.stores.empty()) stores(text, vdisk);
   return text;

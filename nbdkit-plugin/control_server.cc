@@ -76,6 +76,7 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.writes = status.writes;
   report.write_bytes = status.write_bytes;
   report.flushes = status.flushes;
+  report.slowed = status.slowed;
   report.stalls = status.stalls;
   report.committed = status.log.committed;
   report.in_flight = status.log.in_flight;

@@ -4,62 +4,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <future>
 
-#include "tests/support/engine_rig.h"
-#include "tests/support/log_rig.h"
-#include "tests/support/redis_server.h"
-#include "tests/support/temp_directory.h"
+#include "tests/fault/engine_on_servers.h"
 
 namespace tlog::session {
 namespace {
 
-using store::StoreState;
 using ::testing::HasSubstr;
 using tlog::testing::EngineRig;
 using tlog::testing::EngineRigOptions;
 using tlog::testing::Milliseconds;
-using tlog::testing::RedisFleet;
-using tlog::testing::ShadowDisk;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-
-class EngineOnServers : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!tlog::testing::RedisServer::available()) GTEST_SKIP() << "no redis-server";
-    fleet_ = std::make_unique<RedisFleet>(
-        6, tlog::testing::RedisOptions{
-               .arguments = {"--appendonly", "yes", "--appendfsync", "always"}});
-  }
-  EngineRigOptions options() {
-    EngineRigOptions options;
-    options.directory = directory_.path();
-    options.durability = config::Durability::kCluster;
-    options.servers = fleet_->addresses();
-    return options;
-  }
-  Status steps(EngineRig& rig, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) TLOG_TRY(shadow_.random_step(rig.vdisk(), ++seed_));
-    return rig.vdisk().flush();
-  }
-  static bool is_whole(EngineRig& rig) {
-    return tlog::testing::wait_until(
-        [&] {
-          const VdiskStatus status = rig.vdisk().status();
-          return status.log.missing_shards == 0 &&
-                 std::all_of(status.stores.begin(), status.stores.end(),
-                             [](const auto& store) { return store.state == StoreState::kUp; });
-        },
-        Milliseconds(30'000));
-  }
-
-  tlog::testing::TempDirectory directory_;
-  std::unique_ptr<RedisFleet> fleet_;
-  ShadowDisk shadow_{16 * kMiB};
-  std::uint64_t seed_ = 100;
-};
 
 // Lines 1 and 2.
 TEST_F(EngineOnServers, writes_go_on_without_one_and_stop_without_two_until_it_returns) {

@@ -35,7 +35,7 @@ Overlay::Kind overlay_kind(Operation operation);
 struct Counters {
   std::atomic<std::uint64_t> reads{0}, read_bytes{0};
   std::atomic<std::uint64_t> writes{0}, write_bytes{0};
-  std::atomic<std::uint64_t> flushes{0}, stalls{0};
+  std::atomic<std::uint64_t> flushes{0}, slowed{0}, stalls{0};
 };
 
 // What the configuration may change while the vdisk is served. Any thread.
@@ -88,6 +88,7 @@ class Core {
   // The background parts to tell; set once before serving starts.
   std::function<void()> request_commit;
   std::function<bool(Sequence)> wait_durable;  // false: failed. Not under mutex()
+  std::function<std::string()> log_waits_for;  // why nothing is stored, "" when it is; for people
   std::function<void()>
       work_changed;  // schedules the strands that have something to do; REQUIRES mutex()
 

@@ -13,7 +13,6 @@ namespace {
 
 // Plain writes are committed when this much has gathered (or at a flush, or at the next tick).
 constexpr std::uint64_t kCommitBytes = kMiB;
-constexpr std::chrono::milliseconds kLookAgain(50);
 
 }  // namespace
 
@@ -32,47 +31,6 @@ Status DataPath::failed(const char* operation) const {
                             core_.who(), core_.reason));
   }
   return fail(Code::kShutdown, fmt::format("{}: {}: is closed", operation, core_.who()));
-}
-
-bool DataPath::has_room(std::uint32_t data_length) const {
-  return core_.journal->has_room(data_length) && core_.table.size() < core_.records_max &&
-         core_.journal->keeps_arena_from(core_.arena_wanted_from(), data_length);
-}
-
-std::string DataPath::what_fills_up() const {
-  if (core_.apply_blocked) return "block storage does not take writes: " + core_.reason;
-  if (core_.seal_blocked)
-    return "the log's stores do not keep up or are not reachable (tlogctl status names them)";
-  return "the disk does not keep up";
-}
-
-// The one place where everything behind the data path pushes back.
-Status DataPath::wait_for_room(std::uint32_t data_length) {
-  if (core_.state != State::kServing) return failed("write");
-  if (core_.config.read_only) {
-    return fail(Code::kNotSupported, fmt::format("write: {}: is configured readOnly", core_.who()));
-  }
-  if (has_room(data_length)) return {};
-  ++core_.counters.stalls;
-  auto deadline = std::chrono::steady_clock::now() +
-                  std::chrono::nanoseconds(core_.settings.stall_timeout_ns.load());
-  ++core_.waiting_for_room;
-  bool in_time = true;
-  while (core_.state == State::kServing && !has_room(data_length) && in_time) {
-    core_.request_commit();
-    core_.work_changed();
-    // Not only when told: stores that stop answering tell nobody.
-    (void)core_.room.wait_until(core_.mutex(),
-                                std::min(deadline, std::chrono::steady_clock::now() + kLookAgain));
-    in_time = std::chrono::steady_clock::now() < deadline;
-  }
-  --core_.waiting_for_room;
-  if (core_.state != State::kServing) return failed("write");
-  if (has_room(data_length)) return {};
-  return fail(
-      Code::kTimeout,
-      fmt::format("write: {}: no room in the journal within stallTimeout ({} s): {}", core_.who(),
-                  core_.settings.stall_timeout_ns / 1'000'000'000, what_fills_up()));
 }
 
 Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std::uint64_t size,
@@ -168,11 +126,12 @@ Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint
   if (outcome == Watermark::Outcome::kReached) return {};
   MutexLock lock(core_.mutex());
   if (outcome == Watermark::Outcome::kPoisoned) return failed(operation);
-  return fail(Code::kTimeout, fmt::format("{}: {}: sequence {} is not stored within {} s (stored: "
-                                          "{}); it is in the journal and will be "
-                                          "stored when the stores allow it",
-                                          operation, core_.who(), sequence,
-                                          timeout_ns / 1'000'000'000, core_.stored.value()));
+  const std::string why = core_.log_waits_for();
+  return fail(Code::kTimeout,
+              fmt::format("{}: {}: sequence {} is not stored within {} (stored: {}){}{}; it is in "
+                          "the journal and will be stored when the stores allow it",
+                          operation, core_.who(), sequence, config::format_duration_ns(timeout_ns),
+                          core_.stored.value(), why.empty() ? "" : ": ", why));
 }
 
 // What FLUSH and FUA promise, by the vdisk's durability.

@@ -4,7 +4,10 @@
 // write. Contract: see Vdisk (session/vdisk.h).
 #pragma once
 
+#include <chrono>
+
 #include "tlog/session/core.h"
+#include "tlog/session/pacing.h"
 
 namespace tlog::session {
 
@@ -32,7 +35,11 @@ class DataPath {
   Status write_range(Operation operation, std::uint64_t offset, std::uint64_t length, bool fua);
   Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
                           ConstByteSpan data);
+  using TimePoint = std::chrono::steady_clock::time_point;
   Status wait_for_room(std::uint32_t data_length) REQUIRES(core_.mutex());
+  void slow_down(std::uint32_t data_length, TimePoint deadline) REQUIRES(core_.mutex());
+  Pacing::Fill fill() const REQUIRES(core_.mutex());
+  bool is_used(double share) const REQUIRES(core_.mutex());
   bool has_room(std::uint32_t data_length) const REQUIRES(core_.mutex());
   std::string what_fills_up() const REQUIRES(core_.mutex());
   Status wait_durable(const char* operation, Sequence sequence);
@@ -42,6 +49,8 @@ class DataPath {
   bool copy_logged(std::uint64_t offset, ByteSpan into, std::vector<Overlay::Piece>& elsewhere);
 
   Core& core_;
+  Pacing pacing_;                              // guarded by core_.mutex()
+  unsigned watched_ = 0;                       // guarded by core_.mutex()
   journal::Position commit_requested_at_ = 0;  // guarded by core_.mutex()
   bool tick_armed_ = false;                    // guarded by core_.mutex()
 };

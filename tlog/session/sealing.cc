@@ -56,9 +56,12 @@ bool Sealing::take(Job& job) {
   MutexLock lock(core_.mutex());
   if (!due()) return false;
   const Sequence durable_end = core_.durable.value() + 1;
-  core_.seal_blocked = !log_takes && !stores_pace();
+  const bool blocked = !log_takes && !stores_pace();
+  const bool changed = std::exchange(core_.seal_blocked, blocked) != blocked;
   if (!log_takes) {
-    if (core_.waiting_for_room != 0) core_.room.notify_all();
+    // The arena may go ahead now. Told every time, a waiting writer would call this step again, and
+    // both would spin.
+    if (changed && core_.waiting_for_room != 0) core_.room.notify_all();
     return false;
   }
   aggregation::Gatherer gatherer;

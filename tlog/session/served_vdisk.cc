@@ -32,6 +32,7 @@ ServedVdisk::ServedVdisk(Parts parts)
       release_strand_(core_.workers, [this] { return releasing_.step(); }),
       refilling_(core_, reading_->stores(), *parts.sealer, *log_) {
   core_.request_commit = [this] { committer_.request(); };
+  core_.log_waits_for = [this] { return log_->status().waiting_for; };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
   data_path_.arm_tick = [this] { core_.loop.post([this] { arm_tick(); }); };
@@ -287,6 +288,7 @@ VdiskStatus ServedVdisk::status() const {
   status.writes = counters.writes;
   status.write_bytes = counters.write_bytes;
   status.flushes = counters.flushes;
+  status.slowed = counters.slowed;
   status.stalls = counters.stalls;
   status.log = log_->status();
   if (status.reason.empty()) status.reason = status.log.waiting_for;

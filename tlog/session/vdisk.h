@@ -55,6 +55,7 @@ struct VdiskStatus {
   std::uint64_t reads = 0, read_bytes = 0;
   std::uint64_t writes = 0, write_bytes = 0;
   std::uint64_t flushes = 0;
+  std::uint64_t slowed = 0;  // calls that were delayed because room was getting short
   std::uint64_t stalls = 0;  // calls that had to wait for room
   flush::LogWriterStatus log;
   std::vector<store::StoreStatus> stores;

@@ -97,6 +97,7 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
                       &vdisk.writes,
                       &vdisk.write_bytes,
                       &vdisk.flushes,
+                      &vdisk.slowed,
                       &vdisk.stalls,
                       &vdisk.committed,
                       &vdisk.in_flight,
