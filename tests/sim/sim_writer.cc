@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tests/sim/actors.h"
+#include "tlog/flush/claim.h"
 #include "tlog/walk/log_place.h"
 
 namespace tlog::sim {
@@ -94,6 +95,7 @@ Status SimWriter::open(const std::shared_ptr<Life>& life) {
       stage_.healing && stage_.world.now() > stage_.healed_ns + kGivesUpNs && stage_.undecided();
   if (gives_up) ++stage_.counts.given_up;
   TLOG_ASSIGN(auto reader, process.read(stage_.sealer, std::move(not_fenced), gives_up));
+  TLOG_TRY(flush::check_still_fenced(found.metadata, reader->metadata()));
   const walk::LogHead head = reader->head();
   stage_.model.check_head(life->name, committed, head);
   stage_.model.relied_on(head);

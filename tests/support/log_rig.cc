@@ -6,6 +6,7 @@
 #include <chrono>
 #include <latch>
 
+#include "tlog/flush/claim.h"
 #include "tlog/store/stores.h"
 #include "tlog/walk/log_place.h"
 
@@ -124,6 +125,7 @@ Status LogRig::open_writer() {
                                                   .workers = &workers_,
                                                   .logger = &logger_,
                                                   .not_fenced = std::move(not_fenced)}));
+  TLOG_TRY(flush::check_still_fenced(found.metadata, reader->metadata()));
   const walk::LogHead head = reader->head();
   EXPECT_GE(head.number, committed_.load()) << "a committed aggregation is gone";
   EXPECT_LE(head.number, model_.size());

@@ -189,6 +189,18 @@ void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim) {
   }
 }
 
+Status check_still_fenced(const format::Metadata& fenced, const format::Metadata& found) {
+  const Epoch before = fenced.epochs.empty() ? 0 : fenced.epochs.back().epoch;
+  const Epoch now = found.epochs.empty() ? 0 : found.epochs.back().epoch;
+  if (before == now) return {};
+  return fail(
+      Code::kUnavailable,
+      fmt::format("open vdisk '{}' for writing: {} has opened it in epoch {} meanwhile; try "
+                  "again if it is not to go on",
+                  found.format.name, found.epochs.empty() ? "somebody" : found.epochs.back().writer,
+                  now));
+}
+
 void forget_claims(const ClaimPlace& place, const format::Metadata& metadata) {
   const std::vector<format::EpochEntry>& known = metadata.epochs;
   if (known.size() < 2) return;

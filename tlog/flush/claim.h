@@ -55,6 +55,10 @@ Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata);
 Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
                             const std::string& owner);
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
+// For who has fenced the writers of `fenced` and then read the log with the metadata `found`:
+// kUnavailable when somebody has begun to write in between, whose epoch is perhaps not closed, so
+// that what he commits would be missed.
+Status check_still_fenced(const format::Metadata& fenced, const format::Metadata& found);
 // Forgets the claim of the epoch before the newest of `metadata`, for the writer of a later one
 // whose own metadata is on a quorum. Not before: a claim is how the metadata of its epoch is found,
 // and that of later ones may have been written to a few stores only. Does not wait.

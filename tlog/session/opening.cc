@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <latch>
 
+#include "tlog/flush/claim.h"
 #include "tlog/flush/hinted_stores.h"
 #include "tlog/session/vdisk_storage.h"
 #include "tlog/store/stores.h"
@@ -297,6 +298,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
           bad.emplace_back(number, shards);
         }};
     TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
+    TLOG_TRY(flush::check_still_fenced(found->metadata, reader->metadata()));
     parts.head = reader->head();
     TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
     parts.log_news = std::make_shared<LogNews>();
