@@ -12,6 +12,7 @@ import time
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
+LOCAL_CLUSTER = "  local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}\n"
 
 
 class Failed(Exception):
@@ -42,10 +43,14 @@ class Server:
 
     def __init__(self, settings):
         self.settings = settings
-        self.directory = os.path.join(settings.directory, self.slug())
+        self.process = None
+        self.place()
+
+    def place(self):
+        """A directory of its own, by the name."""
+        self.directory = os.path.join(self.settings.directory, self.slug())
         self.socket = os.path.join(self.directory, "nbd.sock")
         self.log = os.path.join(self.directory, "server.log")
-        self.process = None
 
     def slug(self):
         return "".join(c if c.isalnum() else "-" for c in self.name)
@@ -224,11 +229,13 @@ class Ours(Server):
         with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(f"tlogdisk-key-1:{secrets.token_hex(32)}\n")
         with open(self.config(), "w") as file:
-            file.write(
-                "keyFile: tlogdisk.key\n"
-                f"journal: {{directory: journal, size: {self.settings.journal}, "
-                f"arenaDirectory: {arena}}}\n"
-                "clusters:\n  local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}\n"
+            file.write("keyFile: tlogdisk.key\n"
+                       f"journal: {{directory: journal, size: {self.settings.journal}, "
+                       f"arenaDirectory: {arena}}}\n" + self.layout())
+
+    def layout(self):
+        """The part of the configuration that says what is served, and on which stores."""
+        return (f"clusters:\n{LOCAL_CLUSTER}"
                 "tlog: {cluster: local}\n"
                 "vdisks:\n"
                 f"  vm1: {{size: {self.settings.size}, blockSize: 4096, storage: {{file: blocks/vm1}}}}\n")
