@@ -46,6 +46,14 @@ struct ScrubCommand {
 // kCorruption: damage was found and is not repaired.
 Status scrub(const Place& place, const ScrubCommand& command);
 
+struct TakeoverCommand {
+  std::string vdisk;
+  bool accept_loss = false;
+  bool json = false;
+};
+// Not through a server: makes this host the one that may serve the vdisk.
+Status takeover(const Place& place, const TakeoverCommand& command);
+
 // Has every server of the configuration look at it now; prints what each has changed.
 Status reload(const Place& place);
 

@@ -20,6 +20,7 @@ struct Arguments {
   std::string vdisk;
   std::string timeout = "1m";
   ScrubCommand scrub;
+  TakeoverCommand takeover;
   std::string rate = "64MiB";
 };
 
@@ -122,6 +123,16 @@ void add_scrub_commands(CLI::App& app, Arguments& a, Status& result) {
   add_one("repair", "The same, and make what is missing or wrong anew from the others", true);
 }
 
+void add_takeover_command(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* command =
+      add(app, "takeover", "Go on with a vdisk on this host, from what is stored of it", result,
+          [&a] { return takeover(a.place, a.takeover); });
+  command->add_option("VDISK", a.takeover.vdisk, "the vdisk")->required();
+  command->add_flag("--accept-loss", a.takeover.accept_loss,
+                    "give up what at the log's end is not certain to be stored");
+  command->add_flag("--json", a.takeover.json, "for programs");
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Keys, the configuration file and the running servers of tlogdisk", "tlogctl");
   Arguments arguments;
@@ -136,6 +147,7 @@ int run(int argc, char** argv) {
   add_file_commands(app, arguments, result);
   add_server_commands(app, arguments, result);
   add_scrub_commands(app, arguments, result);
+  add_takeover_command(app, arguments, result);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

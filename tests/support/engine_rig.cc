@@ -94,6 +94,15 @@ Status EngineRig::try_start() {
   return {};
 }
 
+Result<session::TakeoverReport> EngineRig::take_over(const session::TakeoverOptions& options) {
+  session::Environment environment{files_, system_clock(), system_random(), logger_};
+  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment));
+  TLOG_TRY(engine->start());
+  auto report = engine->take_over("vm1", options, {});
+  engine->stop(0);
+  return report;
+}
+
 void EngineRig::start() {
   need(try_start());
 }

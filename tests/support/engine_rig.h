@@ -43,6 +43,8 @@ class EngineRig {
   config::Config configuration() const;
   // load, prepare, start; open "vm1" for writing.
   Status try_start();
+  // Before start(): `tlogctl takeover` of this rig's host.
+  Result<session::TakeoverReport> take_over(const session::TakeoverOptions& options = {});
   void start();
   void stop(std::uint64_t budget_ns = 20'000'000'000);
   bool running() const { return engine_ != nullptr; }

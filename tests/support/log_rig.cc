@@ -113,7 +113,7 @@ Result<std::shared_ptr<flush::HintedShards>> LogRig::open_hinted() {
                                     .bytes_max = options_.hinted_bytes_max});
 }
 
-Status LogRig::open_writer() {
+Status LogRig::open_writer(bool accept_loss) {
   TLOG_ASSIGN(auto found, walk::read_metadata(format_.name, stores()));
   flush::LogWriter::Parts parts = writer_parts();
   TLOG_ASSIGN(parts.hinted, open_hinted());
@@ -124,7 +124,8 @@ Status LogRig::open_writer() {
                                                   .sealer = sealer_.get(),
                                                   .workers = &workers_,
                                                   .logger = &logger_,
-                                                  .not_fenced = std::move(not_fenced)}));
+                                                  .not_fenced = std::move(not_fenced),
+                                                  .accept_loss = accept_loss}));
   TLOG_TRY(flush::check_still_fenced(found.metadata, reader->metadata()));
   const walk::LogHead head = reader->head();
   EXPECT_GE(head.number, committed_.load()) << "a committed aggregation is gone";

@@ -58,8 +58,9 @@ class LogRig {
     return read_from(stores(), sealer);
   }
   flush::LogWriter::Parts writer_parts();
-  Status open_writer();  // finds the head, drops from the model what did not survive; EXPECTs that
-                         // nothing committed is gone
+  Status open_writer(
+      bool accept_loss = false);  // finds the head, drops from the model what did not survive;
+                                  // EXPECTs that nothing committed is gone
   void append(unsigned count, bool urgent = true);
   bool wait_committed(AggregationNumber number, unsigned seconds = 20);
   bool wait_until(const std::function<bool()>& condition, unsigned seconds = 20);

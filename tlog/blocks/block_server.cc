@@ -182,6 +182,7 @@ Status BlockServer::check_last(const RespReply& reply) {
   if (record.writer != options_.epoch) {
     return fail(Code::kUnavailable, "another connection of the vdisk was made at the same time");
   }
+  if (record.id && is_forked_off(record.applied, options_.forks)) return begin_anew(record);
   if (record.id && record.applied.sequence > possible_) {
     return fail(
         Code::kInvalidArgument,
@@ -197,6 +198,21 @@ Status BlockServer::check_last(const RespReply& reply) {
   } else {
     note_current();
   }
+  return {};
+}
+
+// Its blocks have changes of a writer that was taken over from, and that are not in the log: they
+// cannot be told from the others. No connection of that writer is left to bring them back.
+Status BlockServer::begin_anew(const ServerRecord& record) {
+  logger_.warning(fmt::format(
+      "event=blocks_dropped vdisk={} store=\"{}\" applied={} epoch={} reason=\"the vdisk was taken "
+      "over without its newest changes\" next=\"refilled from the log\"",
+      options_.layout.vdisk, name(), record.applied.sequence, record.applied.epoch));
+  connection_->greet(encode_command({"DEL", key_}), no_error);
+  connection_->greet(encode_command({"HSET", key_, kWriterField, std::to_string(options_.epoch)}),
+                     no_error);
+  ++incarnation_;
+  note_lacking(0);
   return {};
 }
 

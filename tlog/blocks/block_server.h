@@ -48,6 +48,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
     Epoch epoch = 0;
     Sequence needed = 0;    // what it must have
     Sequence possible = 0;  // and cannot have more
+    std::vector<Fork> forks = {};
   };
   // HMGET's reply: the record's fields, checked, then the blocks.
   using GetDone = std::function<void(Result<store::RespReply>)>;
@@ -82,6 +83,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   Status check_first(const store::RespReply& reply);
   Status check_others(const store::RespReply& reply);
   Status check_last(const store::RespReply& reply);
+  Status begin_anew(const ServerRecord& record);
   Status check_owner(const ServerRecord& record) const;
   // Whether blocks that came with this record are the vdisk's newest.
   Status trust(const ServerRecord& record, Sequence needed);

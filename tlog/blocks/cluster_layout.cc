@@ -49,6 +49,12 @@ std::string ClusterLayout::id_of(std::size_t server) const {
   return fmt::format("{} {} {} {} {} {}", kVersion, uuid.text(), size, block_size, server, servers);
 }
 
+bool is_forked_off(const Applied& applied, const std::vector<Fork>& forks) {
+  return std::any_of(forks.begin(), forks.end(), [&](const Fork& fork) {
+    return applied.epoch < fork.epoch && applied.sequence >= fork.first_sequence;
+  });
+}
+
 std::string applied_text(const Applied& applied) {
   return fmt::format("{} {}", applied.sequence, applied.epoch);
 }

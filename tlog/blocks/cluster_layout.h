@@ -39,6 +39,13 @@ struct Applied {
   Sequence sequence = 0;
   Epoch epoch = 0;
 };
+// A takeover: sequences from here on that were applied before this epoch are not the vdisk's. Their
+// writer's journal had them, and was lost before they were stored.
+struct Fork {
+  Epoch epoch = 0;
+  Sequence first_sequence = 0;
+};
+bool is_forked_off(const Applied& applied, const std::vector<Fork>& forks);
 std::string applied_text(const Applied& applied);
 Result<Applied> parse_applied(std::string_view text);
 

@@ -278,7 +278,8 @@ Result<std::unique_ptr<BlockStorage>> open_cluster_storage(const ClusterStorageO
                                                            .create = options.create,
                                                            .epoch = options.epoch,
                                                            .needed = options.needed,
-                                                           .possible = options.possible},
+                                                           .possible = options.possible,
+                                                           .forks = options.forks},
                                       loop, logger));
     servers.back()->open();
   }

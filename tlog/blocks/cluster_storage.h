@@ -10,6 +10,7 @@
 #pragma once
 
 #include "tlog/blocks/block_storage.h"
+#include "tlog/blocks/cluster_layout.h"
 #include "tlog/store/stores.h"
 
 namespace tlog::blocks {
@@ -22,6 +23,7 @@ struct ClusterStorageOptions {
   std::vector<store::RespStoreOptions> servers;  // their order is part of the layout
   bool create = false;    // a new vdisk: records are written, all servers must answer
   Epoch epoch = 0;        // this writer's; a server that has seen a later one is refused
+  std::vector<Fork> forks = {};
   Sequence needed = 0;    // all up to it has been confirmed and may be nowhere else but in the log
   Sequence possible = 0;  // nothing after it exists
   std::uint64_t cache_bytes = 32 * kMiB;  // 0: none

@@ -162,7 +162,7 @@ Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& met
   if (granted < needed) {
     const std::string other = rival(answers, claim);
     if (!other.empty()) {
-      return fail(Code::kUnavailable,
+      return fail(Code::kFenced,
                   fmt::format("claim epoch {}: {} opens the vdisk for writing at the same time; "
                               "only one can have it, try again when that one has ended",
                               epoch, other));

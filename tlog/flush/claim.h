@@ -50,7 +50,7 @@ struct Claimed {
 };
 // The number of the next epoch: behind all that were ever claimed.
 Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata);
-// Claims `epoch` for the vdisk that was found with `metadata`. kUnavailable: too few stores, or
+// Claims `epoch` for the vdisk that was found with `metadata`. kUnavailable: too few stores. kFenced:
 // another writer was quicker.
 Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
                             const std::string& owner);

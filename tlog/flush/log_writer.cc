@@ -91,7 +91,7 @@ Status claim_and_hold(const LogWriter::Parts& parts, const format::Metadata& rea
     const Epoch newest = now.metadata.epochs.empty() ? 0 : now.metadata.epochs.back().epoch;
     const Epoch known = read.epochs.empty() ? 0 : read.epochs.back().epoch;
     if (newest != known) {
-      return fail(Code::kUnavailable,
+      return fail(Code::kFenced,
                   fmt::format("claim epoch {}: another writer ({}) has opened the vdisk meanwhile; "
                               "try again",
                               epoch, now.metadata.epochs.back().writer));

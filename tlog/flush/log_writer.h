@@ -80,8 +80,8 @@ class LogWriter {
   static Result<std::vector<bool>> fence(const Parts& parts, const format::Metadata& metadata);
   // Claims the next epoch (see claim.h), brings what was perhaps not committed of the log's end to
   // the write quorum, publishes the metadata with the new epoch and continues behind `head`.
-  // kUnavailable: too few stores, or another writer was quicker, or has written since `metadata`
-  // was read: open the reader again.
+  // kUnavailable: too few stores. kFenced: another writer was quicker, or has written since
+  // `metadata` was read: begin again with that.
   static Result<std::unique_ptr<LogWriter>> open(Parts parts, format::Metadata metadata,
                                                  const walk::LogHead& head);
   virtual ~LogWriter() = default;

@@ -63,6 +63,8 @@ Result<std::unique_ptr<Journal>> Journal::create(const JournalOptions& options,
   superblock.segments = static_cast<std::uint32_t>(
       std::max<std::uint64_t>(options.size / superblock.segment_bytes, 2));
   superblock.clean = true;
+  superblock.tail_sequence = options.first_sequence;
+  superblock.tail_timestamp = options.first_timestamp;
   // The superblock comes last: without it there is no journal.
   TLOG_TRY(journal->make_segments());
   superblock.generation = 1;

@@ -40,6 +40,9 @@ struct JournalOptions {
   // create(): what it is for. open(): size, block size, k, m and name must match; uuid too unless
   // it is nil.
   format::VdiskFormat format;
+  // create(): of the first record, behind what a log has already.
+  Sequence first_sequence = 1;
+  TimestampNs first_timestamp = 0;  // no record has an earlier one
 };
 
 // One record of the stream. The session's record table is made of these.

@@ -111,6 +111,19 @@ class EngineImpl final : public Engine {
     return std::shared_ptr<Vdisk>(opened);
   }
 
+  Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
+                                   const TakeoverProgress& progress) override {
+    const auto config = configuration();
+    const OpeningContext context{.config = *config,
+                                 .vdisk = *config->find_vdisk(name),
+                                 .environment = environment_,
+                                 .loop = *loop_,
+                                 .workers = workers_,
+                                 .sealer = sealer_,
+                                 .memory_budget = budget()};
+    return session::take_over(context, options, progress);
+  }
+
   std::vector<VdiskStatus> status() const override {
     std::vector<VdiskStatus> all;
     for (const auto& vdisk : opened()) all.push_back(vdisk->status());

@@ -19,6 +19,7 @@
 #include "tlog/config/difference.h"
 #include "tlog/io/file.h"
 #include "tlog/io/loop.h"
+#include "tlog/session/takeover.h"
 #include "tlog/session/vdisk.h"
 
 namespace tlog::session {
@@ -62,6 +63,10 @@ class Engine {
   // unless its configuration says readOnly, because its journal may have to be recovered.
   virtual Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) = 0;
   virtual std::vector<VdiskStatus> status() const = 0;  // of the opened ones
+  // Makes this host the one that serves the vdisk, see session/takeover.h. After start(), instead of
+  // open(): blocks as long as its block storage takes.
+  virtual Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
+                                           const TakeoverProgress& progress) = 0;
 };
 
 }  // namespace tlog::session

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <latch>
 
 #include "tlog/flush/claim.h"
 #include "tlog/flush/hinted_stores.h"
 #include "tlog/session/vdisk_storage.h"
-#include "tlog/store/stores.h"
+#include "tlog/session/vdisk_stores.h"
 
 namespace tlog::session {
 namespace {
@@ -16,67 +15,8 @@ namespace {
 // Shares of a vdisk's memory budget; the rest is for what is being sealed and applied, and the
 // allocator.
 constexpr std::uint64_t kArenaShare = 4;        // at most budget / 4
-constexpr std::uint64_t kBufferedShare = 5;     // sealed, not yet stored
 constexpr std::uint64_t kTableShare = 3;        // record table and overlay
 constexpr std::uint64_t kBytesPerRecord = 112;  // of table and overlay together
-
-using Stores = std::vector<std::unique_ptr<store::Store>>;
-
-Result<Stores> open_stores(const OpeningContext& context) {
-  const config::Cluster* cluster = context.config.find_cluster(context.vdisk.tlog.cluster);
-  Environment& environment = context.environment;
-  Stores stores;
-  if (context.memory_stores) {
-    for (std::size_t i = 0; i < cluster->stores(); ++i) {
-      stores.push_back(store::make_memory_store(fmt::format("memory {}", i), context.loop));
-    }
-    return stores;
-  }
-  for (const std::string& directory : cluster->directories) {
-    store::SegmentStoreOptions options;
-    options.directory = directory;
-    options.vdisk = context.vdisk.name;
-    TLOG_ASSIGN(auto opened, store::open_segment_store(options, environment.files, context.loop,
-                                                       environment.logger));
-    stores.push_back(std::move(opened));
-  }
-  TLOG_ASSIGN(auto servers, server_options(*cluster, environment.files));
-  for (store::RespStoreOptions& options : servers) {
-    options.vdisk = context.vdisk.name;
-    TLOG_ASSIGN(auto opened, store::open_resp_store(options, context.loop, environment.logger));
-    stores.push_back(std::move(opened));
-  }
-  return stores;
-}
-
-void close_stores(Stores& stores) {
-  std::latch closed(static_cast<std::ptrdiff_t>(stores.size()));
-  for (auto& store : stores) store->close([&] { closed.count_down(); });
-  closed.wait();
-}
-
-std::vector<store::Store*> borrow(const Stores& stores) {
-  std::vector<store::Store*> pointers;
-  for (const auto& store : stores) pointers.push_back(store.get());
-  return pointers;
-}
-
-flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores& stores) {
-  flush::LogWriter::Parts parts;
-  parts.stores = borrow(stores);
-  parts.sealer = &context.sealer;
-  parts.files = &context.environment.files;
-  parts.loop = &context.loop;
-  parts.workers = &context.workers;
-  parts.random = &context.environment.random;
-  parts.clock = &context.environment.clock;
-  parts.logger = &context.environment.logger;
-  parts.hints_path =
-      io::join_path(io::join_path(context.config.journal.directory, context.vdisk.name), "hints");
-  parts.write_quorum = context.vdisk.tlog.write_quorum;
-  parts.buffered_bytes_max = context.memory_budget / kBufferedShare;
-  return parts;
-}
 
 Result<std::shared_ptr<flush::HintedShards>> open_hinted(const OpeningContext& context,
                                                          const format::VdiskFormat& format) {
@@ -133,25 +73,6 @@ Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& con
   return journal;
 }
 
-Status check_metadata(const config::Vdisk& vdisk, const format::VdiskFormat& have) {
-  format::VdiskFormat want = format_of(vdisk);
-  if (have.size != want.size || have.block_size != want.block_size) {
-    return refuse(vdisk, Code::kInvalidArgument,
-                  fmt::format("was created with size {} and blockSize {}, the configuration says "
-                              "{} and {}; they cannot be "
-                              "changed",
-                              have.size, have.block_size, want.size, want.block_size));
-  }
-  if (have.data_shards != want.data_shards || have.parity_shards != want.parity_shards) {
-    return refuse(
-        vdisk, Code::kInvalidArgument,
-        fmt::format(
-            "was created with {}+{} shards, the configuration says {}+{}; they cannot be changed",
-            have.data_shards, have.parity_shards, want.data_shards, want.parity_shards));
-  }
-  return {};
-}
-
 // The journal begins where the log is known to be complete, and nothing is stored that was not
 // durable in the journal.
 Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& recovered,
@@ -178,6 +99,17 @@ Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& rec
   return {};
 }
 
+// Where the vdisk has gone on without what an earlier writer's journal had.
+std::vector<blocks::Fork> forks_of(const format::Metadata& metadata) {
+  std::vector<blocks::Fork> forks;
+  for (std::size_t i = 1; i < metadata.epochs.size(); ++i) {
+    const format::EpochEntry& entry = metadata.epochs[i];
+    if (entry.journal == metadata.epochs[i - 1].journal) continue;
+    forks.push_back({.epoch = entry.epoch, .first_sequence = entry.first_sequence});
+  }
+  return forks;
+}
+
 // The newest epoch was this journal's: what it has is all that was acknowledged. And a takeover
 // that was interrupted has claimed an epoch, but the block storage may be unfinished.
 Status check_writer(const config::Vdisk& vdisk, const journal::Superblock& journal,
@@ -201,6 +133,25 @@ Status check_writer(const config::Vdisk& vdisk, const journal::Superblock& journ
 }
 
 }  // namespace
+
+Status check_format(const config::Vdisk& vdisk, const format::VdiskFormat& have) {
+  format::VdiskFormat want = format_of(vdisk);
+  if (have.size != want.size || have.block_size != want.block_size) {
+    return refuse(vdisk, Code::kInvalidArgument,
+                  fmt::format("was created with size {} and blockSize {}, the configuration says "
+                              "{} and {}; they cannot be "
+                              "changed",
+                              have.size, have.block_size, want.size, want.block_size));
+  }
+  if (have.data_shards != want.data_shards || have.parity_shards != want.parity_shards) {
+    return refuse(
+        vdisk, Code::kInvalidArgument,
+        fmt::format(
+            "was created with {}+{} shards, the configuration says {}+{}; they cannot be changed",
+            have.data_shards, have.parity_shards, want.data_shards, want.parity_shards));
+  }
+  return {};
+}
 
 format::VdiskFormat format_of(const config::Vdisk& vdisk) {
   return {.vdisk = {},
@@ -255,16 +206,17 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     }
     if (!found) return fail(found.error().within(fmt::format("open: vdisk '{}'", vdisk.name)));
     const format::VdiskFormat& format = found->metadata.format;
-    TLOG_TRY(check_metadata(vdisk, format));
+    TLOG_TRY(check_format(vdisk, format));
     if (!prepared) {
       return refuse(
           vdisk, Code::kNotFound,
           fmt::format(
               "its log exists (uuid {}), but its journal {} does not: acknowledged writes may be "
               "in it; "
-              "bring it back, or restore what is stored with `tlogplay restore {} --to vdisk:NEW`",
+              "bring it back, go on here with what is stored (`tlogctl takeover {}`), or restore "
+              "it to another vdisk (`tlogplay restore {} --to vdisk:NEW`)",
               format.vdisk.text(), io::join_path(context.config.journal.directory, vdisk.name),
-              vdisk.name));
+              vdisk.name, vdisk.name));
     }
     if (prepared->superblock().format.vdisk != format.vdisk) {
       return refuse(vdisk, Code::kInvalidArgument,
@@ -313,6 +265,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
       TLOG_ASSIGN(parts.core.storage,
                   open_cluster(context, format.vdisk,
                                {.epoch = parts.log->epoch(),
+                                .forks = forks_of(reader->metadata()),
                                 .needed = first - 1,
                                 .possible = first + parts.recovered.entries.size() - 1}));
     }

@@ -35,6 +35,8 @@ struct OpeningContext {
 };
 
 format::VdiskFormat format_of(const config::Vdisk& vdisk);
+// Whether the vdisk was created as the configuration says.
+Status check_format(const config::Vdisk& vdisk, const format::VdiskFormat& have);
 journal::JournalOptions journal_options(const config::Config& config, const config::Vdisk& vdisk,
                                         std::uint64_t memory_budget);
 

@@ -85,6 +85,7 @@ Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext&
                                                            const ClusterClaim& claim) {
   TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk));
   options.epoch = claim.epoch;
+  options.forks = claim.forks;
   options.needed = claim.needed;
   options.possible = claim.possible;
   return blocks::open_cluster_storage(options, context.loop, context.environment.logger);

@@ -3,6 +3,7 @@
 // Threading: the thread that opens the vdisk.
 #pragma once
 
+#include "tlog/blocks/cluster_storage.h"
 #include "tlog/session/opening.h"
 #include "tlog/store/stores.h"
 
@@ -21,6 +22,7 @@ Result<std::unique_ptr<blocks::BlockStorage>> open_file(const OpeningContext& co
 // What a cluster's servers are told and asked, see blocks/cluster_storage.h.
 struct ClusterClaim {
   Epoch epoch = 0;
+  std::vector<blocks::Fork> forks;
   Sequence needed = 0;
   Sequence possible = 0;
 };

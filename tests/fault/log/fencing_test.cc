@@ -314,6 +314,35 @@ TEST_F(Fencing, the_end_of_the_log_is_secured_before_anything_is_written_behind_
   second->expect_log_is_model();
 }
 
+// Three have it, two have forgotten whether they had: perhaps it was committed, perhaps not.
+TEST_F(Fencing, an_undecided_end_is_cut_off_only_when_told_to) {
+  Host first(fleet_->addresses(), 1);
+  ASSERT_TRUE(first->create());
+  open(first);
+  first->append(10);
+  ASSERT_TRUE(first->wait_committed(10));
+  first->crash_writer();
+  for (unsigned i = 0; i < 6; ++i) {
+    const std::string key = first->key(10);
+    if (i < 2) (*fleet_)[i].command({"FLUSHALL"});
+    if (i == 2) (*fleet_)[i].command({"DEL", key});
+  }
+  Host second(fleet_->addresses(), 2);
+  second->adopt(*first);
+  Status opened = second->open_writer();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), Code::kUnavailable);
+  EXPECT_THAT(opened.error().message(), HasSubstr("undecided"));
+  EXPECT_EQ((*fleet_)[3].command({"EXISTS", first->key(10)}), "1") << "nothing is cut";
+  opened = second->open_writer(/*accept_loss=*/true);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(second->model().size(), 9U);
+  second->append(3);
+  ASSERT_TRUE(second->wait_committed(12));
+  second->close_writer();
+  second->expect_log_is_model();
+}
+
 TEST_F(Fencing, too_few_reachable_servers_are_named_and_nothing_is_claimed) {
   Host first(fleet_->addresses(), 1);
   ASSERT_TRUE(first->create());

@@ -1,0 +1,199 @@
+// Goal: a vdisk moves to another host with every acknowledged flush, while the host before still
+// runs, and that one stops by itself. Method: two whole engines, each with directories of its own,
+// on the same six real servers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "tests/support/engine_rig.h"
+#include "tests/support/redis_server.h"
+#include "tests/support/temp_directory.h"
+
+namespace tlog::session {
+namespace {
+
+using ::testing::HasSubstr;
+using tlog::testing::EngineRig;
+using tlog::testing::EngineRigOptions;
+using tlog::testing::Milliseconds;
+using tlog::testing::RedisFleet;
+using tlog::testing::ShadowDisk;
+
+class EngineTakeover : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!tlog::testing::RedisServer::available()) GTEST_SKIP() << "no redis-server";
+    fleet_ = std::make_unique<RedisFleet>(6);
+    // One key, as an operator gives it to both hosts.
+    make(0);
+    std::filesystem::copy_file(directories_[0].file("key"), directories_[1].file("key"));
+    make(1);
+  }
+  virtual EngineRigOptions options(unsigned host) {
+    EngineRigOptions options;
+    options.directory = directories_[host].path();
+    options.durability = config::Durability::kCluster;
+    options.servers = fleet_->addresses();
+    return options;
+  }
+  void make(unsigned host) { hosts_[host] = std::make_unique<EngineRig>(options(host)); }
+  EngineRig& host(unsigned number) { return *hosts_[number]; }
+  Status steps(EngineRig& rig, unsigned count) {
+    for (unsigned i = 0; i < count; ++i) TLOG_TRY(shadow_.random_step(rig.vdisk(), ++seed_));
+    return rig.vdisk().flush();
+  }
+  static bool has_failed(EngineRig& rig) {
+    return tlog::testing::wait_until([&] { return rig.vdisk().status().state == State::kFailed; },
+                                     Milliseconds(20'000));
+  }
+
+  tlog::testing::TempDirectory directories_[2];
+  std::unique_ptr<RedisFleet> fleet_;
+  std::unique_ptr<EngineRig> hosts_[2];
+  ShadowDisk shadow_{16 * kMiB};
+  std::uint64_t seed_ = 700;
+};
+
+TEST_F(EngineTakeover, the_vdisk_moves_while_the_host_before_still_runs) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 100));
+  auto taken = host(1).take_over();
+  ASSERT_TRUE(taken) << taken.error().message();
+  EXPECT_EQ(taken->epoch, 2U);
+  EXPECT_EQ(taken->sequence, host(0).vdisk().status().watermarks.stored);
+  ASSERT_TRUE(has_failed(host(0)));
+  const Status written = host(0).vdisk().write(0, shadow_.bytes(), true);
+  ASSERT_FALSE(written);
+  EXPECT_THAT(host(0).vdisk().status().reason, HasSubstr("taken the vdisk over"));
+  EXPECT_FALSE(host(0).vdisk().flush());
+  host(1).start();
+  EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+  ASSERT_TRUE(steps(host(1), 50));
+  host(0).stop(0);
+  EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+}
+
+TEST_F(EngineTakeover, back_and_forth) {
+  host(0).start();
+  for (unsigned round = 0; round < 6; ++round) {
+    SCOPED_TRACE(round);
+    EngineRig& before = host(round % 2);
+    EngineRig& after = host((round + 1) % 2);
+    ASSERT_TRUE(steps(before, 60));
+    auto taken = after.take_over();
+    ASSERT_TRUE(taken) << taken.error().message();
+    EXPECT_EQ(taken->journal_aside.empty(), round == 0);
+    EXPECT_EQ(taken->storage_aside.empty(), round == 0);
+    after.start();
+    ASSERT_EQ(shadow_.difference(after.vdisk()), "");
+    ASSERT_TRUE(has_failed(before));
+    before.stop(0);
+    Status again = before.try_start();
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code(), Code::kFenced);
+    EXPECT_THAT(again.error().message(), HasSubstr("tlogctl takeover vm1"));
+    ASSERT_TRUE(steps(after, 5)) << "who is refused fences nobody";
+  }
+}
+
+TEST_F(EngineTakeover, what_needs_no_takeover_is_refused) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 10));
+  auto taken = host(0).take_over();
+  ASSERT_FALSE(taken) << "its server runs";
+  host(0).stop();
+  taken = host(0).take_over();
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code(), Code::kAlreadyExists);
+  host(0).start();
+  EXPECT_EQ(shadow_.difference(host(0).vdisk()), "");
+}
+
+// The host's disk is lost: the journal is gone, the log is there.
+TEST_F(EngineTakeover, a_lost_journal_is_no_reason_to_lose_a_flush) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 100));
+  host(0).stop();
+  std::filesystem::remove_all(directories_[0].file("journal"));
+  std::filesystem::remove_all(directories_[0].file("blocks"));
+  Status opened = host(0).try_start();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message(), HasSubstr("tlogctl takeover vm1"));
+  auto taken = host(0).take_over();
+  ASSERT_TRUE(taken) << taken.error().message();
+  host(0).start();
+  EXPECT_EQ(shadow_.difference(host(0).vdisk()), "");
+}
+
+// Between the claim and the end of it.
+TEST_F(EngineTakeover, an_interrupted_takeover_is_not_served_and_can_be_repeated) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 50));
+  // Where the file is to be there is a directory: the last step fails.
+  std::filesystem::create_directories(directories_[1].file("blocks/vm1.takeover/x"));
+  auto taken = host(1).take_over();
+  ASSERT_FALSE(taken);
+  Status opened = host(1).try_start();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message(), HasSubstr("repeat"));
+  std::filesystem::remove_all(directories_[1].file("blocks/vm1.takeover"));
+  taken = host(1).take_over();
+  ASSERT_TRUE(taken) << taken.error().message();
+  host(1).start();
+  EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+  host(0).stop(0);
+}
+
+class EngineTakeoverOfBlocks : public EngineTakeover {
+ protected:
+  EngineRigOptions options(unsigned host) override {
+    if (!blocks_) blocks_ = std::make_unique<RedisFleet>(2);
+    EngineRigOptions options = EngineTakeover::options(host);
+    options.durability = config::Durability::kJournal;
+    options.flush_size = 1'000'000;
+    options.flush_time_ns = 3'600'000'000'000;
+    options.block_servers = blocks_->addresses();
+    return options;
+  }
+  std::unique_ptr<RedisFleet> blocks_;
+};
+
+// Its block servers have changes that were in the lost host's journal only, one of them says so
+// later.
+TEST_F(EngineTakeoverOfBlocks, blocks_of_a_lost_journal_do_not_come_back) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 60));
+  ASSERT_TRUE(host(0).vdisk().flush_to_stores(20'000'000'000));
+  const std::vector<std::byte> stored = shadow_.bytes();
+  ASSERT_TRUE(steps(host(0), 60));
+  ASSERT_TRUE(tlog::testing::wait_until(
+      [&] {
+        const Watermarks marks = host(0).vdisk().status().watermarks;
+        return marks.applied == marks.appended;
+      },
+      Milliseconds(20'000)));
+  const Watermarks lost = host(0).vdisk().status().watermarks;
+  ASSERT_LT(lost.stored, lost.applied);
+  // A stop would store the rest: its stores take nothing, as they do not from a lost host.
+  for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "1"});
+  host(0).stop(0);
+  for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_NE(shadow_.bytes(), stored);
+  shadow_.bytes() = stored;
+  auto taken = host(1).take_over();
+  ASSERT_TRUE(taken) << taken.error().message();
+  ASSERT_EQ(taken->sequence, lost.stored);
+  (*blocks_)[1].pause();
+  host(1).start();
+  (*blocks_)[1].resume();
+  ASSERT_TRUE(tlog::testing::wait_until([&] { return shadow_.difference(host(1).vdisk()).empty(); },
+                                        Milliseconds(30'000)))
+      << shadow_.difference(host(1).vdisk());
+  ASSERT_TRUE(steps(host(1), 40));
+  EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+}
+
+}  // namespace
+}  // namespace tlog::session
