@@ -1,0 +1,126 @@
+# The log on six redis-servers: sourced by scripts/demo. While a client writes: one server is killed, a second one too and
+# comes back, a third one is emptied and filled again; another host takes the vdisk over; it is restored without two servers.
+
+redis_pids=()
+start_redis() {
+  redis-server --port 0 --unixsocket "$work/redis-$1.sock" --dir "$work/redis-$1" --appendonly yes --save "" \
+    --logfile redis.log > /dev/null &
+  redis_pids[$1]=$!
+  other_pids+=($!)
+  wait_for 20 redis_answers "$1"
+}
+redis_answers() { redis-cli -s "$work/redis-$1.sock" ping 2>/dev/null | grep -q PONG; }
+kill_redis() {
+  kill -9 "${redis_pids[$1]}"
+  wait "${redis_pids[$1]}" 2>/dev/null || true
+}
+
+# Its directory, its socket, its nbdkit: what differs between two hosts.
+configure() {
+  mkdir -p "$1"
+  cp tlogdisk.key "$1/"
+  {
+    echo "keyFile: tlogdisk.key"
+    echo "journal: {directory: journal, size: 64MiB, arenaDirectory: arena}"
+    echo "clusters:"
+    echo "  six:"
+    echo "    servers:"
+    for i in 0 1 2 3 4 5; do echo "      - {address: \"unix:$work/redis-$i.sock\"}"; done
+    echo "tlog: {cluster: six, dataShards: 4, parityShards: 2, durability: cluster, flushTime: 1s}"
+    echo "vdisks:"
+    echo "  vm1: {size: 32MiB, storage: {file: blocks/vm1}}"
+  } > "$1/tlogdisk.yml"
+}
+serve() {
+  rm -f "$1/pid"
+  (cd "$1" && exec nbdkit -f -U "$work/$1/nbd.sock" -P "$work/$1/pid" "$plugin" tlogdisk.yml) 2> "$1/nbdkit.log" &
+  nbdkit_pid=$!
+  other_pids+=($!)
+  wait_for 30 test -s "$1/pid"
+}
+
+# Writes one generation after the other, each flushed, and says which was the last.
+generation_file() { openssl enc -aes-128-ctr -K "$(printf '%032x' "$1")" -iv 0 -in /dev/zero 2>/dev/null | head -c 4194304; }
+write_for_ever() {
+  local uri="nbd+unix:///?socket=$work/$1/nbd.sock" i
+  for ((i = 1; ; i++)); do
+    generation_file "$i" > generation.img
+    nbdcopy --flush generation.img "$uri" 2>> writer.log || { echo "failed" > writer.end; return; }
+    echo "$i" > writer.last.new
+    mv writer.last.new writer.last
+  done
+}
+last() { cat writer.last 2>/dev/null || echo 0; }
+has_reached() { [ "$(last)" -ge "$1" ]; }
+goes_on() { wait_for 40 has_reached $(($(last) + 4)); echo "    generation $(last) is written and flushed"; }
+is_stalled() { tlogctl --config "$1/tlogdisk.yml" status vm1 | grep -q "needed"; }
+is_whole() { tlogctl --config "$1/tlogdisk.yml" status vm1 --json | grep -q '"missingShards": *0'; }
+
+say "2. Six redis-servers, and a vdisk whose log is spread over them (4 data + 2 parity)"
+mkdir redis-{0..5}
+for i in 0 1 2 3 4 5; do start_redis "$i"; done
+show tlogctl keygen tlogdisk.key
+configure host-a
+sed 's/^/    /' host-a/tlogdisk.yml
+serve host-a
+
+say "3. A client writes, and flushes after each generation of 4 MiB: with 'durability: cluster' a flush is in the servers"
+write_for_ever host-a &
+writer=$!
+other_pids+=("$writer")
+goes_on
+
+say "4. One server is killed: writes go on"
+kill_redis 2
+goes_on
+
+say "5. A second one is killed: too few are left to be safe, writes stall"
+kill_redis 4
+wait_for 20 is_stalled host-a
+stalled_at=$(last)
+tlogctl --config host-a/tlogdisk.yml status vm1 | grep -m1 needed | sed 's/^ */    /'
+echo "    ... it comes back, and they resume by themselves"
+start_redis 4
+wait_for 40 has_reached $((stalled_at + 3))
+goes_on
+start_redis 2
+
+say "6. A third one loses everything, and is filled again while the client writes"
+show redis-cli -s "$work/redis-1.sock" flushall
+goes_on
+show tlogctl --config host-a/tlogdisk.yml repair vm1
+wait_for 60 is_whole host-a
+
+say "7. Every shard on every server is read and checked"
+show tlogctl --config host-a/tlogdisk.yml scrub vm1 --deep
+
+say "8. Another host takes the vdisk over, while the first one still serves it"
+configure host-b
+written=$(last)
+show tlogctl --config host-b/tlogdisk.yml takeover vm1
+wait_for 30 test -e writer.end
+echo "    the first host: $(grep -o 'another host has taken the vdisk over' host-a/nbdkit.log | head -1), its client's write failed"
+[ "$(last)" -ge "$written" ]
+final=$(last)
+kill "$nbdkit_pid"
+wait "$nbdkit_pid" 2>/dev/null || true
+serve host-b
+# What the client was told is there; what it was not told may be there, whole or in part.
+generation_file "$((final + 100))" > final.img
+nbdcopy --flush final.img "nbd+unix:///?socket=$work/host-b/nbd.sock"
+show tlogctl --config host-b/tlogdisk.yml flush vm1
+kill "$nbdkit_pid"
+wait "$nbdkit_pid" 2>/dev/null || true
+nbdkit_pid=
+
+say "9. Two servers are lost for good: the vdisk is restored from the other four"
+kill_redis 0
+kill_redis 3
+show tlogplay --config host-b/tlogdisk.yml restore vm1 --to end.img
+if cmp -n 4194304 end.img final.img; then
+  echo "    end.img: equal, byte for byte, to what was written last"
+else
+  echo "    end.img: DIFFERS from what was written last"
+  exit 1
+fi
+say "Done: nothing was forgotten."
