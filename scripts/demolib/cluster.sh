@@ -40,7 +40,7 @@ serve() {
 }
 
 # Writes one generation after the other, each flushed, and says which was the last.
-generation_file() { openssl enc -aes-128-ctr -K "$(printf '%032x' "$1")" -iv 0 -in /dev/zero 2>/dev/null | head -c 4194304; }
+generation_file() { head -c 4194304 /dev/zero | openssl enc -aes-128-ctr -K "$(printf '%032x' "$1")" -iv "$(printf '%032x' 0)"; }
 write_for_ever() {
   local uri="nbd+unix:///?socket=$work/$1/nbd.sock" i
   for ((i = 1; ; i++)); do
@@ -54,7 +54,15 @@ last() { cat writer.last 2>/dev/null || echo 0; }
 has_reached() { [ "$(last)" -ge "$1" ]; }
 goes_on() { wait_for 40 has_reached $(($(last) + 4)); echo "    generation $(last) is written and flushed"; }
 is_stalled() { tlogctl --config "$1/tlogdisk.yml" status vm1 | grep -q "needed"; }
-is_whole() { tlogctl --config "$1/tlogdisk.yml" status vm1 --json | grep -q '"missingShards": *0'; }
+# All servers up, nothing missing on any.
+is_whole() {
+  tlogctl --config "$1/tlogdisk.yml" status vm1 --json | python3 -c '
+import json, sys
+vdisk = json.load(sys.stdin)
+vdisk = vdisk.get("vdisks", vdisk) if isinstance(vdisk, dict) else vdisk
+vdisk = vdisk[0] if isinstance(vdisk, list) else vdisk
+sys.exit(vdisk["missingShards"] != 0 or any(store["state"] != "up" for store in vdisk["stores"]))'
+}
 
 say "2. Six redis-servers, and a vdisk whose log is spread over them (4 data + 2 parity)"
 mkdir redis-{0..5}
@@ -84,12 +92,13 @@ start_redis 4
 wait_for 40 has_reached $((stalled_at + 3))
 goes_on
 start_redis 2
+wait_for 30 is_whole host-a
 
 say "6. A third one loses everything, and is filled again while the client writes"
 show redis-cli -s "$work/redis-1.sock" flushall
 goes_on
-show tlogctl --config host-a/tlogdisk.yml repair vm1
 wait_for 60 is_whole host-a
+grep -o 'event=store_re[^ ]* .*redis-1.*' host-a/nbdkit.log | sed 's/^/    /'
 
 say "7. Every shard on every server is read and checked"
 show tlogctl --config host-a/tlogdisk.yml scrub vm1 --deep
@@ -99,7 +108,8 @@ configure host-b
 written=$(last)
 show tlogctl --config host-b/tlogdisk.yml takeover vm1
 wait_for 30 test -e writer.end
-echo "    the first host: $(grep -o 'another host has taken the vdisk over' host-a/nbdkit.log | head -1), its client's write failed"
+wait_for 20 grep -q "taken the vdisk over" host-a/nbdkit.log
+echo "    the first host says: $(grep -o 'another host has taken the vdisk over' host-a/nbdkit.log | head -1)"
 [ "$(last)" -ge "$written" ]
 final=$(last)
 kill "$nbdkit_pid"
