@@ -116,7 +116,8 @@ std::string rival(const Marks& answers, const store::EpochClaim& claim) {
 std::string claim_owner(const Uuid& journal) {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
-  return fmt::format("{}:{} (journal {})", host.data(), getpid(), journal.text());
+  const std::string process = fmt::format("{}:{}", host.data(), getpid());
+  return journal.is_nil() ? process : fmt::format("{} (journal {})", process, journal.text());
 }
 
 Result<Closed> close_epochs(const ClaimPlace& place, Epoch from, const std::string& owner) {

@@ -32,7 +32,7 @@ struct ClaimPlace {
   }
 };
 
-// "host:pid (journal <uuid>)": no two claims have the same.
+// "host:pid (journal <uuid>)": no two claims have the same. Who only closes may have no journal yet.
 std::string claim_owner(const Uuid& journal);
 
 struct Closed {
