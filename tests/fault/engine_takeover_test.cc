@@ -56,7 +56,7 @@ class EngineTakeover : public ::testing::Test {
   std::uint64_t seed_ = 700;
 };
 
-TEST_F(EngineTakeover, the_vdisk_moves_while_the_host_before_still_runs) {
+TEST_F(EngineTakeover, fenced_writer_stops) {
   host(0).start();
   ASSERT_TRUE(steps(host(0), 100));
   auto taken = host(1).take_over();

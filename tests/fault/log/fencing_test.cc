@@ -315,7 +315,7 @@ TEST_F(Fencing, the_end_of_the_log_is_secured_before_anything_is_written_behind_
 }
 
 // Three have it, two have forgotten whether they had: perhaps it was committed, perhaps not.
-TEST_F(Fencing, an_undecided_end_is_cut_off_only_when_told_to) {
+TEST_F(Fencing, undecided_tail_is_never_truncated_silently) {
   Host first(fleet_->addresses(), 1);
   ASSERT_TRUE(first->create());
   open(first);
