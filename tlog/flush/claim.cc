@@ -195,7 +195,7 @@ Status check_still_fenced(const format::Metadata& fenced, const format::Metadata
   const Epoch now = found.epochs.empty() ? 0 : found.epochs.back().epoch;
   if (before == now) return {};
   return fail(
-      Code::kUnavailable,
+      Code::kFenced,
       fmt::format("open vdisk '{}' for writing: {} has opened it in epoch {} meanwhile; try "
                   "again if it is not to go on",
                   found.format.name, found.epochs.empty() ? "somebody" : found.epochs.back().writer,

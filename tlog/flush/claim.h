@@ -56,7 +56,7 @@ Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& met
                             const std::string& owner);
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
 // For who has fenced the writers of `fenced` and then read the log with the metadata `found`:
-// kUnavailable when somebody has begun to write in between, whose epoch is perhaps not closed, so
+// kFenced when somebody has begun to write in between, whose epoch is perhaps not closed, so
 // that what he commits would be missed.
 Status check_still_fenced(const format::Metadata& fenced, const format::Metadata& found);
 // Forgets the claim of the epoch before the newest of `metadata`, for the writer of a later one

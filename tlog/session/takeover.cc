@@ -4,7 +4,7 @@
 
 #include <latch>
 
-#include "tlog/session/overlay.h"
+#include "tlog/flush/claim.h"
 #include "tlog/session/vdisk_storage.h"
 #include "tlog/session/vdisk_stores.h"
 
@@ -192,6 +192,7 @@ Status Takeover::attempt(const Stores& stores) {
   flush::LogWriter::Parts parts = writer_parts(context_, stores);
   TLOG_ASSIGN(std::vector<bool> not_fenced, flush::LogWriter::fence(parts, found.metadata));
   TLOG_ASSIGN(auto reader, find_end(stores, std::move(not_fenced)));
+  TLOG_TRY(flush::check_still_fenced(found.metadata, reader->metadata()));
   report_.sequence = reader->head().sequence;
   report_.timestamp = reader->head().timestamp;
   const format::VdiskFormat format = reader->metadata().format;

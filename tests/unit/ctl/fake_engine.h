@@ -126,6 +126,10 @@ class FakeEngine final : public session::Engine {
     return fail(Code::kNotFound, "open: vdisk " + name + ": was never written");
   }
   std::vector<session::VdiskStatus> status() const override { return {first->status()}; }
+  Result<session::TakeoverReport> take_over(const std::string&, const session::TakeoverOptions&,
+                                            const session::TakeoverProgress&) override {
+    return fail(Code::kNotSupported, "no server takes a vdisk over");
+  }
 
  private:
   config::Config config_;
