@@ -8,7 +8,9 @@ void Stage::check_refusal(const std::string& who, const Error& error) {
   ++counts.refused;
   refusal = error.message();
   world.note(fmt::format("{}: {}", who, refusal));
-  if (error.code() == Code::kUnavailable || error.code() == Code::kTimeout) return;
+  // kFenced: another writer was quicker. All of them may be tried again.
+  const Code code = error.code();
+  if (code == Code::kUnavailable || code == Code::kTimeout || code == Code::kFenced) return;
   world.fail(fmt::format("{}: {}: {}", who, code_name(error.code()), error.message()));
 }
 
