@@ -177,6 +177,13 @@ bool Model::all_others_are_whole(const SimServer& server) {
       if (i != server.index() && !is_intact(network_[i], item)) return false;
     }
   }
+  // Nor has another one just lost what its writer may have been told is there, and commits with it.
+  for (const auto& [hash, item] : items_) {
+    if (item.made.reference.number <= chain_.size()) continue;
+    for (unsigned i : item.lost) {
+      if (i != server.index() && !is_intact(network_[i], item)) return false;
+    }
+  }
   return true;
 }
 

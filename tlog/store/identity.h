@@ -8,6 +8,7 @@
 // Threading: every call from any thread; it holds for the requests that are made afterwards.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -17,10 +18,21 @@
 
 namespace tlog::store {
 
+// A mark's `since` grows with every marking of the server, so that a mark that was made anew is never
+// taken for the one before: the epoch of the first marking, and for one of an emptied server the
+// epoch times this, and a count.
+inline constexpr Epoch kMarksPerEpoch = 1'000'000;  // more than there are epochs
+inline Epoch marked_in(Epoch since) {
+  return since < kMarksPerEpoch ? since : since / kMarksPerEpoch;
+}
+inline Epoch next_since(Epoch last, Epoch epoch) {
+  return std::max(last + 1, epoch * kMarksPerEpoch);
+}
+
 // What a vdisk knows of one of its servers.
 struct KnownServer {
   Uuid server;               // nil: none has been used in this place yet
-  Epoch since = 0;           // the epoch in which it was marked
+  Epoch since = 0;           // of its mark: see marked_in()
   std::string address = {};  // where it was then, for people
   bool rebuilding =
       false;  // it was emptied since, and what it should have is still being put again

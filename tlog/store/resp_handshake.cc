@@ -148,12 +148,12 @@ std::optional<Refusal> RespHandshake::check_marks(const RespReply& reply) {
       if (!self_.is_writer || !self_.may_mark_anew) {
         return Refusal{.state = StoreState::kWiped, .error = verdict.error, .lasts = true};
       }
-      if (auto newer = decode_mark(found_.mark); newer && newer->since > self_.epoch) {
+      if (auto newer = decode_mark(found_.mark); newer && marked_in(newer->since) > self_.epoch) {
         return Refusal{.state = StoreState::kMismatch,
                        .error = Error(Code::kUnavailable,
                                       fmt::format("it was emptied, and the writer of epoch {} has "
                                                   "marked it since",
-                                                  newer->since)),
+                                                  marked_in(newer->since))),
                        .lasts = true};
       }
       anew_ = true;
@@ -169,7 +169,8 @@ std::optional<Refusal> RespHandshake::check_marks(const RespReply& reply) {
 // name: other vdisks that know it must see that it was wiped, not another server.
 void RespHandshake::name_server(const Verdict& verdict) {
   wanted_ = verdict.mark;
-  wanted_.since = self_.epoch;
+  wanted_.since = anew_ ? next_since(std::max(verdict.mark.since, known_since()), self_.epoch)
+                        : self_.epoch;
   const Uuid name = wanted_.server.is_nil() ? system_random().next_uuid() : wanted_.server;
   say({"HSETNX", kServerKey, kServerField, name.text()}, &RespHandshake::check_set);
   say({"HGET", kServerKey, kServerField}, &RespHandshake::check_new_server);

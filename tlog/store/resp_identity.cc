@@ -39,11 +39,11 @@ Verdict judge_marked(const KnownServer& known, const Mark& mark) {
     return mismatch(fmt::format(
         "it holds an older state (of epoch {}) of a server that was replaced in epoch {}; empty it "
         "(FLUSHDB), or give the address of the one that replaced it",
-        mark.since, known.since));
+        marked_in(mark.since), marked_in(known.since)));
   }
   return wiped(mark, fmt::format("it was emptied and marked in epoch {}, of which the vdisk has no "
                                  "record",
-                                 mark.since));
+                                 marked_in(mark.since)));
 }
 
 }  // namespace
@@ -162,14 +162,14 @@ Verdict judge(const Expectation& expected, const FoundIdentity& found) {
   if (server.is_nil() && !known.server.is_nil()) {
     return wiped(wanted,
                  fmt::format("it is empty, and was {} of this vdisk ({}) since epoch {}",
-                             place(expected.index, known), known.server.text(), known.since));
+                             place(expected.index, known), known.server.text(), marked_in(known.since)));
   }
   if (found.mark.empty()) {
     if (known.server.is_nil()) return {.standing = Standing::kNew, .mark = wanted};
     return wiped(wanted,
                  fmt::format("it has kept shards of this vdisk since epoch {}, and has lost "
                              "the mark that says so",
-                             known.since));
+                             marked_in(known.since)));
   }
   if (server.is_nil()) return wiped(mark, "it has the vdisk's mark, but has lost its own uuid");
   if (mark.server != server) {

@@ -114,7 +114,7 @@ std::size_t find_wiped(std::span<store::Store* const> stores, MetadataSurvey& su
     ++count;
     add(tally.unreachable, stores[i]->name(),
         fmt::format("wiped: it kept shards of the vdisk since epoch {}, and has nothing of it",
-                    survey.metadata.servers[i].since));
+                    store::marked_in(survey.metadata.servers[i].since)));
   }
   return count;
 }
