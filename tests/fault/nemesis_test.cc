@@ -273,7 +273,7 @@ TEST_F(Nemesis, no_acknowledged_flush_is_lost_and_all_heals) {
   const std::uint64_t seconds = from_environment("TLOG_NEMESIS_SECONDS", 30);
   std::printf("TLOG_SEED=%llu TLOG_NEMESIS_SECONDS=%llu\n", static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(seconds));
-  random_ = SeededRandom(seed);
+  random_.restart(seed);
   std::atomic<bool> ends{false};
   std::uint64_t steps = 0;
   std::uint64_t flushes = 0;

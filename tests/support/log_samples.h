@@ -2,6 +2,7 @@
 // Aggregations and metadata for tests, and a Random that can be replayed.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <string>
 #include <vector>
@@ -12,22 +13,25 @@
 
 namespace tlog::testing {
 
-// splitmix64: the same seed gives the same bytes on every machine.
+// splitmix64: the same seed gives the same bytes on every machine. Threading: any thread, as Random
+// asks; with one thread the order of the bytes is the same each time, too.
 class SeededRandom final : public Random {
  public:
   explicit SeededRandom(std::uint64_t seed) : state_(seed) {}
   void fill(ByteSpan bytes) override {
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(next());
   }
+  void restart(std::uint64_t seed) { state_.store(seed); }
   std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+    std::uint64_t z = state_.fetch_add(kStep, std::memory_order_relaxed) + kStep;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
   }
 
  private:
-  std::uint64_t state_;
+  static constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15;
+  std::atomic<std::uint64_t> state_;
 };
 
 // An aggregation that owns the data its records point at. Not movable: the records point into it.
