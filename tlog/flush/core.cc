@@ -36,6 +36,8 @@ Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber 
       write_quorum_(walk::write_quorum(geometry_, parts_.write_quorum)),
       metadata_(std::move(metadata)),
       place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
+      epoch_of_([metadata = std::make_shared<const format::Metadata>(metadata_)](
+                    AggregationNumber number) { return walk::epoch_of(*metadata, number); }),
       read_place_(make_read_place(parts_, metadata_.format)),
       committed_(committed),
       published_(committed) {
@@ -84,8 +86,7 @@ void Core::make_repair() {
       .place = place_,
       .read_place = read_place_,
       .hinted = parts_.hinted,
-      .epoch_of =
-          [epochs = metadata_](AggregationNumber number) { return walk::epoch_of(epochs, number); },
+      .epoch_of = epoch_of_,
       .lanes = lanes_,
       .loop = parts_.loop,
       .random = parts_.random,
@@ -107,8 +108,7 @@ void Core::make_pages() {
   pages_ = std::make_shared<Pages>(
       Pages::Parts{
           .place = place_,
-          .epoch_of = [epochs = metadata_](
-                          AggregationNumber number) { return walk::epoch_of(epochs, number); },
+          .epoch_of = epoch_of_,
           .sealer = parts_.sealer,
           .quorum = walk::metadata_quorum(parts_.stores.size(), geometry_, write_quorum_),
           .loop = parts_.loop,
@@ -129,8 +129,7 @@ void Core::make_pages() {
 void Core::make_scrub() {
   scrub_ = std::make_shared<Scrub>(Scrub::Parts{
       .place = place_,
-      .epoch_of =
-          [epochs = metadata_](AggregationNumber number) { return walk::epoch_of(epochs, number); },
+      .epoch_of = epoch_of_,
       .lanes = lanes_,
       .loop = parts_.loop,
       .clock = parts_.clock,

@@ -8,22 +8,20 @@ namespace tlog::flush {
 
 void Core::enroll(Epoch epoch, std::function<void()> all_told) {
   servers_ = std::make_shared<Servers>(
-      Servers::Parts{
-          .place = place_,
-          .epoch_of = [epochs = metadata_](
-                          AggregationNumber number) { return walk::epoch_of(epochs, number); },
-          .loop = parts_.loop,
-          .random = parts_.random,
-          .logger = parts_.logger,
-          .changed =
-              [weak = weak_from_this()] {
-                if (auto self = weak.lock()) self->note_servers();
-              },
-          .fenced =
-              [weak = weak_from_this()](const std::string& by) {
-                if (auto self = weak.lock()) self->fenced(by);
-              },
-          .write_quorum = write_quorum_},
+      Servers::Parts{.place = place_,
+                     .epoch_of = epoch_of_,
+                     .loop = parts_.loop,
+                     .random = parts_.random,
+                     .logger = parts_.logger,
+                     .changed =
+                         [weak = weak_from_this()] {
+                           if (auto self = weak.lock()) self->note_servers();
+                         },
+                     .fenced =
+                         [weak = weak_from_this()](const std::string& by) {
+                           if (auto self = weak.lock()) self->fenced(by);
+                         },
+                     .write_quorum = write_quorum_},
       metadata_.servers);
   servers_->enroll(epoch, std::move(all_told));
 }

@@ -73,12 +73,17 @@ class Fencing : public ::testing::Test {
     if (!testing::RedisServer::available()) GTEST_SKIP() << "no redis-server";
     fleet_ = std::make_unique<RedisFleet>(6);
   }
-  void command_all(const std::vector<std::string>& words, std::size_t servers = 6) {
-    for (std::size_t i = 0; i < servers; ++i) (*fleet_)[i].command(words);
-  }
   static void open(Host& host) {
     Status opened = host->open_writer();
     ASSERT_TRUE(opened) << opened.error().message();
+  }
+  // The first writer there is, and what it has committed.
+  static void begin(Host& host, unsigned aggregations) {
+    ASSERT_TRUE(host->create());
+    open(host);
+    if (HasFatalFailure()) return;
+    host->append(aggregations);
+    ASSERT_TRUE(host->wait_committed(aggregations));
   }
 
   std::unique_ptr<RedisFleet> fleet_;
@@ -156,10 +161,8 @@ TEST_F(Fencing, late_messages_of_fenced_writers_change_nothing) {
 TEST_F(Fencing, a_late_claim_closes_nothing_newer) {
   const std::vector<std::string> servers = fleet_->addresses();
   Host first(servers, 1);
-  ASSERT_TRUE(first->create());
-  open(first);
-  first->append(30);
-  ASSERT_TRUE(first->wait_committed(30));
+  begin(first, 30);
+  if (HasFatalFailure()) return;
   for (unsigned round = 0; round < 5; ++round) {
     SCOPED_TRACE(round);
     Host slow(servers, static_cast<std::uint8_t>(10 + round), true);
@@ -235,10 +238,8 @@ TEST_F(Fencing, two_that_claim_at_once_are_never_both_the_writer) {
 
 TEST_F(Fencing, who_writes_nothing_learns_of_it_too) {
   Host idle(fleet_->addresses(), 1);
-  ASSERT_TRUE(idle->create());
-  open(idle);
-  idle->append(3);
-  ASSERT_TRUE(idle->wait_committed(3));
+  begin(idle, 3);
+  if (HasFatalFailure()) return;
   Host other(fleet_->addresses(), 2);
   other->adopt(*idle);
   open(other);
@@ -249,10 +250,8 @@ TEST_F(Fencing, who_writes_nothing_learns_of_it_too) {
 // Who began to take over and failed has closed fewer than it needs.
 TEST_F(Fencing, one_closed_server_is_only_one_less) {
   Host host(fleet_->addresses(), 1);
-  ASSERT_TRUE(host->create());
-  open(host);
-  host->append(3);
-  ASSERT_TRUE(host->wait_committed(3));
+  begin(host, 3);
+  if (HasFatalFailure()) return;
   (*fleet_)[2].command({"HSETNX", "tlog:vm1:ctl", "closed:1", "somebody"});
   host->append(20);
   ASSERT_TRUE(host->wait_committed(23));
@@ -269,10 +268,8 @@ TEST_F(Fencing, one_closed_server_is_only_one_less) {
 // A server that was away at two takeovers takes part again, and knows of both.
 TEST_F(Fencing, a_server_that_was_away_gets_the_marks) {
   Host first(fleet_->addresses(), 1);
-  ASSERT_TRUE(first->create());
-  open(first);
-  first->append(3);
-  ASSERT_TRUE(first->wait_committed(3));
+  begin(first, 3);
+  if (HasFatalFailure()) return;
   (*fleet_)[5].pause();
   Host second(fleet_->addresses(), 2);
   second->adopt(*first);
@@ -293,10 +290,8 @@ TEST_F(Fencing, a_server_that_was_away_gets_the_marks) {
 // R7: what can be read of the end, but is on too few servers, is brought to a quorum first.
 TEST_F(Fencing, the_end_of_the_log_is_secured_before_anything_is_written_behind_it) {
   Host first(fleet_->addresses(), 1);
-  ASSERT_TRUE(first->create());
-  open(first);
-  first->append(10);
-  ASSERT_TRUE(first->wait_committed(10));
+  begin(first, 10);
+  if (HasFatalFailure()) return;
   first->crash_writer();
   // As if the writer had died while the tenth was on four servers only.
   const std::string key = first->key(10);
@@ -317,10 +312,8 @@ TEST_F(Fencing, the_end_of_the_log_is_secured_before_anything_is_written_behind_
 // Three have it, two have forgotten whether they had: perhaps it was committed, perhaps not.
 TEST_F(Fencing, undecided_tail_is_never_truncated_silently) {
   Host first(fleet_->addresses(), 1);
-  ASSERT_TRUE(first->create());
-  open(first);
-  first->append(10);
-  ASSERT_TRUE(first->wait_committed(10));
+  begin(first, 10);
+  if (HasFatalFailure()) return;
   first->crash_writer();
   for (unsigned i = 0; i < 6; ++i) {
     const std::string key = first->key(10);
@@ -345,10 +338,8 @@ TEST_F(Fencing, undecided_tail_is_never_truncated_silently) {
 
 TEST_F(Fencing, too_few_reachable_servers_are_named_and_nothing_is_claimed) {
   Host first(fleet_->addresses(), 1);
-  ASSERT_TRUE(first->create());
-  open(first);
-  first->append(3);
-  ASSERT_TRUE(first->wait_committed(3));
+  begin(first, 3);
+  if (HasFatalFailure()) return;
   for (std::size_t i : {0U, 1U}) (*fleet_)[i].kill();
   Host second(fleet_->addresses(), 2);
   second->adopt(*first);
