@@ -32,8 +32,18 @@ class Steps {
     EXPECT_FALSE(world.failure()) << *world.failure();
   }
   SimProcess& new_process() { return processes_.emplace_back(world, network, format_.name); }
-  Result<std::unique_ptr<walk::LogReader>> read(SimProcess& process) {
-    return process.read(sealer_);
+  Result<std::unique_ptr<walk::LogReader>> read(SimProcess& process,
+                                                std::vector<bool> not_fenced = {}) {
+    return process.read(sealer_, std::move(not_fenced));
+  }
+  // Per store: it could not be closed. Empty with an error.
+  std::vector<bool> fence(SimProcess& process) {
+    auto found = walk::read_metadata(format_.name, process.stores());
+    EXPECT_TRUE(found) << found.error().message();
+    if (!found) return {};
+    auto not_fenced = flush::LogWriter::fence(parts(process), found->metadata);
+    EXPECT_TRUE(not_fenced) << not_fenced.error().message();
+    return not_fenced ? std::move(*not_fenced) : std::vector<bool>{};
   }
 
   void create() {
@@ -41,11 +51,7 @@ class Steps {
     ASSERT_TRUE(created) << created.error().message();
   }
   void open(SimProcess& process) {
-    auto found = walk::read_metadata(format_.name, process.stores());
-    ASSERT_TRUE(found) << found.error().message();
-    auto not_fenced = flush::LogWriter::fence(parts(process), found->metadata);
-    ASSERT_TRUE(not_fenced) << not_fenced.error().message();
-    auto reader = process.read(sealer_, std::move(*not_fenced));
+    auto reader = read(process, fence(process));
     ASSERT_TRUE(reader) << reader.error().message();
     last_ = {.number = (*reader)->head().number,
              .hash = (*reader)->head().hash,
@@ -134,6 +140,53 @@ TEST(SimulationFound, a_restarted_server_proves_no_end) {
       auto later = steps.read(second);
       return later && (*later)->head().number == 5;
     }));
+    second.end();
+  });
+}
+
+// A server could not be closed: what it says is absent may still be on its way to it, and count there
+// for the earlier writer. That is no loss: another server may have lost its newest all the same.
+TEST(SimulationFound, a_server_that_was_not_closed_is_not_the_one_that_lost_something) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(5);
+    ASSERT_TRUE(steps.wait(
+        [&] { return steps.acknowledged == 5 && steps.writer->status().missing_shards == 0; }));
+    // The sixth: on four servers, on its way to the last, and never sent to the one before that.
+    SimServer& late = steps.network[5];
+    steps.network[4].kill(false);
+    late.set_latency({.least_ns = 3600 * kSecond, .most_ns = 3600 * kSecond});
+    steps.append(1);
+    steps.world.sleep(kSecond);
+    ASSERT_EQ(steps.acknowledged, 5U) << "on four of five";
+    ASSERT_TRUE(steps.network[0].value(steps.newest_key()));
+    first.die();
+    steps.writer.reset();
+    first.end();
+
+    late.set_latency({});
+    late.cut_off(true);
+    steps.network[4].start();
+    steps.restart_without_newest(steps.network[0]);
+    SimProcess& second = steps.new_process();
+    const std::vector<bool> not_fenced = steps.fence(second);
+    ASSERT_EQ(not_fenced, std::vector<bool>({false, false, false, false, false, true}));
+    late.cut_off(false);
+    ASSERT_TRUE(steps.wait([&] { return second.stores()[5]->status().usable; }));
+    ASSERT_FALSE(late.value(steps.newest_key())) << "it is on its way";
+    auto early = steps.read(second, not_fenced);
+    ASSERT_FALSE(early) << "the log is said to end at " << (*early)->head().number;
+    EXPECT_EQ(early.error().code(), Code::kUnavailable) << early.error().message();
+    EXPECT_NE(early.error().message().find("was not closed"), std::string::npos)
+        << early.error().message();
+
+    // Once it is closed nothing can count there any more: one loss alone does not make it five.
+    auto later = steps.read(second, steps.fence(second));
+    ASSERT_TRUE(later) << later.error().message();
+    EXPECT_EQ((*later)->head().number, 5U);
     second.end();
   });
 }

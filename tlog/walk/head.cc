@@ -45,9 +45,26 @@ bool is_emptied(const store::Store& store) {
   return state == store::StoreState::kWiped || state == store::StoreState::kRebuilding;
 }
 
+bool has(const std::vector<bool>& flags, std::size_t store) {
+  return store < flags.size() && flags[store];
+}
+
+// What a store's "absent" says.
+void count_absent(const LogPlace& place, const Doubts& doubts, std::size_t store,
+                  Presence& presence) {
+  if (has(doubts.forgetful, store)) {
+    ++presence.emptied;
+    ++presence.unknown;
+  } else if (has(doubts.not_fenced, store)) {
+    ++presence.unknown;
+  } else if (place.stores[store]->identity() != nullptr) {
+    ++presence.absent;
+  }
+}
+
 using Answers = Gather<std::uint64_t>::Answers;
 
-Presence count(const LogPlace& place, const std::vector<bool>& forgetful, AggregationNumber number,
+Presence count(const LogPlace& place, const Doubts& doubts, AggregationNumber number,
                const Answers& answers, std::size_t from) {
   Presence presence;
   for (unsigned i = 0; i < place.geometry.total(); ++i) {
@@ -58,23 +75,25 @@ Presence count(const LogPlace& place, const std::vector<bool>& forgetful, Aggreg
       continue;
     }
     const bool absent = answer && answer->error().code() == Code::kNotFound;
-    if (absent && !forgetful[store]) {
-      if (place.stores[store]->identity() != nullptr) ++presence.absent;
-      continue;
+    if (absent) {
+      count_absent(place, doubts, store, presence);
+      if (!has(doubts.forgetful, store) && !has(doubts.not_fenced, store)) continue;
+    } else {
+      if (is_emptied(*place.stores[store])) ++presence.emptied;
+      ++presence.unknown;
     }
-    if (is_emptied(*place.stores[store]) || absent) ++presence.emptied;
-    ++presence.unknown;
-    presence.unreachable += fmt::format("{}{}: {}", presence.unreachable.empty() ? "" : "; ",
-                                        place.stores[store]->name(),
-                                        absent   ? "was wiped"
-                                        : answer ? answer->error().message()
-                                                 : "no answer in time");
+    presence.unreachable += fmt::format(
+        "{}{}: {}", presence.unreachable.empty() ? "" : "; ", place.stores[store]->name(),
+        !answer                        ? "no answer in time"
+        : !absent                      ? answer->error().message()
+        : has(doubts.forgetful, store) ? "was wiped"
+                                       : "was not closed for the writer before");
   }
   return presence;
 }
 
 std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata& metadata,
-                                  const std::vector<bool>& forgetful, AggregationNumber first) {
+                                  const Doubts& doubts, AggregationNumber first) {
   const unsigned total = place.geometry.total();
   Gather<std::uint64_t> gather(kProbeBatch * total);
   for (unsigned j = 0; j < kProbeBatch; ++j) {
@@ -86,14 +105,14 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
   auto presences = [&](const Answers& answers) {
     std::vector<Presence> all;
     for (unsigned j = 0; j < kProbeBatch; ++j) {
-      all.push_back(count(place, forgetful, first + j, answers, j * total));
+      all.push_back(count(place, doubts, first + j, answers, j * total));
     }
     return all;
   };
   Answers answers = gather.wait(
       [&](const Answers& so_far) {
         for (unsigned j = 0; j < kProbeBatch; ++j) {
-          Presence presence = count(place, forgetful, first + j, so_far, j * total);
+          Presence presence = count(place, doubts, first + j, so_far, j * total);
           if (judge(presence, metadata, first + j) == Verdict::kUndecided) return false;
         }
         return true;
@@ -104,17 +123,23 @@ std::vector<Presence> probe_batch(const LogPlace& place, const format::Metadata&
 
 }  // namespace
 
-bool may_be_committed(const LogPlace& place, const format::Metadata& metadata,
+bool may_be_committed(const LogPlace& place, const format::Metadata& metadata, const Doubts& doubts,
                       AggregationNumber number, const FetchCounts& found) {
-  Presence presence{
-      .present = found.intact + found.wrong, .unknown = found.unreachable, .unreachable = {}};
-  bool are_servers = false;
-  for (unsigned i = 0; i < place.geometry.total(); ++i) {
-    store::Store& store = place.store_for(number, i);
-    are_servers = are_servers || store.identity() != nullptr;
-    if (is_emptied(store)) ++presence.emptied;
+  Presence presence{.present = found.intact + found.wrong, .unreachable = {}};
+  std::vector<bool> absent(place.stores.size());
+  for (const BadShard& bad : found.bad) {
+    if (!bad.wrong) absent[bad.store] = true;
   }
-  if (are_servers) presence.absent = found.absent;
+  for (unsigned i = 0; i < place.geometry.total(); ++i) {
+    const std::size_t store = store_of(number, i, place.stores.size());
+    if (absent[store]) {
+      count_absent(place, doubts, store, presence);
+    } else if (is_emptied(*place.stores[store])) {
+      ++presence.emptied;
+    }
+  }
+  const unsigned told = found.intact + found.wrong + found.absent;
+  presence.unknown += place.geometry.total() - std::min(place.geometry.total(), told);
   return may_have_been_committed(presence, metadata, number);
 }
 
@@ -123,7 +148,7 @@ Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metada
   AggregationNumber number = options.after;
   for (;;) {
     const AggregationNumber first = number + 1;
-    std::vector<Presence> batch = probe_batch(place, metadata, options.forgetful, first);
+    std::vector<Presence> batch = probe_batch(place, metadata, options.doubts, first);
     for (unsigned j = 0; j < batch.size(); ++j) {
       Verdict verdict = judge(batch[j], metadata, first + j);
       if (verdict == Verdict::kStored) {

@@ -13,10 +13,18 @@
 
 namespace tlog::walk {
 
+// Whose "absent" proves nothing. Per store; shorter: not of those behind its end.
+struct Doubts {
+  // It has lost what it had of the vdisk, if it had anything.
+  std::vector<bool> forgetful = {};
+  // It is not closed for earlier writers: what it has not may still come, and count for them. That
+  // is no loss.
+  std::vector<bool> not_fenced = {};
+};
+
 struct ProbeOptions {
   AggregationNumber after = 0;  // known to be stored
-  // Per store: what it calls absent may have been there (it was wiped).
-  std::vector<bool> forgetful;
+  Doubts doubts = {};
   bool accept_loss = false;  // what is undecided is taken for never committed
 };
 
@@ -25,8 +33,9 @@ struct ProbeOptions {
 Result<AggregationNumber> probe_head(const LogPlace& place, const format::Metadata& metadata,
                                      const ProbeOptions& options, Logger& logger);
 
-// For who has found that it cannot be read: whether it may have been committed all the same.
-bool may_be_committed(const LogPlace& place, const format::Metadata& metadata,
+// For who has found that it cannot be read: whether it may have been committed all the same. What
+// was not asked for may be there.
+bool may_be_committed(const LogPlace& place, const format::Metadata& metadata, const Doubts& doubts,
                       AggregationNumber number, const FetchCounts& found);
 
 }  // namespace tlog::walk

@@ -126,10 +126,8 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
   // Whoever claimed the newest epoch had brought everything before its first number to a quorum.
   proven = std::max(proven, metadata_.epochs.back().first_number - 1);
   const AggregationNumber after = std::max(head_.number, proven);
-  ProbeOptions probe{.after = after, .forgetful = lacking, .accept_loss = parts_.accept_loss};
-  for (std::size_t i = 0; i < std::min(lacking.size(), parts_.not_fenced.size()); ++i) {
-    if (parts_.not_fenced[i]) probe.forgetful[i] = true;
-  }
+  const Doubts doubts{.forgetful = lacking, .not_fenced = parts_.not_fenced};
+  const ProbeOptions probe{.after = after, .doubts = doubts, .accept_loss = parts_.accept_loss};
   TLOG_ASSIGN(AggregationNumber number, probe_head(*place_, metadata_, probe, *parts_.logger));
   for (unsigned attempt = 0; number > 0; ++attempt, --number) {
     Found found = read_one(number);
@@ -142,7 +140,7 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
       return {};
     }
     const bool committed =
-        number <= after || may_be_committed(*place_, metadata_, number, found.counts);
+        number <= after || may_be_committed(*place_, metadata_, doubts, number, found.counts);
     if (committed && (good.error().code() != Code::kCorruption || attempt + 1 >= kReferencesKept)) {
       return fail(at(number, Chain(metadata_), good.error()));
     }

@@ -264,6 +264,25 @@ TEST(LogReader, a_corrupt_newest_falls_back_and_says_so) {
   EXPECT_EQ(rig.read().error().code(), Code::kCorruption);
 }
 
+// Its shards are intact and agree, but what they make is no aggregation of this log. Four were asked
+// for: the other two may be there as well, so that nothing says it was not committed.
+TEST(LogReader, what_was_not_asked_for_is_not_absent) {
+  LogRig rig;
+  ASSERT_TRUE(rig.create());
+  ASSERT_TRUE(rig.open_writer());
+  rig.append(1);
+  ASSERT_TRUE(rig.wait_until(
+      [&] { return rig.committed() == 1 && rig.writer().status().missing_shards == 0; }));
+  rig.crash_writer();  // the hint is at 0: it is found by probing
+  testing::Appended made;
+  rig.overwrite(1, rig.make(1, 1, 5, Hash256{}, made));
+  auto reader = rig.read();
+  ASSERT_TRUE(reader) << reader.error().message();
+  EXPECT_EQ((*reader)->head().number, 0U);
+  ASSERT_NE((*reader)->damage(), nullptr) << "the log is said to be sound, and empty";
+  EXPECT_EQ((*reader)->damage()->code(), Code::kCorruption);
+}
+
 // What a writer that crashed left half-written was never committed; the next writer uses the number
 // again, and the leftovers never get mixed with it.
 TEST(LogReader, a_half_written_tail_is_not_the_log) {
