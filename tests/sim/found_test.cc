@@ -76,6 +76,15 @@ class Steps {
   std::string newest_key() const {
     return format::shard_key(format_.name, last_.epoch, last_.number);
   }
+  // Of what the first writer has written.
+  unsigned shards_on(SimServer& server) const {
+    unsigned count = 0;
+    for (AggregationNumber number = 1; number <= last_.number; ++number) {
+      const std::string key = format::shard_key(format_.name, 1, number);
+      count += server.value(key).has_value() ? 1 : 0;
+    }
+    return count;
+  }
   // As a server does that comes back without its newest value.
   void restart_without_newest(SimServer& server) {
     server.remove(newest_key());
@@ -248,6 +257,34 @@ TEST(SimulationFound, what_is_dropped_from_memory_is_put_though_its_store_works)
         << steps.writer->status().missing_shards;
     steps.writer.reset();
     process.end();
+  });
+}
+
+// A server was filled again, and its writer died before it could record that. Then another one is
+// emptied: with the record two would be missing, one too many for 3+1, and nobody could open it.
+TEST(SimulationFound, a_server_is_whole_though_nobody_has_recorded_it) {
+  Steps steps(3, 1);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(20);
+    ASSERT_TRUE(steps.wait(
+        [&] { return steps.acknowledged == 20 && steps.writer->status().missing_shards == 0; }));
+    steps.network[0].flush_all();
+    ASSERT_TRUE(steps.wait([&] { return steps.shards_on(steps.network[0]) == 20; }));
+    first.die();
+    steps.writer.reset();
+    first.end();
+
+    steps.network[3].flush_all();
+    SimProcess& second = steps.new_process();
+    steps.open(second);
+    EXPECT_TRUE(steps.wait([&] { return steps.shards_on(steps.network[3]) == 20; }));
+    steps.append(1);
+    EXPECT_TRUE(steps.wait([&] { return steps.acknowledged == 21; }));
+    steps.writer.reset();
+    second.end();
   });
 }
 

@@ -79,6 +79,12 @@ void Model::check_stored(const Item& item, const format::AggregationReference& a
       acknowledged.number, item.made.reference.number, item.made.reference.epoch, stored));
 }
 
+AggregationNumber Model::committed_before(Epoch epoch) const {
+  AggregationNumber number = chain_.size();
+  while (number > 0 && items_.at(chain_[number - 1].bytes).made.reference.epoch >= epoch) --number;
+  return number;
+}
+
 void Model::check_head(const std::string& who, AggregationNumber committed,
                        const walk::LogHead& head) {
   if (head.number < committed) {

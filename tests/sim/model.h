@@ -35,6 +35,7 @@ class Model {
 
   // What an acknowledged log must not be less than.
   AggregationNumber committed() const { return chain_.size(); }
+  AggregationNumber committed_before(Epoch epoch) const;  // by writers of earlier epochs
   // Who opened the log, having begun when so much was committed, found this head.
   void check_head(const std::string& who, AggregationNumber committed, const walk::LogHead& head);
   // One step of a walk by who began then. `before`: the hash of the step before it.

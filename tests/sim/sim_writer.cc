@@ -100,8 +100,10 @@ Status SimWriter::open(const std::shared_ptr<Life>& life) {
   stage_.model.check_head(life->name, committed, head);
   stage_.model.relied_on(head);
   TLOG_ASSIGN(life->writer, flush::LogWriter::open(std::move(parts), reader->metadata(), head));
-  // Whatever was acknowledged by now, to whomever, is a part of what it writes behind.
-  stage_.model.check_head(life->name + ", who has opened it,", stage_.model.committed(), head);
+  // Whatever was acknowledged by now to a writer before it is a part of what it writes behind. One
+  // behind it may have begun already: then this one commits nothing, and is told so.
+  stage_.model.check_head(life->name + ", who has opened it,",
+                          stage_.model.committed_before(life->writer->epoch()), head);
   stage_.model.opened(life->writer->epoch());
   life->number = life->acknowledged = head.number;
   life->sequence = head.sequence;
@@ -160,7 +162,8 @@ bool SimWriter::settle(Life& life) {
   const bool settled = stage_.world.sleep_until(
       [&] {
         return stage_.world.failure() || life.is_fenced ||
-               (life.acknowledged == life.number && life.writer->status().missing_shards == 0);
+               (life.acknowledged == life.number && life.writer->status().missing_shards == 0 &&
+                life.writer->status().doubtful_shards == 0);
       },
       kSettledNs);
   if (settled) return !stage_.world.failure() && !life.is_fenced;
@@ -187,7 +190,8 @@ bool SimWriter::scrub(Life& life, bool repairs) {
       kSettledNs);
   const bool clean = found.missing == 0 && found.wrong == 0 && found.unreachable == 0;
   if (life.is_fenced) return false;
-  if (ended && (clean || repairs)) return true;
+  // Rotten shards nobody has looked at until now; one that is missing is the writer's to know of.
+  if (ended && (clean || (repairs && found.missing == 0 && found.unreachable == 0))) return true;
   stage_.world.fail(
       fmt::format("{}: after the heal a scrub {}: {} missing, {} wrong, {} not reachable: {}",
                   life.name, ended ? "finds" : "does not end", found.missing, found.wrong,

@@ -163,6 +163,7 @@ Status Core::scrub(const ScrubOptions& options) {
 }
 
 void Core::claim(std::function<void()> on_quorum) {
+  if (servers_) servers_->claim_begins();
   keeper_->publish(metadata_, std::move(on_quorum));
 }
 
@@ -224,11 +225,10 @@ void Core::put_answered(AggregationNumber number, unsigned index, bool stored) {
 }
 
 void Core::commit_what_is_ready() {
-  const int quorum = static_cast<int>(write_quorum_);
   std::vector<std::function<void(Status)>> ready;
   for (;;) {
     auto next = pending_.find(committed_ + 1);
-    if (next == pending_.end() || std::popcount(next->second.stored) < quorum) break;
+    if (next == pending_.end() || confirmations(next->first, next->second) < write_quorum_) break;
     ++committed_;
     next->second.committed = true;
     --uncommitted_;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ class Core : public std::enable_shared_from_this<Core> {
   // Makes itself known to its servers as the writer of `epoch`; then records() of them are in the
   // metadata.
   void enroll(Epoch epoch, std::function<void()> all_told);
+  // See Servers::in_the_way().
+  std::vector<std::size_t> servers_in_the_way() const { return servers_->in_the_way(); }
+  void server_found_whole(std::size_t store) { servers_->found_whole(store); }
   Status check_servers() const { return servers_->check_different(); }
   void claim(std::function<void()> on_quorum);  // publishes the metadata it was made with
   std::string describe_claim() const { return keeper_->describe(); }
@@ -70,6 +74,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void note_servers();
   bool take_back(std::size_t store, AggregationNumber number);
   void take_back_all(std::size_t store);
+  void suspect(std::size_t store, bool is_suspect);
+  unsigned confirmations(AggregationNumber number, const Pending& pending) const;
   void fenced(const std::string& by);
   void stop_with(const Error& error);
   void take_hints();
@@ -109,6 +115,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<MetadataKeeper> keeper_;
   std::shared_ptr<Repair> repair_;
   std::shared_ptr<Servers> servers_;  // of a writer that has enrolled
+  std::set<std::size_t> suspects_;    // stores: see confirmations()
   std::shared_ptr<Pages> pages_;
   std::shared_ptr<Scrub> scrub_;
   std::shared_ptr<HintsFile> hints_file_;

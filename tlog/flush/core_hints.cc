@@ -11,8 +11,6 @@ namespace tlog::flush {
 namespace {
 
 constexpr std::uint64_t kHintsEveryNs = 2'000'000'000;
-// Without a hints file so many of the newest aggregations are looked after.
-constexpr AggregationNumber kDoubtfulMax = 1024;
 // Written to the disk with one sync.
 constexpr std::uint64_t kHintBatchBytes = 8 * kMiB;
 
@@ -21,17 +19,17 @@ constexpr std::uint64_t kHintBatchBytes = 8 * kMiB;
 // What the last writer left behind: shards known to be missing, and the newest aggregations, whose
 // last puts may have been under way when it ended.
 void Core::take_hints() {
-  AggregationNumber complete = committed_ - std::min(committed_, kDoubtfulMax);
+  AggregationNumber complete = 0;
   if (hints_file_ && hints_file_->found()) {
     const Hints& hints = hints_file_->hints();
     complete = std::min(hints.complete, committed_);
     for (std::size_t i = 0; i < hints.missing.size(); ++i)
       repair_->add_missing(i, hints.missing[i]);
-  } else if (complete > 0) {
-    parts_.logger->info(fmt::format(
-        "event=hints_absent vdisk={} action=\"the newest {} aggregations are checked for "
-        "missing shards\"",
-        metadata_.format.name, kDoubtfulMax));
+  } else if (committed_ > 0) {
+    parts_.logger->info(
+        fmt::format("event=hints_absent vdisk={} action=\"all {} aggregations are looked up, for "
+                    "shards that are missing\"",
+                    metadata_.format.name, committed_));
   }
   if (complete < committed_) repair_->add_doubtful(complete + 1, committed_);
   if (!parts_.hinted) return;
@@ -123,6 +121,8 @@ void Core::keep_to_the_budget() {
       held -= pending->second.bytes;
       continue;
     }
+    // A batch under way has perhaps taken the last room for just these.
+    if (!to_hint.empty() && parts_.hinted && parts_.hinted->busy()) break;
     if (!to_hint.empty() && parts_.hinted && !std::exchange(hints_full_told_, true)) {
       parts_.logger->warning(
           fmt::format("event=hinted_shards_full vdisk={} bytes={} action=\"what else is missing is "

@@ -1,6 +1,8 @@
 // What servers that are wiped, restarted or new mean for a writer.
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "tlog/flush/core.h"
 #include "tlog/walk/chain.h"
 
@@ -61,7 +63,8 @@ void Core::start_servers() {
        .newest = [this] { return pending_.empty() ? committed_ : pending_.rbegin()->first; },
        .take_back = [this](std::size_t store,
                            AggregationNumber number) { return take_back(store, number); },
-       .take_back_all = [this](std::size_t store) { take_back_all(store); }});
+       .take_back_all = [this](std::size_t store) { take_back_all(store); },
+       .suspect = [this](std::size_t store, bool is_suspect) { suspect(store, is_suspect); }});
 }
 
 // The store has lost this shard after it had confirmed it: it is owed again, and what has not
@@ -80,6 +83,26 @@ bool Core::take_back(std::size_t store, AggregationNumber number) {
     lanes_->enqueue(store, number, i, pending.item);
   }
   return true;
+}
+
+void Core::suspect(std::size_t store, bool is_suspect) {
+  if (is_suspect) {
+    suspects_.insert(store);
+  } else if (suspects_.erase(store) > 0 && !stopped_) {
+    commit_what_is_ready();
+  }
+}
+
+// Stores that have a shard of it for certain.
+unsigned Core::confirmations(AggregationNumber number, const Pending& pending) const {
+  unsigned count = static_cast<unsigned>(std::popcount(pending.stored));
+  if (suspects_.empty()) return count;
+  for (unsigned i = 0; i < geometry_.total(); ++i) {
+    const std::size_t store = walk::store_of(number, i, parts_.stores.size());
+    const bool is_stored = ((pending.stored >> i) & 1U) != 0;
+    if (is_stored && suspects_.contains(store)) --count;
+  }
+  return count;
 }
 
 void Core::take_back_all(std::size_t store) {

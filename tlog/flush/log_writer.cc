@@ -8,6 +8,7 @@
 #include "tlog/base/limits.h"
 #include "tlog/flush/claim.h"
 #include "tlog/flush/core.h"
+#include "tlog/flush/rebuilt.h"
 #include "tlog/flush/tail.h"
 #include "tlog/walk/chain.h"
 #include "tlog/walk/log_place.h"
@@ -99,6 +100,21 @@ Status claim_and_hold(const LogWriter::Parts& parts, const format::Metadata& rea
   }
   hold_epoch(place, claimed.claim);
   return {};
+}
+
+// A server whose rebuilding was finished but not recorded keeps no emptied one from being used.
+void look_at_rebuilt(const std::shared_ptr<Core>& core, const format::Metadata& metadata,
+                     const walk::LogHead& head) {
+  const LogWriter::Parts& parts = core->parts();
+  std::vector<std::size_t> stores;
+  io::run_on(*parts.loop, [&] { stores = core->servers_in_the_way(); });
+  const walk::LogPlace place(metadata.format, parts.stores);
+  for (std::size_t store : stores) {
+    if (!has_every_shard(place, metadata, store, head.number)) continue;
+    parts.logger->info(fmt::format("event=store_found_whole vdisk={} store=\"{}\"",
+                                   metadata.format.name, parts.stores[store]->name()));
+    io::run_on(*parts.loop, [&] { core->server_found_whole(store); });
+  }
 }
 
 Status secure_end(const std::shared_ptr<Core>& core, const format::Metadata& metadata,
@@ -267,6 +283,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   io::Loop& loop = *parts.loop;
   auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
   Status claimed = enroll_and_wait(core, epoch);
+  if (claimed) look_at_rebuilt(core, read, head);
   if (claimed) claimed = claim_and_hold(core->parts(), read, epoch);
   if (claimed) claimed = secure_end(core, read, head);
   if (claimed) claimed = claim_and_wait(core);

@@ -34,6 +34,7 @@ struct LogWriterStatus {
   AggregationNumber committed = 0;   // all up to here are committed
   std::uint64_t in_flight = 0;       // aggregations not yet committed
   std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
+  std::uint64_t doubtful_shards = 0;  // committed; whether their store has them is being looked up
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
   std::uint64_t hinted_bytes = 0;    // of the disk, held for shards that stores have missed
   ScrubStatus scrub;                 // the one that runs, or the last one

@@ -11,6 +11,8 @@ namespace tlog::flush {
 namespace {
 
 constexpr std::size_t kJobsMax = 8;  // each may hold one aggregation in memory
+// Begun in one go: a store that answers at once must not keep the loop from everything else.
+constexpr unsigned kBegunMax = 256;
 
 }  // namespace
 
@@ -62,6 +64,12 @@ std::uint64_t Repair::missing() const {
   return sum;
 }
 
+std::uint64_t Repair::doubtful() const {
+  std::uint64_t sum = 0;
+  for (const NumberSet& numbers : doubtful_) sum += numbers.count();
+  return sum;
+}
+
 void Repair::collect(std::size_t store, NumberSet& into) const {
   for (const auto& [first, last] : missing_[store].runs()) into.insert_run(first, last);
   for (const auto& [first, last] : doubtful_[store].runs()) into.insert_run(first, last);
@@ -81,9 +89,16 @@ void Repair::go_on() {
 void Repair::begin_jobs() {
   if (stopped_ || going_ || timer_ != 0) return;
   going_ = true;  // a store that answers at once calls back into here
+  unsigned begun = 0;
   for (std::size_t idle = 0; idle < missing_.size() && under_way_.size() < kJobsMax && !stopped_;) {
+    if (begun == kBegunMax) {
+      begin_soon();
+      break;
+    }
     turn_ = (turn_ + 1) % missing_.size();
-    idle = start_one(turn_) ? 0 : idle + 1;
+    const bool has_begun = start_one(turn_);
+    begun += has_begun ? 1 : 0;
+    idle = has_begun ? 0 : idle + 1;
   }
   going_ = false;
 }

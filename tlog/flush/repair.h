@@ -52,6 +52,7 @@ class Repair : public std::enable_shared_from_this<Repair> {
   bool lacks(std::size_t store, AggregationNumber number) const {
     return missing_[store].contains(number);
   }
+  std::uint64_t doubtful() const;  // to be looked up
   bool has_nothing_for(std::size_t store) const {
     return missing_[store].empty() && doubtful_[store].empty() && wrong_[store].empty();
   }

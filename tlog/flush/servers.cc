@@ -6,13 +6,6 @@
 #include <algorithm>
 
 namespace tlog::flush {
-namespace {
-
-// Looked after on a server that was restarted while nobody wrote.
-constexpr AggregationNumber kDoubtfulMax = 1024;
-
-}  // namespace
-
 Servers::Servers(Parts parts, std::vector<format::ServerEntry> records)
     : parts_(std::move(parts)),
       records_(std::move(records)),
@@ -92,32 +85,43 @@ void Servers::enrolled(std::size_t store, const store::ServerEvent& event) {
                                     parts_.place->vdisk, name(store), now.server.text(),
                                     before.address));
   }
-  server.restarted = server.restarted || event.restarted;
   // Whoever opens the vdisk next does not believe a mark that the metadata does not know.
-  if (started_ && (before.server != now.server || before.since != now.since)) {
+  if (claimed_ && (before.server != now.server || before.since != now.since)) {
     server.unrecorded = ++marks_;
-    hold_or_not(store);
+    if (started_) hold_or_not(store);
   }
   if (before != now) parts_.changed();
+  if (event.restarted && server.unsettled != event.run) {
+    server.unsettled = event.run;
+    server.search_due = true;
+  }
+  if (started_ && event.doubt == 0) search_if_due(store);
   if (started_) look_after(store);
 }
 
-// Whatever the server may lack of what was committed is looked up, and put again.
+// What a restarted server has lost are the newest of what it was told, and that is not always the
+// newest of the log: repair may have put old ones at that time.
+void Servers::search(std::size_t store) {
+  hands_.repair->add_doubtful(store, 1, hands_.committed());
+}
+
+// Behind the verification, which asks only for what is not doubtful anyway.
+void Servers::search_if_due(std::size_t store) {
+  if (std::exchange(servers_[store].search_due, false)) search(store);
+}
+
+// An emptied server gets everything again that was committed.
 void Servers::look_after(std::size_t store) {
   Server& server = servers_[store];
-  const AggregationNumber committed = hands_.committed();
   const bool is_new = std::exchange(server.wiped, false);
-  if (is_new || (records_[store].rebuilding && hands_.repair->has_nothing_for(store))) {
+  if (is_new || (records_[store].rebuilding && !server.filling)) {
     parts_.logger->warning(
         fmt::format("event=store_rebuilding vdisk={} store=\"{}\" aggregations={}",
-                    parts_.place->vdisk, name(store), committed));
-    hands_.repair->add_doubtful(store, 1, committed);
+                    parts_.place->vdisk, name(store), hands_.committed()));
+    server.filling = true;
+    search(store);
     hands_.keeper->forget(store);
-  } else if (server.restarted) {
-    hands_.repair->add_doubtful(store, committed - std::min(committed, kDoubtfulMax) + 1,
-                                committed);
   }
-  server.restarted = false;
   hands_.repair->go_on();
   repaired();
 }
@@ -125,20 +129,47 @@ void Servers::look_after(std::size_t store) {
 bool Servers::may_rebuild(std::size_t store) const {
   unsigned missing = 0;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const bool rebuilding = i < records_.size() && records_[i].rebuilding;
-    if (i == store || servers_[i].wiped || rebuilding) ++missing;
+    if (i == store || servers_[i].wiped || is_being_rebuilt(i)) ++missing;
   }
   return missing <= parts_.place->geometry.parity;
 }
 
+bool Servers::is_being_rebuilt(std::size_t store) const {
+  return store < records_.size() && records_[store].rebuilding && !servers_[store].whole;
+}
+
+std::vector<std::size_t> Servers::in_the_way() const {
+  bool is_stuck = false;
+  std::vector<std::size_t> rebuilding;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].wiped) {
+      is_stuck = is_stuck || !may_rebuild(i);
+    } else if (is_being_rebuilt(i)) {
+      rebuilding.push_back(i);
+    }
+  }
+  if (!is_stuck) rebuilding.clear();
+  return rebuilding;
+}
+
+// The record stays until repair, which looks for itself, has nothing to do there.
+void Servers::found_whole(std::size_t store) {
+  servers_[store].whole = true;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    if (servers_[i].wiped && may_rebuild(i)) parts_.place->stores[i]->identity()->readopt();
+  }
+}
+
 void Servers::wiped(std::size_t store) {
   Server& server = servers_[store];
+  server.whole = false;
   if (!server.wiped) {
     parts_.logger->error(fmt::format("event=store_wiped vdisk={} store=\"{}\" action={}",
                                      parts_.place->vdisk, name(store),
                                      may_rebuild(store) ? "rebuilding" : "\"not used\""));
   }
   server.wiped = true;
+  server.filling = false;
   if (started_) {
     end_doubt(store);
     hands_.take_back_all(store);
@@ -163,6 +194,7 @@ void Servers::end_doubt(std::size_t store) {
   if (!server.doubt) return;
   if (server.doubt->verification) server.doubt->verification->stop();
   server.doubt.reset();
+  hands_.suspect(store, false);
   hold_or_not(store);
 }
 
@@ -209,6 +241,7 @@ void Servers::restarted(std::size_t store, std::uint64_t doubt) {
   for (AggregationNumber number : hands_.lanes->owed(store)) parts.unconfirmed.insert(number);
   auto verification = std::make_shared<Verification>(std::move(parts));
   servers_[store].doubt = Doubt{.number = doubt, .verification = verification, .lost = {}};
+  hands_.suspect(store, true);
   hold_or_not(store);
   verification->start();
 }
@@ -225,6 +258,8 @@ void Servers::verified(std::size_t store, const NumberSet& lost) {
   }
   parts_.logger->info(fmt::format("event=store_verified vdisk={} store=\"{}\" lost={}",
                                   parts_.place->vdisk, name(store), lost.count()));
+  hands_.suspect(store, false);
+  search_if_due(store);
   hands_.repair->go_on();
   try_to_vouch(store);
 }
@@ -241,17 +276,27 @@ void Servers::try_to_vouch(std::size_t store) {
   end_doubt(store);
 }
 
+bool Servers::is_doubted_early(std::size_t store) const {
+  return std::any_of(early_.begin(), early_.end(), [store](const auto& early) {
+    return early.first == store && early.second.kind == store::ServerEvent::Kind::kRestarted;
+  });
+}
+
 void Servers::start(Hands hands) {
   hands_ = std::move(hands);
   started_ = true;
   for (std::size_t i = 0; i < records_.size(); ++i) {
-    if (records_[i].rebuilding || servers_[i].restarted) look_after(i);
+    if (!is_doubted_early(i)) search_if_due(i);
+    if (records_[i].rebuilding) look_after(i);
+    hold_or_not(i);
   }
+  if (marks_ > 0) parts_.changed();  // of servers that were marked behind the claim
   for (const auto& [store, event] : std::exchange(early_, {})) take(store, event);
 }
 
 void Servers::repaired() {
   if (!started_ || stopped_) return;
+  settle_what_is_done();
   bool changed = false;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     try_to_vouch(i);
@@ -262,9 +307,19 @@ void Servers::repaired() {
     parts_.logger->info(
         fmt::format("event=store_rebuilt vdisk={} store=\"{}\"", parts_.place->vdisk, name(i)));
     records_[i].rebuilding = false;
+    servers_[i].filling = false;
     changed = true;
   }
   if (changed) parts_.changed();
+}
+
+void Servers::settle_what_is_done() {
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    Server& server = servers_[i];
+    if (server.unsettled.empty() || server.doubt || server.wiped || server.search_due) continue;
+    if (!hands_.repair->has_nothing_for(i)) continue;
+    parts_.place->stores[i]->identity()->settle(std::exchange(server.unsettled, {}));
+  }
 }
 
 void Servers::stop() {

@@ -45,6 +45,8 @@ class Servers : public std::enable_shared_from_this<Servers> {
     // The store does not have this one after all. False when the writer does not hold it any more.
     std::function<bool(std::size_t store, AggregationNumber)> take_back;
     std::function<void(std::size_t store)> take_back_all;
+    // What a suspect store has confirmed does not count towards a commit, until it is no suspect.
+    std::function<void(std::size_t store, bool is_suspect)> suspect;
   };
   Servers(Parts parts, std::vector<format::ServerEntry> records);
 
@@ -54,8 +56,15 @@ class Servers : public std::enable_shared_from_this<Servers> {
   Status check_different() const;
   const std::vector<format::ServerEntry>& records() const { return records_; }
 
+  // Before start(): those that are recorded as rebuilding while an emptied one is not used again,
+  // because too many would be missing with them; and what the writer has found out about one.
+  std::vector<std::size_t> in_the_way() const;
+  void found_whole(std::size_t store);
+
   void start(Hands hands);  // the metadata with records() has been published
   void repaired();          // repair has done something
+  // From here on what is marked is not in the metadata that the claim publishes.
+  void claim_begins() { claimed_ = true; }
   // New marks of servers so far, and: the metadata with the records of so many is on a quorum.
   std::uint64_t marks() const { return marks_; }
   void recorded(std::uint64_t marks);
@@ -71,7 +80,10 @@ class Servers : public std::enable_shared_from_this<Servers> {
   struct Server {
     bool told = false;
     bool wiped = false;
-    bool restarted = false;  // since the last writer had it
+    bool whole = false;       // whatever the record says: the writer has looked
+    bool search_due = false;  // what it lost in a restart is still to be looked for
+    bool filling = false;     // everything that it may lack has been given to repair
+    std::string unsettled;    // the life of it that began with losses that are looked for; "": none
     bool fenced = false;     // it has closed the writer's epoch
     // Which of the new marks is its, as long as the metadata does not know it: until then nothing
     // that it confirms counts. 0: it does.
@@ -87,7 +99,12 @@ class Servers : public std::enable_shared_from_this<Servers> {
   void verified(std::size_t store, const NumberSet& lost);
   void try_to_vouch(std::size_t store);
   void look_after(std::size_t store);
+  void search(std::size_t store);
+  void search_if_due(std::size_t store);
+  bool is_doubted_early(std::size_t store) const;
+  void settle_what_is_done();
   bool may_rebuild(std::size_t store) const;
+  bool is_being_rebuilt(std::size_t store) const;
   void end_doubt(std::size_t store);
   void hold_or_not(std::size_t store);
   const std::string& name(std::size_t store) const { return parts_.place->stores[store]->name(); }
@@ -99,6 +116,7 @@ class Servers : public std::enable_shared_from_this<Servers> {
   std::function<void()> all_told_;
   std::vector<std::pair<std::size_t, store::ServerEvent>> early_;  // before start()
   Hands hands_;
+  bool claimed_ = false;
   bool started_ = false;
   bool stopped_ = false;
 };

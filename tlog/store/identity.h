@@ -75,8 +75,11 @@ struct ServerEvent {
   };
   Kind kind = Kind::kUnreachable;
   KnownServer server;       // kEnrolled
-  bool restarted = false;   // kEnrolled: since the last writer had it. It counts all the same
-  std::uint64_t doubt = 0;  // kRestarted: what vouch() wants
+  // kEnrolled: the server has been restarted since a writer settled() its life last, so that
+  // anything that it had confirmed may be gone. It counts all the same.
+  bool restarted = false;
+  std::string run = {};     // kEnrolled: which life of the server it is
+  std::uint64_t doubt = 0;  // kRestarted, and kEnrolled when that follows: what vouch() wants
   std::string by = {};      // kFenced: who closed it
 };
 
@@ -99,6 +102,10 @@ class ServerIdentity {
   // server had confirmed, and put again what was lost (PutOptions::mending). An older `doubt` than
   // the last is ignored.
   virtual void vouch(std::uint64_t doubt) = 0;
+
+  // Whatever the server had lost when its life `run` began has been put again: it notes that, so
+  // that no later writer looks for it. Until then every writer's kEnrolled says `restarted`.
+  virtual void settle(std::string run) = 0;
 
   // The marks of epochs, as they are now. For readers too.
   virtual void epochs(EpochMarksDone done) = 0;

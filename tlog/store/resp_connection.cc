@@ -220,6 +220,7 @@ void RespConnection::disconnect() {
   }
   parser_.reset();
   handshake_.reset();
+  self_.granted = 0;
 }
 
 void RespConnection::drop(const Error& reason, StoreState state) {

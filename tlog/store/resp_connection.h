@@ -72,6 +72,7 @@ class RespConnection : public std::enable_shared_from_this<RespConnection> {
   void expect(Expectation expectation);
   void enroll(Epoch epoch, ServerIdentity::Listener listener);
   void vouch(std::uint64_t doubt);
+  void settle(const std::string& run);
   void readopt();
   void hold(EpochClaim claim);
   void retire();

@@ -72,6 +72,14 @@ void RespConnection::vouch(std::uint64_t doubt) {
   if (state_ == State::kUp) note(LogLevel::kInfo, standing(), std::string(state_name(standing())));
 }
 
+void RespConnection::settle(const std::string& run) {
+  if (state_ != State::kUp || !self_.is_writer || self_.run_id != run) return;
+  auto request = std::make_unique<RespRequest>();
+  request->head = encode_command({"HSET", control_key(options_.vdisk), kRunField, run});
+  request->done = [](const Result<RespReply>&) {};  // a failure makes the next writer look again
+  submit(std::move(request));
+}
+
 void RespConnection::readopt() {
   if (!self_.is_writer || state_ == State::kClosed) return;
   self_.may_mark_anew = true;
@@ -110,17 +118,16 @@ void RespConnection::notice_restart() {
   const bool restarted = !is_first && self_.run_id != run_id;
   self_.run_id = run_id;
   if (!self_.is_writer || self_.mark.empty()) return;
-  tell({.kind = ServerEvent::Kind::kEnrolled,
-        .server = self_.marked,
-        .restarted = handshake_->restarted() && !restarted});
-  if (handshake_->marked_anew()) {
-    is_doubted_ = false;  // it is known to have lost everything
-    return;
-  }
-  if (restarted) {
+  if (handshake_->marked_anew()) is_doubted_ = false;  // it is known to have lost everything
+  if (restarted && !handshake_->marked_anew()) {
     is_doubted_ = true;
     ++doubt_;
   }
+  tell({.kind = ServerEvent::Kind::kEnrolled,
+        .server = self_.marked,
+        .restarted = handshake_->restarted(),
+        .run = run_id,
+        .doubt = is_doubted_ ? doubt_ : 0});
   if (is_doubted_) tell({.kind = ServerEvent::Kind::kRestarted, .server = {}, .doubt = doubt_});
 }
 

@@ -216,7 +216,8 @@ std::optional<Refusal> RespHandshake::take_mark(const Mark& mark) {
                   .since = mark.since,
                   .address = options_.address,
                   .rebuilding = anew_ || self_.is_rebuilding()};
-  if (!info_.run_id.empty()) {
+  // The life of a restarted server is noted when what it may have lost is there again.
+  if (!info_.run_id.empty() && !restarted()) {
     say({"HSET", control_key(options_.vdisk), kRunField, info_.run_id},
         &RespHandshake::check_noted);
   }

@@ -66,8 +66,10 @@ class RespHandshake {
 
   const ServerInfo& info() const { return info_; }
   const std::string& warning() const { return warning_; }
-  // Since a writer last connected to it, as the server's own note says.
-  bool restarted() const { return !found_.run.empty() && found_.run != info_.run_id; }
+  // Since a writer settled it last, as the server's own note says.
+  bool restarted() const {
+    return !anew_ && !found_.mark.empty() && !info_.run_id.empty() && found_.run != info_.run_id;
+  }
   bool marked_anew() const { return anew_; }
 
  private:

@@ -149,6 +149,9 @@ class RespStore final : public Store, public ServerIdentity {
       connection->enroll(epoch, listener);
     });
   }
+  void settle(std::string run) override {
+    loop_.post([connection = connection_, run = std::move(run)] { connection->settle(run); });
+  }
   void vouch(std::uint64_t doubt) override {
     loop_.post([connection = connection_, doubt] { connection->vouch(doubt); });
   }

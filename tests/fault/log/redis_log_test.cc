@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 
 #include "tests/support/log_rig.h"
@@ -69,6 +70,12 @@ class LogOnServers : public ::testing::Test {
       count += server.command({"EXISTS", rig.key(each.reference.number)}) == "1" ? 1 : 0;
     }
     return count;
+  }
+  static void lose(testing::RedisServer& server, LogRig& rig, AggregationNumber first,
+                   AggregationNumber last) {
+    for (AggregationNumber number = first; number <= last; ++number) {
+      EXPECT_EQ(server.command({"DEL", rig.key(number)}), "1");
+    }
   }
   static bool reaches(LogRig& rig, unsigned index, StoreState state) {
     return rig.wait_until([&] { return rig.inner(index).status().state == state; });
@@ -166,9 +173,7 @@ TEST_F(LogOnServers, what_a_restart_lost_is_put_again_before_the_server_counts) 
   LogRig rig(options(fleet));
   begin(rig, 1500);
   // The newest 300 and, so that more than the first look is needed, another 1100 before them.
-  for (AggregationNumber number = 101; number <= 1500; ++number) {
-    fleet[2].command({"DEL", rig.key(number)});
-  }
+  lose(fleet[2], rig, 101, 1500);
   fleet[2].command({"DEL", "tlog:vm1:meta:1"});
   fleet[2].restart();
   ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=store_verified"); }));
@@ -179,6 +184,90 @@ TEST_F(LogOnServers, what_a_restart_lost_is_put_again_before_the_server_counts) 
     return fleet[2].command({"EXISTS", "tlog:vm1:meta:1"}) == "1";
   }));
   EXPECT_FALSE(rig.logger().has("event=store_wiped"));
+}
+
+// What a server confirmed last is not always the newest of the log: repair puts old ones.
+TEST_F(LogOnServers, what_a_restart_lost_in_the_middle_is_found) {
+  RedisFleet fleet(6, durable());
+  LogRig rig(options(fleet));
+  begin(rig, 1500);
+  lose(fleet[2], rig, 11, 30);
+  fleet[2].restart();
+  ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=store_verified"); }));
+  EXPECT_TRUE(rig.logger().has("lost=0"));
+  ASSERT_TRUE(rig.wait_until([&] { return shards_of(fleet[2], rig) == 1500; }));
+}
+
+// The next writer sees the same life of the server, and must not take it for one without losses.
+TEST_F(LogOnServers, what_a_restart_lost_outlives_the_writer) {
+  RedisFleet fleet(6, durable());
+  LogRig rig(options(fleet));
+  begin(rig, 100);
+  rig.close_writer();  // its hints say that nothing is missing
+  lose(fleet[2], rig, 1, 90);
+  fleet[2].restart();
+  rig.fault(2).set(testing::FaultStore::Mode::kDown);  // nothing can be looked up
+  ASSERT_TRUE(rig.open_writer());
+  rig.crash_writer();
+  rig.fault(2).set(testing::FaultStore::Mode::kUp);
+  EXPECT_EQ(shards_of(fleet[2], rig), 10U);
+  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.wait_until([&] { return shards_of(fleet[2], rig) == 100; }));
+  ASSERT_TRUE(is_whole(rig));
+  // And then that is that: the next one does not look again.
+  ASSERT_TRUE(rig.wait_until([&] { return rig.writer().status().doubtful_shards == 0; }));
+  rig.close_writer();
+  lose(fleet[2], rig, 50, 50);
+  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(is_whole(rig));
+  EXPECT_EQ(rig.writer().status().doubtful_shards, 0U);
+  EXPECT_EQ(shards_of(fleet[2], rig), 99U);
+}
+
+// The writer's host is lost with its hints while a server is filled again.
+TEST_F(LogOnServers, a_rebuild_goes_on_with_few_hints_or_none) {
+  for (const bool has_hints : {true, false}) {
+    SCOPED_TRACE(has_hints);
+    RedisFleet fleet(6, durable());
+    LogRig rig(options(fleet));
+    begin(rig, 100);
+    rig.close_writer();
+    ASSERT_TRUE(rig.open_writer());
+    rig.fault(2).set(testing::FaultStore::Mode::kDown);  // it can be marked, not filled
+    fleet[2].command({"FLUSHALL"});
+    rig.append(5);  // behind what the hints say
+    ASSERT_TRUE(rig.wait_committed(105));
+    ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=store_rebuilding"); }));
+    rig.crash_writer();
+    rig.fault(2).set(testing::FaultStore::Mode::kUp);
+    if (!has_hints) std::filesystem::remove(directory_.file("hints"));
+    ASSERT_TRUE(rig.open_writer());
+    ASSERT_TRUE(rig.wait_until([&] { return shards_of(fleet[2], rig) == 105; }));
+    ASSERT_TRUE(is_whole(rig));
+    rig.close_writer();
+    std::filesystem::remove(directory_.file("hints"));
+  }
+}
+
+// A confirmation that a restart has perhaps undone commits nothing before it was verified.
+TEST_F(LogOnServers, a_suspect_servers_confirmation_does_not_commit) {
+  RedisFleet fleet(6, durable());
+  LogRig rig(options(fleet));
+  begin(rig, 10);
+  for (unsigned i : {4U, 5U}) rig.fault(i).set(testing::FaultStore::Mode::kDown);
+  rig.append(1);
+  for (unsigned i = 0; i < 4; ++i) {
+    ASSERT_TRUE(rig.wait_until([&] { return shards_of(fleet[i], rig) == 11; }));
+  }
+  lose(fleet[2], rig, 11, 11);
+  rig.fault(2).set(testing::FaultStore::Mode::kHang);  // it cannot be verified
+  fleet[2].restart();
+  ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=store_restarted"); }));
+  rig.fault(4).set(testing::FaultStore::Mode::kUp);
+  ASSERT_TRUE(rig.wait_until([&] { return shards_of(fleet[4], rig) == 11; }));
+  EXPECT_FALSE(rig.wait_committed(11, 1));  // four servers have it, five are needed
+  rig.fault(2).set(testing::FaultStore::Mode::kUp);
+  EXPECT_TRUE(rig.wait_committed(11));
 }
 
 TEST_F(LogOnServers, store_restart_heals_without_reopen) {
