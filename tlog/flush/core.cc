@@ -101,6 +101,11 @@ void Core::make_repair() {
             self->hints_changed();
             if (self->servers_) self->servers_->repaired();
           },
+      .came_back =
+          [weak = weak_from_this()](std::size_t store, AggregationNumber number, bool replaced) {
+            auto self = weak.lock();
+            if (self && !self->stopped_) self->scrubs_->came_back(store, number, replaced);
+          },
   });
 }
 
@@ -126,8 +131,8 @@ void Core::make_pages() {
       metadata_.index_pages, committed_);
 }
 
-void Core::make_scrub() {
-  scrub_ = std::make_shared<Scrub>(Scrub::Parts{
+void Core::make_scrubs() {
+  scrubs_ = std::make_unique<Scrubs>(Scrub::Parts{
       .place = place_,
       .epoch_of = epoch_of_,
       .lanes = lanes_,
@@ -135,6 +140,11 @@ void Core::make_scrub() {
       .clock = parts_.clock,
       .logger = parts_.logger,
       .run = run(),
+      .writing =
+          [weak = weak_from_this()] {
+            auto self = weak.lock();
+            return self && self->uncommitted_ > 0;
+          },
       .found =
           [weak = weak_from_this()](std::size_t store, AggregationNumber number, bool wrong) {
             auto self = weak.lock();
@@ -159,7 +169,11 @@ Status Core::scrub(const ScrubOptions& options) {
   // Of those in memory some shards are still on their way.
   const AggregationNumber last =
       pending_.empty() ? committed_ : std::min(committed_, pending_.begin()->first - 1);
-  return scrub_->start(options, last);
+  return scrubs_->start(options, last);
+}
+
+void Core::end_background_scrub() {
+  if (!stopped_) scrubs_->end_background();
 }
 
 void Core::claim(std::function<void()> on_quorum) {
@@ -172,7 +186,7 @@ void Core::start(std::unique_ptr<HintsFile> hints) {
   make_lanes();
   make_repair();
   make_pages();
-  make_scrub();
+  make_scrubs();
   take_hints();
   refresh_status();
   start_servers();

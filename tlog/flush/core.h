@@ -22,7 +22,7 @@
 #include "tlog/flush/metadata_keeper.h"
 #include "tlog/flush/pages.h"
 #include "tlog/flush/repair.h"
-#include "tlog/flush/scrub.h"
+#include "tlog/flush/scrubs.h"
 #include "tlog/flush/servers.h"
 
 namespace tlog::flush {
@@ -46,6 +46,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
               std::function<void(Status)> done);
   Status scrub(const ScrubOptions& options);
+  void end_background_scrub();
   void mend(AggregationNumber number, const std::vector<walk::BadShard>& shards);
   void close(std::uint64_t deadline_ns, std::function<void()> done);
   void stop();  // at once; what is under way answers to nobody
@@ -69,7 +70,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void make_lanes();
   void make_repair();
   void make_pages();
-  void make_scrub();
+  void make_scrubs();
   void start_servers();
   void note_servers();
   bool take_back(std::size_t store, AggregationNumber number);
@@ -117,7 +118,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Servers> servers_;  // of a writer that has enrolled
   std::set<std::size_t> suspects_;    // stores: see confirmations()
   std::shared_ptr<Pages> pages_;
-  std::shared_ptr<Scrub> scrub_;
+  std::unique_ptr<Scrubs> scrubs_;
   std::shared_ptr<HintsFile> hints_file_;
 
   std::map<AggregationNumber, Pending> pending_;  // not yet on all their stores

@@ -64,8 +64,9 @@ void Core::stop_with(const Error& error) {
   if (servers_) servers_->stop();  // and retires from them
   if (pages_) pages_->stop();
   if (repair_) repair_->stop();
-  if (scrub_) scrub_->stop();
+  if (scrubs_) scrubs_->stop();
   if (lanes_) lanes_->stop();
+  if (scrubs_) refresh_status();  // no scrub runs any more
   keeper_->stop();
   std::vector<std::function<void(Status)>> unanswered;
   for (auto& [number, pending] : pending_) {

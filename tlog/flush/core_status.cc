@@ -28,7 +28,7 @@ void Core::refresh_status() {
   status_.in_flight = uncommitted_;
   status_.missing_shards = missing_ + repair_->missing();
   status_.doubtful_shards = repair_->doubtful();
-  status_.scrub = scrub_->status();
+  scrubs_->describe(status_);
   status_.hinted_bytes = parts_.hinted ? parts_.hinted->bytes() : 0;
   lanes_->describe(lane_states_);
   oldest_ = uncommitted_ > 0 ? committed_ + 1 : 0;

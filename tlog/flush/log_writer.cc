@@ -162,6 +162,9 @@ class Writer final : public LogWriter {
     io::run_on(*core_->parts().loop, [&] { begun = core_->scrub(options); });
     return begun;
   }
+  void end_background_scrub() override {
+    io::run_on(*core_->parts().loop, [&] { core_->end_background_scrub(); });
+  }
 
   void mend(AggregationNumber number, std::vector<walk::BadShard> shards) override {
     core_->parts().loop->post(

@@ -37,9 +37,11 @@ struct LogWriterStatus {
   std::uint64_t doubtful_shards = 0;  // committed; whether their store has them is being looked up
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
   std::uint64_t hinted_bytes = 0;    // of the disk, held for shards that stores have missed
-  ScrubStatus scrub;                 // the one that runs, or the last one
-  std::string fenced;                // empty, or who has taken the vdisk over: see on_fenced
-  std::string waiting_for;           // empty, or the reason why the oldest append has not committed
+  ScrubStatus scrub;                 // that somebody asked for: it runs, or was the last one
+  ScrubStatus light_scrub;           // the same of the background's, of each kind
+  ScrubStatus deep_scrub;
+  std::string fenced;       // empty, or who has taken the vdisk over: see on_fenced
+  std::string waiting_for;  // empty, or the reason why the oldest append has not committed
 };
 
 class LogWriter {
@@ -95,9 +97,11 @@ class LogWriter {
   virtual bool may_append()
       const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
   virtual LogWriterStatus status() const = 0;
-  // Begins to look whether the stores have all that is committed; status().scrub says how it goes.
-  // kUnavailable while one is running. Waits for the loop: not on its thread.
+  // Begins to look whether the stores have all that is committed; status() says how it goes.
+  // kUnavailable while one is running; one in the background gives way to one that is not, and is
+  // not taken up again by itself. Waits for the loop: not on its thread.
   virtual Status scrub(const ScrubOptions& options) = 0;
+  virtual void end_background_scrub() = 0;  // if one runs. Waits for the loop, as scrub() does
   // A reader has met these: they are made anew, or put from where they are kept. What is still on
   // its way to its store is left alone.
   virtual void mend(AggregationNumber number, std::vector<walk::BadShard> shards) = 0;

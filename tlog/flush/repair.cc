@@ -225,6 +225,7 @@ void Repair::finish(const Job& job, bool stored) {
     if (job.overwrite) wrong_[job.store].erase(job.number);
     if (parts_.hinted) parts_.hinted->forget(name_of(job));
     backoff_.reset();
+    if (parts_.came_back) parts_.came_back(job.store, job.number, job.overwrite);
     parts_.changed();
   } else {
     rest();

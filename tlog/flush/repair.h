@@ -36,6 +36,8 @@ class Repair : public std::enable_shared_from_this<Repair> {
     Logger* logger = nullptr;
     walk::Run run;
     std::function<void()> changed;  // missing() has
+    // Optional: a store has a shard again; `replaced`: whatever it had there before.
+    std::function<void(std::size_t store, AggregationNumber, bool replaced)> came_back;
   };
   explicit Repair(Parts parts);
 

@@ -3,88 +3,117 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 namespace tlog::flush {
 namespace {
 
 constexpr std::size_t kLightAtOnce = 64;
 constexpr std::size_t kDeepAtOnce = 2;  // each holds all shards of an aggregation in memory
+// In the background nothing is gained by having much under way, and what is stands in the way of
+// writes in the stores' queues.
+constexpr std::size_t kLightInBackground = 8;
+constexpr std::size_t kDeepInBackground = 1;
 // What looking a shard up costs a store, for the rate.
 constexpr std::uint64_t kLookUpBytes = 512;
-constexpr std::uint64_t kRateCheckNs = 10'000'000;
-
-// The value that most have.
-template <class Value, class Of>
-Value most_common(const auto& shards, Of value_of) {
-  std::map<Value, std::size_t> counts;
-  for (const auto& shard : shards) {
-    if (std::optional<Value> value = value_of(shard)) ++counts[*value];
-  }
-  auto most = std::max_element(counts.begin(), counts.end(),
-                               [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == counts.end() ? Value{} : most->first;
-}
+constexpr std::uint64_t kRateCheckMinNs = 10'000'000;
+constexpr std::uint64_t kRateCheckMaxNs = 100'000'000;  // the rate changes when writing begins
+// A store that has lost everything would fill the log of events with it.
+constexpr std::uint64_t kFindingsTold = 100;
 
 }  // namespace
 
+Scrub::Scrub(Parts parts)
+    : parts_(std::move(parts)),
+      awaited_(parts_.place->stores.size()),
+      rate_(parts_.clock->monotonic_ns()) {}
+
+Status Scrub::check_idle() const {
+  if (!status_.running) return {};
+  return fail(Code::kUnavailable,
+              fmt::format("scrub: vdisk '{}': one is running, at aggregation {} of {}; wait for "
+                          "its end",
+                          parts_.place->vdisk, status_.done, status_.last));
+}
+
 Status Scrub::start(const ScrubOptions& options, AggregationNumber last) {
-  if (status_.running) {
-    return fail(Code::kUnavailable,
-                fmt::format("scrub: vdisk '{}': one is running, at aggregation {} of {}; wait for "
-                            "its end",
-                            parts_.place->vdisk, status_.done, status_.last));
-  }
+  TLOG_TRY(check_idle());
   options_ = options;
   next_ = std::max<AggregationNumber>(1, options.first);
-  began_ns_ = parts_.clock->monotonic_ns();
-  status_ = ScrubStatus{.running = true,
-                        .deep = options.deep,
-                        .repair = options.repair,
-                        .runs = status_.runs + 1,
-                        .done = next_ - 1,
-                        .last = last,
-                        .first_finding = {}};
-  parts_.logger->info(fmt::format("event=scrub_begins vdisk={} deep={} repair={} first={} last={}",
-                                  parts_.place->vdisk, options.deep, options.repair, next_, last));
+  rate_ = ByteRate(parts_.clock->monotonic_ns());
+  const std::uint64_t run = status_.runs + 1;
+  if (!options.continues) {
+    awaited_ = AwaitedShards(parts_.place->stores.size());
+    told_ = 0;
+    status_ = {};
+  }
+  status_.running = true;
+  status_.complete = false;
+  status_.deep = options.deep;
+  status_.repair = options.repair;
+  status_.runs = run;
+  status_.done = next_ - 1;
+  status_.last = last;
+  note_left();
+  parts_.logger->info(fmt::format(
+      "event=scrub_begins vdisk={} deep={} repair={} background={} first={} last={}",
+      parts_.place->vdisk, options.deep, options.repair, options.background, next_, last));
   parts_.changed();
   go_on();
   return {};
 }
 
-void Scrub::stop() {
-  stopped_ = true;
+// What is still under way answers to nobody: it is of an earlier run.
+void Scrub::end() {
+  if (!status_.running) return;
+  status_.running = false;
+  under_way_.clear();
   if (timer_ != 0) parts_.loop->cancel_timer(timer_);
   timer_ = 0;
+  parts_.logger->info(fmt::format("event=scrub_interrupted vdisk={} deep={} done={} last={}",
+                                  parts_.place->vdisk, status_.deep, status_.done, status_.last));
+  parts_.changed();
 }
 
-bool Scrub::ahead_of_the_rate() {
-  if (options_.bytes_per_second == 0) return false;
-  const double passed = static_cast<double>(parts_.clock->monotonic_ns() - began_ns_) / 1e9;
-  return static_cast<double>(status_.bytes) >
-         passed * static_cast<double>(options_.bytes_per_second) + static_cast<double>(kMiB);
+void Scrub::stop() {
+  end();
+  stopped_ = true;
+}
+
+std::uint64_t Scrub::rate() const {
+  const std::uint64_t rate = options_.bytes_per_second;
+  if (!options_.background || !parts_.writing()) return rate;
+  // Without a limit of its own it goes as fast as a command's does by default, at most.
+  return std::max<std::uint64_t>(1, (rate == 0 ? ScrubOptions{}.bytes_per_second : rate) / kYield);
+}
+
+std::size_t Scrub::at_once() const {
+  if (options_.background) return options_.deep ? kDeepInBackground : kLightInBackground;
+  return options_.deep ? kDeepAtOnce : kLightAtOnce;
 }
 
 void Scrub::go_on() {
   if (stopped_ || going_ || timer_ != 0 || !status_.running) return;
   going_ = true;  // a store that answers at once calls back into here
-  const std::size_t at_once = options_.deep ? kDeepAtOnce : kLightAtOnce;
-  while (!stopped_ && next_ <= status_.last && under_way_.size() < at_once) {
-    if (ahead_of_the_rate()) {
-      timer_ = parts_.loop->add_timer(kRateCheckNs, [self = shared_from_this()] {
-        self->timer_ = 0;
-        self->go_on();
-      });
+  while (status_.running && next_ <= status_.last && under_way_.size() < at_once()) {
+    const std::uint64_t now_rate = rate();
+    if (!rate_.may_read(now_rate, parts_.clock->monotonic_ns())) {
+      timer_ = parts_.loop->add_timer(
+          std::clamp(rate_.wait_ns(now_rate), kRateCheckMinNs, kRateCheckMaxNs),
+          [self = shared_from_this()] {
+            self->timer_ = 0;
+            self->go_on();
+          });
       break;
     }
     begin_one(next_++);
   }
   going_ = false;
-  if (next_ > status_.last && under_way_.empty()) end();
+  if (status_.running && next_ > status_.last && under_way_.empty()) complete();
 }
 
 void Scrub::begin_one(AggregationNumber number) {
-  auto look = std::make_shared<Look>();
+  auto look = std::make_shared<ScrubLook>();
+  look->run = status_.runs;
   look->number = number;
   look->epoch = parts_.epoch_of(number);
   look->key = format::shard_key(parts_.place->vdisk, look->epoch, number);
@@ -94,125 +123,111 @@ void Scrub::begin_one(AggregationNumber number) {
   for (unsigned i = 0; i < look->shards.size(); ++i) ask(look, i);
 }
 
-void Scrub::ask(const std::shared_ptr<Look>& look, unsigned index) {
+void Scrub::ask(const LookPtr& look, unsigned index) {
   const std::size_t at = walk::store_of(look->number, index, parts_.place->stores.size());
-  Shard& shard = look->shards[index];
   if (!parts_.lanes->may_try(at)) {
-    shard.why = "the store does not answer";
+    look->shards[index].why = "the store does not answer";
     return answered(look);
   }
   store::Store& store = *parts_.place->stores[at];
-  auto failed = [](Shard& into, const Error& error) {
-    const Code code = error.code();
-    into.verdict = code == Code::kNotFound     ? Verdict::kMissing
-                   : code == Code::kCorruption ? Verdict::kWrong
-                                               : Verdict::kUnreachable;
-    into.why = error.message();
-  };
   if (options_.deep) {
-    store.get(look->key, [self = shared_from_this(), look, index, failed](Result<Buffer> value) {
-      Shard& into = look->shards[index];
+    store.get(look->key, [self = shared_from_this(), look, index](Result<Buffer> value) {
+      ScrubbedShard& shard = look->shards[index];
       if (value) {
-        into.verdict = Verdict::kGood;
-        into.length = value->size();
-        into.value = std::move(*value);
+        shard.has(value->size());
+        shard.value = std::move(*value);
       } else {
-        failed(into, value.error());
+        shard.has_failed(value.error());
       }
       self->answered(look);
     });
   } else {
-    store.stat(look->key,
-               [self = shared_from_this(), look, index, failed](Result<std::uint64_t> length) {
-                 Shard& into = look->shards[index];
-                 if (length) {
-                   into.verdict = Verdict::kGood;
-                   into.length = *length;
-                 } else {
-                   failed(into, length.error());
-                 }
-                 self->answered(look);
-               });
+    store.stat(look->key, [self = shared_from_this(), look, index](Result<std::uint64_t> length) {
+      if (length) {
+        look->shards[index].has(*length);
+      } else {
+        look->shards[index].has_failed(length.error());
+      }
+      self->answered(look);
+    });
   }
 }
 
-void Scrub::answered(const std::shared_ptr<Look>& look) {
-  if (--look->waiting > 0 || stopped_) return;
+void Scrub::answered(const LookPtr& look) {
+  if (--look->waiting > 0 || !is_of_this_run(*look)) return;
   if (!options_.deep) {
-    compare(*look);
+    compare_shards(*look);
     return judged(look);
   }
   parts_.run([weak = weak_from_this(), place = parts_.place, &loop = *parts_.loop, look] {
     check_values(*place, *look);
-    compare(*look);
+    compare_shards(*look);
     loop.post([weak, look] {
-      if (auto self = weak.lock(); self && !self->stopped_) self->judged(look);
+      if (auto self = weak.lock()) self->judged(look);
     });
   });
 }
 
-void Scrub::check_values(const walk::LogPlace& place, Look& look) {
-  for (unsigned i = 0; i < look.shards.size(); ++i) {
-    Shard& shard = look.shards[i];
-    if (shard.verdict != Verdict::kGood) continue;
-    auto view = walk::check_shard(place, {look.epoch, look.number, i}, shard.value.span());
-    if (view) {
-      shard.identity = view->identity;
-    } else {
-      shard.verdict = Verdict::kWrong;
-      shard.why = view.error().message();
-    }
-    shard.value = Buffer();
-  }
-}
-
-// All shards of an aggregation have one length and name one hash.
-void Scrub::compare(Look& look) {
-  auto length = most_common<std::uint64_t>(look.shards, [](const Shard& shard) {
-    return shard.verdict == Verdict::kGood ? std::optional(shard.length) : std::nullopt;
-  });
-  auto hash = most_common<std::array<std::uint8_t, 32>>(look.shards, [](const Shard& shard) {
-    return shard.verdict == Verdict::kGood ? std::optional(shard.identity.aggregation_hash.bytes)
-                                           : std::nullopt;
-  });
-  for (Shard& shard : look.shards) {
-    if (shard.verdict != Verdict::kGood) continue;
-    if (shard.length == length && shard.identity.aggregation_hash.bytes == hash) continue;
-    shard.verdict = Verdict::kWrong;
-    shard.why = shard.length != length
-                    ? fmt::format("has {} bytes, the others {}", shard.length, length)
-                    : "is a shard of other bytes than the others";
-  }
-}
-
-void Scrub::judged(const std::shared_ptr<Look>& look) {
+void Scrub::judged(const LookPtr& look) {
+  if (!is_of_this_run(*look)) return;
+  std::uint64_t bytes = 0;
   for (unsigned i = 0; i < look->shards.size(); ++i) {
-    const Shard& shard = look->shards[i];
-    const std::size_t at = walk::store_of(look->number, i, parts_.place->stores.size());
-    status_.bytes += options_.deep ? shard.length : kLookUpBytes;
+    const ScrubbedShard& shard = look->shards[i];
+    bytes += options_.deep ? shard.length : kLookUpBytes;
     ++status_.checked;
-    if (shard.verdict == Verdict::kGood) continue;
-    const bool wrong = shard.verdict == Verdict::kWrong;
-    ++(wrong                                ? status_.wrong
-       : shard.verdict == Verdict::kMissing ? status_.missing
-                                            : status_.unreachable);
-    const std::string what = fmt::format("aggregation {}, {}: {}", look->number,
-                                         parts_.place->stores[at]->name(), shard.why);
-    if (status_.first_finding.empty()) status_.first_finding = what;
-    if (shard.verdict == Verdict::kUnreachable) continue;
-    parts_.logger->error(fmt::format("event=scrub_finds vdisk={} what=\"{}\" repair={}",
-                                     parts_.place->vdisk, what, options_.repair));
-    if (options_.repair) parts_.found(at, look->number, wrong);
+    if (shard.verdict != ShardVerdict::kGood) bad(*look, i);
   }
+  status_.bytes += bytes;
+  rate_.has_read(bytes);
   under_way_.erase(look->number);
   status_.done = (under_way_.empty() ? next_ : *under_way_.begin()) - 1;
+  note_left();
   parts_.changed();
   go_on();
 }
 
-void Scrub::end() {
+void Scrub::bad(const ScrubLook& look, unsigned index) {
+  const ScrubbedShard& shard = look.shards[index];
+  const std::size_t at = walk::store_of(look.number, index, parts_.place->stores.size());
+  const bool wrong = shard.verdict == ShardVerdict::kWrong;
+  const bool unreachable = shard.verdict == ShardVerdict::kUnreachable;
+  const std::string what = fmt::format("aggregation {}, {}: {}", look.number,
+                                       parts_.place->stores[at]->name(), shard.why);
+  if (status_.first_finding.empty()) status_.first_finding = what;
+  if (unreachable) {
+    ++status_.unreachable;
+    return;
+  }
+  // One that an earlier part of the same pass has found already is still the same one.
+  if (options_.repair && !awaited_.add(at, look.number, wrong)) return;
+  ++(wrong ? status_.wrong : status_.missing);
+  if (++told_ <= kFindingsTold) {
+    parts_.logger->error(fmt::format("event=scrub_finds vdisk={} what=\"{}\" repair={}{}",
+                                     parts_.place->vdisk, what, options_.repair,
+                                     told_ == kFindingsTold ? " next=\"no more are told\"" : ""));
+  }
+  if (options_.repair) parts_.found(at, look.number, wrong);
+}
+
+void Scrub::came_back(std::size_t store, AggregationNumber number, bool replaced) {
+  const unsigned ended = awaited_.came_back(store, number, replaced);
+  if (ended == 0) return;
+  status_.mended += ended;
+  note_left();
+  parts_.changed();
+}
+
+void Scrub::note_left() {
+  status_.settled = awaited_.settled(status_.done);
+  status_.missing_left = awaited_.missing();
+  status_.wrong_left = awaited_.wrong();
+}
+
+void Scrub::complete() {
   status_.running = false;
+  status_.complete = true;
   status_.done = status_.last;
+  note_left();
   parts_.logger->info(fmt::format(
       "event=scrub_ends vdisk={} deep={} checked={} missing={} wrong={} unreachable={} bytes={}",
       parts_.place->vdisk, status_.deep, status_.checked, status_.missing, status_.wrong,
