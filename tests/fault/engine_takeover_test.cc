@@ -10,6 +10,7 @@
 #include "tests/support/engine_rig.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/temp_directory.h"
+#include "tests/support/test_clock.h"
 
 namespace tlog::session {
 namespace {
@@ -20,6 +21,9 @@ using tlog::testing::EngineRigOptions;
 using tlog::testing::Milliseconds;
 using tlog::testing::RedisFleet;
 using tlog::testing::ShadowDisk;
+using tlog::testing::TestClock;
+
+constexpr std::uint64_t kDay = 86'400'000'000'000;
 
 class EngineTakeover : public ::testing::Test {
  protected:
@@ -73,6 +77,48 @@ TEST_F(EngineTakeover, fenced_writer_stops) {
   ASSERT_TRUE(steps(host(1), 50));
   host(0).stop(0);
   EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+}
+
+class EngineTakeoverScrub : public EngineTakeover {
+ protected:
+  EngineRigOptions options(unsigned host) override {
+    EngineRigOptions options = EngineTakeover::options(host);
+    options.clock = &clock_;
+    options.scrub_rate = 256 * kKiB;  // slow enough to be in the middle of it
+    return options;
+  }
+  void TearDown() override {
+    for (auto& host : hosts_) host.reset();  // before the clock
+  }
+  TestClock clock_{TestClock::Kind::kRuns};
+};
+
+TEST_F(EngineTakeoverScrub, a_fenced_writer_scrubs_no_more) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 400));
+  clock_.set_forward(8 * kDay);
+  ASSERT_TRUE(tlog::testing::wait_until(
+      [&] { return host(0).vdisk().status().scrubs.deep.running; }, Milliseconds(30'000)));
+  ASSERT_TRUE(host(1).take_over());
+  ASSERT_TRUE(has_failed(host(0)));
+  auto bytes = [&] { return host(0).vdisk().status().log.deep_scrub.bytes; };
+  ASSERT_TRUE(tlog::testing::wait_until(
+      [&] { return !host(0).vdisk().status().scrubs.waiting.empty(); }, Milliseconds(30'000)));
+  const VdiskStatus status = host(0).vdisk().status();
+  EXPECT_FALSE(status.scrubs.deep.running);
+  EXPECT_EQ(status.scrubs.deep.finished, 0u);
+  EXPECT_EQ(status.scrubs.deep.next, 0u);
+  EXPECT_EQ(status.scrubs.light.next, 0u);
+  const std::uint64_t before = bytes();
+  clock_.set_forward(8 * kDay);
+  EXPECT_FALSE(host(0).vdisk().scrub({.deep = true}));
+  EXPECT_EQ(bytes(), before);
+  host(0).stop(0);
+  host(1).start();
+  clock_.set_forward(8 * kDay);
+  EXPECT_TRUE(tlog::testing::wait_until(
+      [&] { return host(1).vdisk().status().scrubs.light.finished != 0; }, Milliseconds(30'000)))
+      << "its successor does";
 }
 
 TEST_F(EngineTakeover, back_and_forth) {

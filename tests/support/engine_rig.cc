@@ -74,14 +74,18 @@ config::Config EngineRig::configuration() const {
   vdisk.tlog.flush_size = options_.flush_size;
   vdisk.tlog.flush_time_ns = options_.flush_time_ns;
   vdisk.tlog.stall_timeout_ns = options_.stall_timeout_ns;
+  vdisk.tlog.scrub_rate = options_.scrub_rate;
   vdisk.tlog.durability = options_.durability;
   config.vdisks.push_back(vdisk);
   return config;
 }
 
+session::Environment EngineRig::environment() const {
+  return {files_, options_.clock ? *options_.clock : system_clock(), system_random(), logger_};
+}
+
 Status EngineRig::try_start() {
-  session::Environment environment{files_, system_clock(), system_random(), logger_};
-  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment));
+  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment()));
   TLOG_TRY(engine->prepare());
   TLOG_TRY(engine->start());
   auto opened = engine->open("vm1", false);
@@ -95,8 +99,7 @@ Status EngineRig::try_start() {
 }
 
 Result<session::TakeoverReport> EngineRig::take_over(const session::TakeoverOptions& options) {
-  session::Environment environment{files_, system_clock(), system_random(), logger_};
-  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment));
+  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment()));
   TLOG_TRY(engine->start());
   auto report = engine->take_over("vm1", options, {});
   engine->stop(0);

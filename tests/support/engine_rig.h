@@ -27,6 +27,8 @@ struct EngineRigOptions {
   std::uint64_t flush_time_ns = 25'000'000'000;
   std::uint64_t stall_timeout_ns = 5'000'000'000;
   std::uint64_t memory_budget = 64 * kMiB;
+  std::uint64_t scrub_rate = 0;  // 0: no limit
+  const Clock* clock = nullptr;  // null: the system's
   config::Durability durability = config::Durability::kJournal;
   io::IoMode io = io::IoMode::kAuto;
   std::vector<std::string> servers =
@@ -53,6 +55,8 @@ class EngineRig {
   const EngineRigOptions& options() const { return options_; }
 
  private:
+  session::Environment environment() const;
+
   const EngineRigOptions options_;
   io::FileSystem& files_;
   Logger& logger_;

@@ -73,7 +73,7 @@ namespace {
 flush::LogWriter::Parts base_parts(const LogRigOptions& options) {
   flush::LogWriter::Parts parts;
   parts.files = &io::system_files();
-  parts.clock = &system_clock();
+  parts.clock = options.clock ? options.clock : &system_clock();
   parts.hints_path = options.hints_path;
   parts.open_timeout_ns = options.open_timeout_ns;
   parts.buffered_bytes_max = options.buffered_bytes_max;
@@ -173,7 +173,7 @@ bool LogRig::wait_committed(AggregationNumber number, unsigned seconds) {
 
 void LogRig::close_writer(std::uint64_t budget_ns) {
   std::latch closed(1);
-  writer_->close(system_clock().monotonic_ns() + budget_ns, [&closed] { closed.count_down(); });
+  writer_->close(clock().monotonic_ns() + budget_ns, [&closed] { closed.count_down(); });
   closed.wait();
   writer_.reset();
 }

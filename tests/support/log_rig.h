@@ -42,7 +42,8 @@ struct LogRigOptions {
   std::uint64_t seed = 1;
   std::size_t record_bytes_max = 600;
   bool writer_has_workers = true;
-  Uuid journal{};  // tells one writer from another
+  Uuid journal{};                // tells one writer from another
+  const Clock* clock = nullptr;  // of the writers; null: the system's
   // Another kind of store than memory.
   std::function<std::unique_ptr<store::Store>(unsigned index, io::Loop& loop)> make_store = {};
 };
@@ -90,6 +91,7 @@ class LogRig {
   const std::vector<Appended>& model() const { return model_; }
   KeepingLogger& logger() { return logger_; }
   io::Loop& loop() { return *loop_; }
+  io::Workers& workers() { return workers_; }
   const std::string& vdisk() const { return format_.name; }
   const format::VdiskFormat& format() const { return format_; }
   AggregationNumber committed() const { return committed_.load(); }
@@ -109,6 +111,8 @@ class LogRig {
   Result<std::unique_ptr<walk::LogReader>> read_from(const std::vector<store::Store*>& stores,
                                                      const seal::Sealer& sealer);
   Result<std::shared_ptr<flush::HintedShards>> open_hinted();
+
+  const Clock& clock() const { return options_.clock ? *options_.clock : system_clock(); }
 
   LogRigOptions options_;
   SeededRandom random_;

@@ -56,6 +56,9 @@ struct Tlog {
   std::uint64_t flush_time_ns = 25'000'000'000;
   Durability durability = Durability::kJournal;
   std::uint64_t stall_timeout_ns = 30'000'000'000;
+  std::uint64_t scrub_every_ns = 86'400'000'000'000;  // in the background; 0: never
+  std::uint64_t scrub_deep_every_ns = 604'800'000'000'000;
+  std::uint64_t scrub_rate = 16 * kMiB;  // a second; 0: unbounded
 };
 
 struct Vdisk {

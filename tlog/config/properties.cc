@@ -267,6 +267,31 @@ const Section& tlog_section() {
            .maximum = kDayNs,
            .reload = Reload::kLive,
            .set = assign<&Tlog::stall_timeout_ns>},
+          {.key = "scrubEvery",
+           .type = Type::kDuration,
+           .description =
+               "How long after a scrub in the background it is looked again whether every store "
+               "has its shard of every aggregation; what is missing is made anew. 0s: never.",
+           .default_text = "24h",
+           .maximum = 3660 * kDayNs,
+           .reload = Reload::kLive,
+           .set = assign<&Tlog::scrub_every_ns>},
+          {.key = "scrubDeepEvery",
+           .type = Type::kDuration,
+           .description = "The same for reading and checking every shard. 0s: never.",
+           .default_text = "168h",
+           .maximum = 3660 * kDayNs,
+           .reload = Reload::kLive,
+           .set = assign<&Tlog::scrub_deep_every_ns>},
+          {.key = "scrubRate",
+           .type = Type::kSize,
+           .description = "How much scrubs in the background read a second, for each vdisk; 0 for "
+                          "no limit. While writes are on their way to the stores it is an eighth "
+                          "of that.",
+           .default_text = "16MiB",
+           .maximum = kTiB,
+           .reload = Reload::kLive,
+           .set = assign<&Tlog::scrub_rate>},
       }};
   return section;
 }

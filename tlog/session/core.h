@@ -43,10 +43,16 @@ struct Settings {
   std::atomic<std::uint64_t> flush_size{0};
   std::atomic<std::uint64_t> flush_time_ns{0};
   std::atomic<std::uint64_t> stall_timeout_ns{0};
+  std::atomic<std::uint64_t> scrub_every_ns{0};
+  std::atomic<std::uint64_t> scrub_deep_every_ns{0};
+  std::atomic<std::uint64_t> scrub_rate{0};
   void take(const config::Tlog& tlog) {
     flush_size = tlog.flush_size;
     flush_time_ns = tlog.flush_time_ns;
     stall_timeout_ns = tlog.stall_timeout_ns;
+    scrub_every_ns = tlog.scrub_every_ns;
+    scrub_deep_every_ns = tlog.scrub_deep_every_ns;
+    scrub_rate = tlog.scrub_rate;
   }
 };
 

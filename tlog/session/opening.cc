@@ -288,6 +288,8 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     parts.stores = std::move(stores);
     parts.reading = reading;
     parts.sealer = &context.sealer;
+    parts.files = &environment.files;
+    parts.scrub_path = io::join_path(context.config.journal.directory, vdisk.name + "/scrub");
     return std::make_shared<ServedVdisk>(std::move(parts));
   };
   auto opened = open();

@@ -30,7 +30,8 @@ ServedVdisk::ServedVdisk(Parts parts)
       seal_strand_(core_.workers, [this] { return sealing_.step(); }),
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
       release_strand_(core_.workers, [this] { return releasing_.step(); }),
-      refilling_(core_, reading_->stores(), *parts.sealer, *log_) {
+      refilling_(core_, reading_->stores(), *parts.sealer, *log_),
+      scrubbing_(Scrubbing::parts_of(core_, *log_, *parts.files, parts.scrub_path)) {
   core_.request_commit = [this] { committer_.request(); };
   core_.log_waits_for = [this] { return log_->status().waiting_for; };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
@@ -86,6 +87,7 @@ void ServedVdisk::start() {
   });
   data_path_.arm_tick();
   if (!core_.config.storage_cluster.empty()) refilling_.start();
+  scrubbing_.start();
 }
 
 void ServedVdisk::work_changed() {
@@ -228,6 +230,7 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
     if (!failed) core_.state = State::kStopped;
     core_.room.notify_all();
   }
+  scrubbing_.stop();
   bool drained = !failed && drain(deadline_ns);
   refilling_.stop();
   end_timers();
@@ -291,6 +294,7 @@ VdiskStatus ServedVdisk::status() const {
   status.slowed = counters.slowed;
   status.stalls = counters.stalls;
   status.log = log_->status();
+  status.scrubs = scrubbing_.status();
   if (status.reason.empty()) status.reason = status.log.waiting_for;
   for (const auto& store : stores_) status.stores.push_back(store->status());
   return status;

@@ -10,6 +10,7 @@
 #include "tlog/session/data_path.h"
 #include "tlog/session/refilling.h"
 #include "tlog/session/releasing.h"
+#include "tlog/session/scrubbing.h"
 #include "tlog/session/sealing.h"
 #include "tlog/store/stores.h"
 #include "tlog/walk/log_reader.h"
@@ -50,6 +51,8 @@ class ServedVdisk final : public Vdisk {
     std::unique_ptr<flush::LogWriter> log;
     std::shared_ptr<LogNews> log_news;  // told by `log`
     const seal::Sealer* sealer = nullptr;
+    io::FileSystem* files = nullptr;
+    std::string scrub_path;  // see Scrubbing
   };
   explicit ServedVdisk(Parts parts);
   ~ServedVdisk() override;  // closed, or never started
@@ -118,6 +121,7 @@ class ServedVdisk final : public Vdisk {
   Strand apply_strand_;
   Strand release_strand_;
   Refilling refilling_;
+  Scrubbing scrubbing_;
   bool closed_ = false;  // by the closing thread
   std::atomic<bool> flush_timer_armed_{false};
 

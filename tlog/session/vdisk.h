@@ -24,6 +24,7 @@
 #include "tlog/base/types.h"
 #include "tlog/blocks/block_storage.h"
 #include "tlog/flush/log_writer.h"
+#include "tlog/flush/scrub_file.h"
 #include "tlog/store/store.h"
 
 namespace tlog::session {
@@ -38,6 +39,23 @@ struct Watermarks {
   Sequence durable = 0;
   Sequence stored = 0;
   Sequence applied = 0;
+};
+
+// Of the scrubs in the background. Times are wall clock.
+struct ScrubSchedule {
+  struct Kind {
+    bool running = false;
+    TimestampNs began = 0;       // the pass under way; 0: none is. It may be interrupted
+    AggregationNumber done = 0;  // of it
+    AggregationNumber last = 0;  // of it; 0: not known yet in this life
+    flush::ScrubFound found;     // by it
+    TimestampNs next = 0;        // when the next one is due; 0: never
+    TimestampNs finished = 0;    // the last one; 0: never
+    flush::ScrubFound result;    // of the last one
+  };
+  Kind light;
+  Kind deep;
+  std::string waiting;  // why none runs that is due, "" when one does; for people
 };
 
 struct VdiskStatus {
@@ -58,6 +76,7 @@ struct VdiskStatus {
   std::uint64_t slowed = 0;  // calls that were delayed because room was getting short
   std::uint64_t stalls = 0;  // calls that had to wait for room
   flush::LogWriterStatus log;
+  ScrubSchedule scrubs;
   std::vector<store::StoreStatus> stores;
 };
 
@@ -86,7 +105,8 @@ class Vdisk {
   virtual Result<Sequence> flush_to_stores(std::uint64_t timeout_ns) = 0;
 
   // Begins to look whether the stores have all of the log, and to bring back what they lack when
-  // asked; status().log.scrub says how it goes.
+  // asked; status().log.scrub says how it goes. One in the background gives way and goes on
+  // afterwards.
   virtual Status scrub(const flush::ScrubOptions& options) = 0;
 
   virtual VdiskStatus status() const = 0;

@@ -57,6 +57,16 @@ TEST(ConfigDifference, nothing_is_different_but_the_words) {
   EXPECT_THAT(outcome.refusals, IsEmpty());
 }
 
+TEST(ConfigDifference, scrubs_may_change) {
+  const Outcome outcome =
+      change_to(with("flushSize: 25", "flushSize: 25, scrubEvery: 1h, scrubDeepEvery: 0s", kText));
+  EXPECT_THAT(outcome.refusals, IsEmpty());
+  EXPECT_THAT(outcome.changes, ElementsAre("vdisks.v.tlog.scrubEvery: 24h -> 1h",
+                                           "vdisks.v.tlog.scrubDeepEvery: 168h -> 0ns",
+                                           "vdisks.w.tlog.scrubEvery: 24h -> 1h",
+                                           "vdisks.w.tlog.scrubDeepEvery: 168h -> 0ns"));
+}
+
 TEST(ConfigDifference, addresses_passwords_and_times_may_change) {
   std::string text = with("h:2\"", "h:7\", passwordFile: p", kText);
   text = with("]}\n", "], requestTimeout: 500ms}\n", text);

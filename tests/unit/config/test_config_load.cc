@@ -51,6 +51,9 @@ TEST(ConfigLoad, absent_keys_have_their_defaults) {
     EXPECT_EQ(tlog.flush_time_ns, fresh.tlog.flush_time_ns);
     EXPECT_EQ(tlog.durability, fresh.tlog.durability);
     EXPECT_EQ(tlog.stall_timeout_ns, fresh.tlog.stall_timeout_ns);
+    EXPECT_EQ(tlog.scrub_every_ns, fresh.tlog.scrub_every_ns);
+    EXPECT_EQ(tlog.scrub_deep_every_ns, fresh.tlog.scrub_deep_every_ns);
+    EXPECT_EQ(tlog.scrub_rate, fresh.tlog.scrub_rate);
   }
   EXPECT_EQ(config.vdisks[0].block_size, Vdisk{}.block_size);
   EXPECT_EQ(config.vdisks[0].read_only, Vdisk{}.read_only);
