@@ -37,6 +37,30 @@ void visit_store(Report& store, Visit visit) {
 }
 
 template <class Report, class Visit>
+void visit_background_scrub(Report& scrub, Visit visit) {
+  visit("running", scrub.running);
+  visit("beganNs", scrub.began_ns);
+  visit("done", scrub.done);
+  visit("last", scrub.last);
+  visit("missing", scrub.missing);
+  visit("wrong", scrub.wrong);
+  visit("unreachable", scrub.unreachable);
+  visit("mended", scrub.mended);
+  visit("nextNs", scrub.next_ns);
+  visit("finishedNs", scrub.finished_ns);
+  visit("finishedMissing", scrub.finished_missing);
+  visit("finishedWrong", scrub.finished_wrong);
+  visit("finishedUnreachable", scrub.finished_unreachable);
+  visit("finishedMended", scrub.finished_mended);
+}
+// The key of each in the report.
+template <class Report, class Visit>
+void visit_background_scrubs(Report& vdisk, Visit visit) {
+  visit("lightScrub", vdisk.light_scrub);
+  visit("deepScrub", vdisk.deep_scrub);
+}
+
+template <class Report, class Visit>
 void visit_vdisk(Report& vdisk, Visit visit) {
   visit("name", vdisk.name);
   visit("uuid", vdisk.uuid);
@@ -77,6 +101,7 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("scrubUnreachable", vdisk.scrub_unreachable);
   visit("scrubBytes", vdisk.scrub_bytes);
   visit("scrubFinding", vdisk.scrub_finding);
+  visit("backgroundScrubWaiting", vdisk.background_scrub_waiting);
   visit("configSource", vdisk.config_source);
   visit("configGeneration", vdisk.config_generation);
   visit("configLoadedNs", vdisk.config_loaded_ns);
@@ -92,6 +117,11 @@ std::string dump(const Json& json, int indent = -1) {
 Json json_of(const VdiskReport& vdisk) {
   Json json = Json::object();
   visit_vdisk(vdisk, [&](const char* key, const auto& field) { json[key] = field; });
+  visit_background_scrubs(vdisk, [&](const char* name, const BackgroundScrubReport& scrub) {
+    Json one = Json::object();
+    visit_background_scrub(scrub, [&](const char* key, const auto& field) { one[key] = field; });
+    json[name] = std::move(one);
+  });
   Json stores = Json::array();
   for (const StoreReport& store : vdisk.stores) {
     Json one = Json::object();
@@ -186,12 +216,29 @@ Status read_changes(const Json& json, std::vector<std::string>& into) {
   return {};
 }
 
+Status read_background_scrubs(const Json& json, VdiskReport& vdisk) {
+  Status read;
+  visit_background_scrubs(vdisk, [&](const char* name, BackgroundScrubReport& into) {
+    auto found = json.find(name);
+    if (found == json.end() || !read) return;  // an older server has none
+    if (!found->is_object()) {
+      read = bad_reply(fmt::format("\"{}\" is not an object", name));
+      return;
+    }
+    Reader reader(*found);
+    visit_background_scrub(into, std::ref(reader));
+    if (reader.wrong()) read = bad_reply(*reader.wrong());
+  });
+  return read;
+}
+
 Result<VdiskReport> vdisk_of(const Json& json) {
   if (!json.is_object()) return bad_reply("a vdisk is not an object");
   VdiskReport vdisk;
   Reader reader(json);
   visit_vdisk(vdisk, std::ref(reader));
   if (reader.wrong()) return bad_reply(*reader.wrong());
+  TLOG_TRY(read_background_scrubs(json, vdisk));
   auto stores = json.find("stores");
   if (stores == json.end()) return vdisk;
   if (!stores->is_array()) return bad_reply("\"stores\" is not a list");

@@ -50,6 +50,25 @@ struct StoreReport {
   std::string warning = {};  // of a store that works and is not configured well
 };
 
+// One kind of scrub in the background, as session::ScrubSchedule has it. Times are wall clock; 0:
+// none, never, or an older server.
+struct BackgroundScrubReport {
+  bool running = false;
+  std::uint64_t began_ns = 0;  // the one under way, perhaps interrupted, as the next six
+  AggregationNumber done = 0;
+  AggregationNumber last = 0;
+  std::uint64_t missing = 0;
+  std::uint64_t wrong = 0;
+  std::uint64_t unreachable = 0;
+  std::uint64_t mended = 0;
+  std::uint64_t next_ns = 0;
+  std::uint64_t finished_ns = 0;  // the last one, as the rest
+  std::uint64_t finished_missing = 0;
+  std::uint64_t finished_wrong = 0;
+  std::uint64_t finished_unreachable = 0;
+  std::uint64_t finished_mended = 0;
+};
+
 // session::VdiskStatus as it travels. The watermarks keep their names everywhere.
 struct VdiskReport {
   std::string name;
@@ -91,6 +110,9 @@ struct VdiskReport {
   std::uint64_t scrub_unreachable = 0;
   std::uint64_t scrub_bytes = 0;
   std::string scrub_finding;
+  BackgroundScrubReport light_scrub;
+  BackgroundScrubReport deep_scrub;
+  std::string background_scrub_waiting;  // why none runs that is due
   // Of the process that serves it. Times are wall clock; 0: never, or an older server.
   std::string config_source;
   std::uint64_t config_generation = 0;

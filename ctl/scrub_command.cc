@@ -79,6 +79,13 @@ std::string summary(const control::VdiskReport& report) {
 }
 
 Status verdict(const control::VdiskReport& report, bool repair) {
+  if (report.scrub_done < report.scrub_last) {
+    return fail(
+        Code::kShutdown,
+        fmt::format("scrub: {}: ended at aggregation {} of {}, the vdisk is being closed or "
+                    "has failed; `tlogctl status {}` says why",
+                    report.name, report.scrub_done, report.scrub_last, report.name));
+  }
   const std::uint64_t bad = report.scrub_missing + report.scrub_wrong;
   if (bad > 0 && !repair) {
     return fail(Code::kCorruption,

@@ -82,6 +82,32 @@ void configuration(std::string& text, const VdiskReport& vdisk) {
   }
 }
 
+// One line for each kind: how it goes or when it comes, and what the last one found.
+void background_scrub(std::string& text, std::string_view name,
+                      const control::BackgroundScrubReport& scrub) {
+  if (scrub.next_ns == 0 && scrub.began_ns == 0 && scrub.finished_ns == 0) return;
+  auto counts = [](std::uint64_t missing, std::uint64_t wrong, std::uint64_t unreachable,
+                   std::uint64_t mended) {
+    return fmt::format("{} missing, {} wrong, {} mended, {} not reachable", missing, wrong, mended,
+                       unreachable);
+  };
+  std::string value;
+  if (scrub.began_ns != 0) {
+    value = fmt::format("{} since {}, aggregation {}{}, {}",
+                        scrub.running ? "running" : "interrupted", utc(scrub.began_ns), scrub.done,
+                        scrub.last == 0 ? "" : fmt::format(" of {}", scrub.last),
+                        counts(scrub.missing, scrub.wrong, scrub.unreachable, scrub.mended));
+  } else {
+    value = scrub.next_ns == 0 ? "no next one" : "next " + utc(scrub.next_ns);
+  }
+  if (scrub.finished_ns != 0) {
+    value += fmt::format("; last {}: {}", utc(scrub.finished_ns),
+                         counts(scrub.finished_missing, scrub.finished_wrong,
+                                scrub.finished_unreachable, scrub.finished_mended));
+  }
+  row(text, name, value);
+}
+
 std::string_view state_of(const control::StoreReport& store) {
   if (!store.state.empty()) return store.state;
   return store.usable ? "up" : "down";
@@ -154,6 +180,11 @@ std::string status_table(Sample now, Sample earlier) {
                     vdisk.scrub_running ? "running" : "ended", vdisk.scrub_deep ? " (deep)" : "",
                     vdisk.scrub_done, vdisk.scrub_last, vdisk.scrub_missing, vdisk.scrub_wrong,
                     vdisk.scrub_unreachable));
+  }
+  background_scrub(text, "lightscrub", vdisk.light_scrub);
+  background_scrub(text, "deepscrub", vdisk.deep_scrub);
+  if (!vdisk.background_scrub_waiting.empty()) {
+    text += fmt::format("    scrubs in the background: {}\n", vdisk.background_scrub_waiting);
   }
   if (!vdisk.waiting_for.empty()) row(text, "waiting", vdisk.waiting_for);
   traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);

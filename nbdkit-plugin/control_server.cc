@@ -53,6 +53,23 @@ Status remove_stale_socket(const std::string& path) {
   return {};
 }
 
+control::BackgroundScrubReport report_of(const session::ScrubSchedule::Kind& scrub) {
+  return {.running = scrub.running,
+          .began_ns = scrub.began,
+          .done = scrub.done,
+          .last = scrub.last,
+          .missing = scrub.found.missing,
+          .wrong = scrub.found.wrong,
+          .unreachable = scrub.found.unreachable,
+          .mended = scrub.found.mended,
+          .next_ns = scrub.next,
+          .finished_ns = scrub.finished,
+          .finished_missing = scrub.result.missing,
+          .finished_wrong = scrub.result.wrong,
+          .finished_unreachable = scrub.result.unreachable,
+          .finished_mended = scrub.result.mended};
+}
+
 control::VdiskReport report_of(const session::VdiskStatus& status,
                                std::uint64_t arena_bytes_total) {
   control::VdiskReport report;
@@ -96,6 +113,9 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.scrub_unreachable = scrub.unreachable;
   report.scrub_bytes = scrub.bytes;
   report.scrub_finding = scrub.first_finding;
+  report.light_scrub = report_of(status.scrubs.light);
+  report.deep_scrub = report_of(status.scrubs.deep);
+  report.background_scrub_waiting = status.scrubs.waiting;
   for (const store::StoreStatus& store : status.stores) {
     const bool is_down = !store.usable && store.state == store::StoreState::kUp;
     report.stores.push_back({store.name, store.usable, store.condition, store.put_bytes,

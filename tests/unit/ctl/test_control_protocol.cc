@@ -116,6 +116,16 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   }
   vdisk.scrub_finding = "f";
   vdisk.scrub_running = vdisk.scrub_deep = true;
+  for (BackgroundScrubReport* scrub : {&vdisk.light_scrub, &vdisk.deep_scrub}) {
+    scrub->running = true;
+    for (auto* field : {&scrub->began_ns, &scrub->done, &scrub->last, &scrub->missing,
+                        &scrub->wrong, &scrub->unreachable, &scrub->mended, &scrub->next_ns,
+                        &scrub->finished_ns, &scrub->finished_missing, &scrub->finished_wrong,
+                        &scrub->finished_unreachable, &scrub->finished_mended}) {
+      *field = value--;
+    }
+  }
+  vdisk.background_scrub_waiting = "b";
   vdisk.stores.push_back({"directory log/\xff", true, "up", 1, 2, 3, 4});
   Reply reply{.pid = 7, .monotonic_ns = 8, .sequence = 9, .vdisks = {vdisk}};
   std::string line = encode_reply(reply);
@@ -132,6 +142,10 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   EXPECT_EQ(decoded->vdisks[0].stores[0].queued_bytes, 4u);
   EXPECT_EQ(decoded->vdisks[0].scrub_bytes, vdisk.scrub_bytes);
   EXPECT_TRUE(decoded->vdisks[0].scrub_running);
+  EXPECT_TRUE(decoded->vdisks[0].deep_scrub.running);
+  EXPECT_EQ(decoded->vdisks[0].light_scrub.finished_mended, vdisk.light_scrub.finished_mended);
+  EXPECT_EQ(decoded->vdisks[0].deep_scrub.began_ns, vdisk.deep_scrub.began_ns);
+  EXPECT_EQ(decoded->vdisks[0].background_scrub_waiting, "b");
   // The names that the documents promise.
   for (const char* key : {"\"appended\"", "\"durable\"", "\"stored\"", "\"applied\""})
     EXPECT_THAT(line, HasSubstr(key));

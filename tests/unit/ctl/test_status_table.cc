@@ -80,6 +80,32 @@ TEST(StatusTable, a_store_that_is_not_well_says_why_and_what_to_do) {
   EXPECT_THAT(table, Not(HasSubstr("\n    up\n")));
 }
 
+TEST(StatusTable, scrubs_in_the_background_say_how_they_go_and_when_they_come) {
+  control::VdiskReport vdisk = sample();
+  EXPECT_THAT(status_table({&vdisk, 1}, {}), Not(HasSubstr("scrub"))) << "an older server";
+  constexpr std::uint64_t kDay = 86'400'000'000'000;
+  vdisk.light_scrub = {.next_ns = 2 * kDay,
+                       .finished_ns = kDay,
+                       .finished_missing = 3,
+                       .finished_unreachable = 5,
+                       .finished_mended = 2};
+  vdisk.deep_scrub = {.running = true, .began_ns = kDay, .done = 7, .last = 90, .wrong = 1};
+  std::string table = status_table({&vdisk, 1}, {});
+  EXPECT_THAT(table,
+              HasSubstr("\n  lightscrub next 1970-01-03T00:00:00Z; last 1970-01-02T00:00:00Z: 3 "
+                        "missing, 0 wrong, 2 mended, 5 not reachable\n"));
+  EXPECT_THAT(table,
+              HasSubstr("\n  deepscrub  running since 1970-01-02T00:00:00Z, aggregation 7 of "
+                        "90, 0 missing, 1 wrong, 0 mended, 0 not reachable\n"));
+  vdisk.deep_scrub.running = false;
+  vdisk.deep_scrub.last = 0;
+  vdisk.background_scrub_waiting = "wait";
+  table = status_table({&vdisk, 1}, {});
+  EXPECT_THAT(table, HasSubstr("\n  deepscrub  interrupted since 1970-01-02T00:00:00Z, aggregation "
+                               "7, 0 missing"));
+  EXPECT_THAT(table, HasSubstr("\n    scrubs in the background: wait\n"));
+}
+
 TEST(StatusTable, a_closed_vdisk_has_no_numbers) {
   control::VdiskReport vdisk;
   vdisk.name = "vm2";
