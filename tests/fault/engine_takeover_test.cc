@@ -8,6 +8,7 @@
 #include <random>
 
 #include "tests/support/engine_rig.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/temp_directory.h"
 #include "tests/support/test_clock.h"
@@ -18,6 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 using tlog::testing::EngineRig;
 using tlog::testing::EngineRigOptions;
+using tlog::testing::FaultProxy;
 using tlog::testing::Milliseconds;
 using tlog::testing::RedisFleet;
 using tlog::testing::ShadowDisk;
@@ -195,15 +197,53 @@ TEST_F(EngineTakeover, an_interrupted_takeover_is_not_served_and_can_be_repeated
 class EngineTakeoverOfBlocks : public EngineTakeover {
  protected:
   EngineRigOptions options(unsigned host) override {
-    if (!blocks_) blocks_ = std::make_unique<RedisFleet>(2);
+    if (!blocks_) {
+      blocks_ = std::make_unique<RedisFleet>(2);
+      link_ = std::make_unique<FaultProxy>((*blocks_)[0].address());
+    }
     EngineRigOptions options = EngineTakeover::options(host);
     options.durability = config::Durability::kJournal;
     options.flush_size = 1'000'000;
     options.flush_time_ns = 3'600'000'000'000;
     options.block_servers = blocks_->addresses();
+    if (host == 0) options.block_servers[0] = link_->address();
     return options;
   }
+  static bool applies_all(EngineRig& rig) {
+    return tlog::testing::wait_until(
+        [&] {
+          const Watermarks marks = rig.vdisk().status().watermarks;
+          return marks.applied == marks.appended;
+        },
+        Milliseconds(20'000));
+  }
+  // Its stores take nothing, as they do not from a lost host: a stop would store the rest.
+  void lose(EngineRig& rig) {
+    for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "1"});
+    rig.stop(0);
+    for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "0"});
+  }
+  // Of the first block server's record.
+  std::string applied() {
+    return (*blocks_)[0].command({"HGET", (*blocks_)[0].command({"KEYS", "blocks:*"}), "applied"});
+  }
+  void expect_at_other_host(const std::vector<std::byte>& stored, Sequence sequence) {
+    ASSERT_NE(shadow_.bytes(), stored);
+    shadow_.bytes() = stored;
+    auto taken = host(1).take_over();
+    ASSERT_TRUE(taken) << taken.error().message();
+    ASSERT_EQ(taken->sequence, sequence);
+    (*blocks_)[1].pause();
+    host(1).start();
+    (*blocks_)[1].resume();
+    ASSERT_TRUE(tlog::testing::wait_until(
+        [&] { return shadow_.difference(host(1).vdisk()).empty(); }, Milliseconds(30'000)))
+        << shadow_.difference(host(1).vdisk());
+    ASSERT_TRUE(steps(host(1), 40));
+    EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+  }
   std::unique_ptr<RedisFleet> blocks_;
+  std::unique_ptr<FaultProxy> link_;  // of host 0, to the first block server
 };
 
 // Its block servers have changes that were in the lost host's journal only, one of them says so
@@ -214,31 +254,36 @@ TEST_F(EngineTakeoverOfBlocks, blocks_of_a_lost_journal_do_not_come_back) {
   ASSERT_TRUE(host(0).vdisk().flush_to_stores(20'000'000'000));
   const std::vector<std::byte> stored = shadow_.bytes();
   ASSERT_TRUE(steps(host(0), 60));
-  ASSERT_TRUE(tlog::testing::wait_until(
-      [&] {
-        const Watermarks marks = host(0).vdisk().status().watermarks;
-        return marks.applied == marks.appended;
-      },
-      Milliseconds(20'000)));
+  ASSERT_TRUE(applies_all(host(0)));
   const Watermarks lost = host(0).vdisk().status().watermarks;
   ASSERT_LT(lost.stored, lost.applied);
-  // A stop would store the rest: its stores take nothing, as they do not from a lost host.
-  for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "1"});
-  host(0).stop(0);
-  for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "0"});
-  ASSERT_NE(shadow_.bytes(), stored);
-  shadow_.bytes() = stored;
-  auto taken = host(1).take_over();
-  ASSERT_TRUE(taken) << taken.error().message();
-  ASSERT_EQ(taken->sequence, lost.stored);
-  (*blocks_)[1].pause();
-  host(1).start();
-  (*blocks_)[1].resume();
-  ASSERT_TRUE(tlog::testing::wait_until([&] { return shadow_.difference(host(1).vdisk()).empty(); },
-                                        Milliseconds(30'000)))
-      << shadow_.difference(host(1).vdisk());
-  ASSERT_TRUE(steps(host(1), 40));
-  EXPECT_EQ(shadow_.difference(host(1).vdisk()), "");
+  lose(host(0));
+  expect_at_other_host(stored, lost.stored);
+}
+
+// The host dies while it applies: a server has a part of a batch, and its record says nothing of
+// it.
+TEST_F(EngineTakeoverOfBlocks, half_a_batch_of_a_lost_journal_does_not_come_back) {
+  host(0).start();
+  ASSERT_TRUE(steps(host(0), 60));
+  ASSERT_TRUE(host(0).vdisk().flush_to_stores(20'000'000'000));
+  ASSERT_TRUE(applies_all(host(0)));
+  const std::vector<std::byte> stored = shadow_.bytes();
+  const Sequence last = host(0).vdisk().status().watermarks.stored;
+  const std::string before = applied();
+  const std::uint64_t bytes_before = link_->counts().request_bytes;
+  link_->set({.bytes_per_second = 2'000'000});
+  ASSERT_TRUE(steps(host(0), 60));
+  // More than a whole command of data, which has at most 256 KiB, and less than the batch.
+  ASSERT_TRUE(tlog::testing::wait_until(
+      [&] { return link_->counts().request_bytes >= bytes_before + 350'000; },
+      Milliseconds(20'000)));
+  link_->set({.refuse = true});
+  link_->close_connections();
+  ASSERT_EQ(applied(), before) << "the batch was too small";
+  ASSERT_EQ(host(0).vdisk().status().watermarks.stored, last);
+  lose(host(0));
+  expect_at_other_host(stored, last);
 }
 
 }  // namespace

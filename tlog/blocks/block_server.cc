@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "tlog/base/random.h"
 #include "tlog/blocks/server_change.h"
 
 namespace tlog::blocks {
@@ -12,39 +11,6 @@ namespace {
 
 using store::encode_command;
 using store::RespReply;
-
-// Of listing and ending other connections, while one handshake lasts.
-constexpr unsigned kRoundsMax = 100;
-
-Status no_error(const RespReply& reply) {
-  if (reply.type == RespReply::Type::kError) return fail(store::error_of_reply(reply.text));
-  return {};
-}
-
-// A connection that has ended by itself meanwhile cannot be ended: the next list tells.
-Status anything(const RespReply&) {
-  return {};
-}
-
-Status client_is_known(const RespReply& reply) {
-  if (reply.type != RespReply::Type::kError) return {};
-  return fail(
-      Code::kInvalidArgument,
-      fmt::format("the server says \"{}\"; let the user run CLIENT SETNAME, CLIENT LIST and "
-                  "CLIENT KILL: without them an older write could overwrite a newer one",
-                  reply.text));
-}
-
-std::string_view value_in(std::string_view line, std::string_view key) {
-  std::size_t at = line.find(key);
-  if (at == std::string_view::npos) return {};
-  line.remove_prefix(at + key.size());
-  return line.substr(0, line.find(' '));
-}
-
-std::string vdisk_prefix(const ClusterLayout& layout) {
-  return fmt::format("tlog:{}:", layout.uuid.text());
-}
 
 }  // namespace
 
@@ -84,147 +50,21 @@ std::optional<Lacking> BlockServer::lacking() const {
   return lacking_;
 }
 
-// ---- The handshake: who is it, and are we its only writer? ----
-
-std::string BlockServer::record_command(std::size_t more_words) const {
-  std::string command = store::command_head(2 + kRecordFields + more_words);
-  for (std::string_view word :
-       {std::string_view("HMGET"), std::string_view(key_), kIdField, kAppliedField, kWriterField}) {
-    store::append_word(command, word);
-  }
-  return command;
-}
-
-void BlockServer::greet(store::RespConnection& connection, const store::ServerInfo& info) {
-  usable_ = false;
-  rounds_ = 0;
-  by_address_ = info.is_ardb;
-  client_ = fmt::format("{}{:016x}", vdisk_prefix(options_.layout), system_random().next_u64());
-  connection.greet(encode_command({"CLIENT", "SETNAME", client_}), client_is_known);
-  connection.greet(record_command(0),
-                   [this](const RespReply& reply) { return check_first(reply); });
-}
-
-Status BlockServer::check_owner(const ServerRecord& record) const {
-  if (record.id) TLOG_TRY(check_id(options_.layout, options_.number, *record.id));
-  if (record.writer > options_.epoch) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("another writer (epoch {}) has taken vdisk '{}' over, this one has "
-                            "epoch {}; stop this one",
-                            record.writer, options_.layout.vdisk, options_.epoch));
-  }
-  return {};
-}
-
-Status BlockServer::check_first(const RespReply& reply) {
-  TLOG_TRY(no_error(reply));
-  TLOG_ASSIGN(ServerRecord record, parse_record(reply));
-  TLOG_TRY(check_owner(record));
-  if (!record.id && options_.create) {
-    connection_->greet(encode_command({"HSETNX", key_, kAppliedField, applied_text({})}), no_error);
-    connection_->greet(
-        encode_command({"HSETNX", key_, kIdField, options_.layout.id_of(options_.number)}),
-        no_error);
-  }
-  connection_->greet(encode_command({"HSET", key_, kWriterField, std::to_string(options_.epoch)}),
-                     no_error);
-  connection_->greet(encode_command({"CLIENT", "LIST"}),
-                     [this](const RespReply& list) { return check_others(list); });
-  return {};
-}
-
-Status BlockServer::check_others(const RespReply& reply) {
-  TLOG_TRY(client_is_known(reply));
-  if (reply.type != RespReply::Type::kString) {
-    return fail(Code::kInvalidArgument, "CLIENT LIST was not answered with a list");
-  }
-  const std::string prefix = vdisk_prefix(options_.layout);
-  std::string_view list = reply.value_text();
-  bool found = false;
-  bool found_self = false;
-  while (!list.empty()) {
-    std::string_view line = list.substr(0, list.find('\n'));
-    list.remove_prefix(std::min(line.size() + 1, list.size()));
-    std::string_view name = value_in(line, " name=");
-    found_self = found_self || name == client_;
-    if (!name.starts_with(prefix) || name == client_) continue;
-    found = true;
-    if (by_address_) {
-      connection_->greet(encode_command({"CLIENT", "KILL", value_in(line, " addr=")}), anything);
-    } else {
-      connection_->greet(encode_command({"CLIENT", "KILL", "ID", value_in(line, "id=")}), anything);
-    }
-  }
-  // A list that does not show everybody proves nothing.
-  if (!found_self) {
-    return fail(Code::kInvalidArgument,
-                "CLIENT LIST does not show this connection; give a server that keeps names");
-  }
-  if (!found) {
-    connection_->greet(record_command(0),
-                       [this](const RespReply& record) { return check_last(record); });
-    return {};
-  }
-  if (++rounds_ > kRoundsMax) {
-    return fail(Code::kUnavailable, "earlier connections of the vdisk do not end");
-  }
-  connection_->greet(encode_command({"HSET", key_, kWriterField, std::to_string(options_.epoch)}),
-                     no_error);
-  connection_->greet(encode_command({"CLIENT", "LIST"}),
-                     [this](const RespReply& next) { return check_others(next); });
-  return {};
-}
-
-Status BlockServer::check_last(const RespReply& reply) {
-  TLOG_TRY(no_error(reply));
-  TLOG_ASSIGN(ServerRecord record, parse_record(reply));
-  TLOG_TRY(check_owner(record));
-  if (record.writer != options_.epoch) {
-    return fail(Code::kUnavailable, "another connection of the vdisk was made at the same time");
-  }
-  if (record.id && is_forked_off(record.applied, options_.forks)) return begin_anew(record);
-  if (record.id && record.applied.sequence > possible_) {
-    return fail(
-        Code::kInvalidArgument,
-        fmt::format(
-            "it has the blocks of vdisk '{}' up to sequence {}, the journal ends at {}: the "
-            "journal is an old copy; use the newest one, or restore to a new vdisk with "
-            "`tlogplay restore {} --to vdisk:NEW`",
-            options_.layout.vdisk, record.applied.sequence, possible_, options_.layout.vdisk));
-  }
-  ++incarnation_;
-  if (!record.id || record.applied.sequence < needed_) {
-    note_lacking(record.id ? record.applied.sequence : 0);
-  } else {
-    note_current();
-  }
-  return {};
-}
-
-// Its blocks have changes of a writer that was taken over from, and that are not in the log: they
-// cannot be told from the others. No connection of that writer is left to bring them back.
-Status BlockServer::begin_anew(const ServerRecord& record) {
-  logger_.warning(fmt::format(
-      "event=blocks_dropped vdisk={} store=\"{}\" applied={} epoch={} reason=\"the vdisk was taken "
-      "over without its newest changes\" next=\"refilled from the log\"",
-      options_.layout.vdisk, name(), record.applied.sequence, record.applied.epoch));
-  connection_->greet(encode_command({"DEL", key_}), no_error);
-  connection_->greet(encode_command({"HSET", key_, kWriterField, std::to_string(options_.epoch)}),
-                     no_error);
-  ++incarnation_;
-  note_lacking(0);
-  return {};
-}
-
 // ---- What it lacks ----
+
+void BlockServer::assess(const ServerRecord& record) {
+  if (record.id && record.applied.sequence >= needed_) return note_current();
+  note_lacking(record.id ? record.applied.sequence : 0);
+}
 
 void BlockServer::note_lacking(Sequence has) {
   usable_ = false;
   Lacking lacking{.server = options_.number, .name = name(), .has = has, .wanted = needed_};
   MutexLock lock(mutex_);
-  if (lacks_ && lacking_ && lacking_->has == has && lacking_->wanted == needed_) return;
+  const bool comes_on = lacks_ && lacking_ && lacking_->has <= has && lacking_->wanted == needed_;
   lacks_ = true;
   lacking_ = lacking;
+  if (comes_on) return;  // it is being refilled
   logger_.error(fmt::format(
       "event=blocks_lacking vdisk={} store=\"{}\" has={} wanted={} next=\"refilled from "
       "the log\"",
@@ -252,6 +92,17 @@ Error BlockServer::lacks_error() const {
                   name(), has, needed_, options_.layout.vdisk));
 }
 
+Status BlockServer::check_owner(const ServerRecord& record) const {
+  if (record.id) TLOG_TRY(check_id(options_.layout, options_.number, *record.id));
+  if (record.writer > options_.epoch) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("another writer (epoch {}) has taken vdisk '{}' over, this one has "
+                            "epoch {}; stop this one",
+                            record.writer, options_.layout.vdisk, options_.epoch));
+  }
+  return {};
+}
+
 Status BlockServer::trust(const ServerRecord& record, Sequence needed) {
   if (Status owned = check_owner(record); !owned) {
     usable_ = false;
@@ -264,7 +115,71 @@ Status BlockServer::trust(const ServerRecord& record, Sequence needed) {
   return {};
 }
 
+// ---- Refilling ----
+
+Error BlockServer::other_than_left_error() const {
+  return Error(Code::kUnavailable,
+               fmt::format("{}: it does not have what its refilling had brought it to: it was "
+                           "emptied or set back again meanwhile; its refilling begins anew",
+                           name()));
+}
+
+void BlockServer::begin_refill(Sequence has, ChangeDone done) {
+  auto look = [self = shared_from_this(), has,
+               done = std::move(done)](const Result<RespReply>& reply) {
+    if (!reply) return done(fail(reply.error()));
+    auto record = parse_record(*reply);
+    if (!record) return done(fail(self->connection_->unexpected(*reply)));
+    if (Status owned = self->check_owner(*record); !owned)
+      return done(fail(owned.error().within(self->name())));
+    const Sequence there = record->id ? record->applied.sequence : 0;
+    if (there == has && !record->id) return self->wipe(done);
+    self->assess(*record);
+    done(there == has ? Status() : fail(self->other_than_left_error()));
+  };
+  loop_.post([self = shared_from_this(), look = std::move(look)]() mutable {
+    self->submit(self->record_command(0), std::move(look));
+  });
+}
+
+// One after the other, each confirmed: `id` must not come to stand beside blocks of before. What
+// empties the server in between leaves it without `id`.
+void BlockServer::wipe(ChangeDone done) {
+  auto look = [self = shared_from_this(), done](const Result<RespReply>& reply) {
+    if (!reply) return done(fail(reply.error()));
+    auto record = parse_record(*reply);
+    if (!record) return done(fail(self->connection_->unexpected(*reply)));
+    self->assess(*record);
+    done(record->id ? Status() : fail(self->other_than_left_error()));
+  };
+  auto begun = [self = shared_from_this(), done, look](const Result<RespReply>& reply) {
+    if (!reply) return done(fail(reply.error()));
+    self->reach_ = 0;
+    self->submit(self->record_command(0), look);
+  };
+  auto removed = [self = shared_from_this(), done, begun](const Result<RespReply>& reply) {
+    if (!reply) return done(fail(reply.error()));
+    const Options& options = self->options_;
+    const std::string nothing = applied_text({0, options.epoch});
+    self->submit(
+        encode_command({"HMSET", self->key_, kIdField, options.layout.id_of(options.number),
+                        kAppliedField, nothing, kApplyingField, nothing, kWriterField,
+                        std::to_string(options.epoch)}),
+        begun);
+  };
+  submit(encode_command({"UNLINK", key_}), removed);
+}
+
 // ---- Requests ----
+
+std::string BlockServer::record_command(std::size_t more_words) const {
+  std::string command = store::command_head(2 + kRecordFields + more_words);
+  for (std::string_view word : {std::string_view("HMGET"), std::string_view(key_), kIdField,
+                                kAppliedField, kWriterField, kApplyingField}) {
+    store::append_word(command, word);
+  }
+  return command;
+}
 
 void BlockServer::submit(std::string command, store::ReplyDone done) {
   auto request = std::make_unique<store::RespRequest>();
@@ -304,10 +219,14 @@ void BlockServer::get(std::vector<std::uint64_t> indexes, bool must_be_current, 
   loop_.post(std::move(ask));
 }
 
-void BlockServer::change(std::shared_ptr<const BlockChanges> changes, Sequence upto, Mode mode,
-                         ChangeDone done) {
-  auto work = std::make_shared<ServerChange>(shared_from_this(), std::move(changes), upto, mode,
-                                             std::move(done));
+std::string BlockServer::applying_command(Sequence upto) {
+  reach_ = std::max(reach_, upto);
+  return encode_command({"HSET", key_, kApplyingField, applied_text({reach_, options_.epoch})});
+}
+
+void BlockServer::change(Change change, ChangeDone done) {
+  auto work =
+      std::make_shared<ServerChange>(shared_from_this(), std::move(change), std::move(done));
   loop_.post([work] { work->start(); });
 }
 

@@ -17,9 +17,17 @@
 //    same connection, when all of them have been confirmed. Updates of records up to S are not sent
 //    again. The record says nothing that is not there: a server that restarts without its newest
 //    writes (a snapshot, an append-only file cut short) also has an older record.
+//  * "applying up to sequence S by epoch E" is confirmed before the first change of a batch is
+//    sent, and never goes back. So a batch that was cut short by its writer's death is seen by who
+//    takes the vdisk over, also on a server that restarted.
 //  * Each read asks for the record in the same command. Blocks of a server that was emptied (no
-//    `id`; only creation and a completed refill write it), or that has less than was confirmed, or
-//    is another part or another vdisk's, are never answered as the vdisk's.
+//    `id`), or that has less than was confirmed, or is another part or another vdisk's, are never
+//    answered as the vdisk's.
+//  * `id` is written where nothing else is: at creation, and when a refilling begins with nothing,
+//    together with "applied up to 0". So where it is, all up to `applied` is. A step of a refilling
+//    goes on from the sequence at which the one before has left the server, and counts only when
+//    `id` is there before and after it: a server that was emptied or set back meanwhile, at any
+//    moment, is noticed by the next step, or by the same one. One that was cut short is continued.
 // What is not guaranteed: that a server keeps what it confirmed. That is its own durability.
 //
 // Threading: get(), change() and status calls from any thread; callbacks on the loop's thread, each
@@ -53,10 +61,14 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   // HMGET's reply: the record's fields, checked, then the blocks.
   using GetDone = std::function<void(Result<store::RespReply>)>;
   using ChangeDone = std::function<void(Status)>;
-  enum class Mode {
-    kApply,       // only on a server that lacks nothing
-    kRefill,      // on one that does
-    kRefillLast,  // and then it lacks nothing any more
+  struct Change {
+    // May have other servers' blocks among its ranges of zeros, not among its data. Both must stay
+    // valid until `done`.
+    std::shared_ptr<const BlockChanges> changes;
+    Sequence upto = 0;
+    // A refilling's: only on a server that has all up to here and no further. Otherwise only on
+    // one that lacks nothing.
+    std::optional<Sequence> from = {};
   };
 
   BlockServer(Options options, io::Loop& loop, Logger& logger);
@@ -66,10 +78,10 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   // See Store::move_to(); which part of the vdisk is there is checked as after every connecting.
   void move_to(const store::RespStoreOptions& connection);
   void get(std::vector<std::uint64_t> indexes, bool must_be_current, GetDone done);
-  // `changes` may have other servers' blocks among its ranges of zeros, not among its data. Both
-  // must stay valid until `done`.
-  void change(std::shared_ptr<const BlockChanges> changes, Sequence upto, Mode mode,
-              ChangeDone done);
+  void change(Change change, ChangeDone done);
+  // What was found lacking() still `has` this, and can be refilled from there: with 0, what may be
+  // left of its blocks is removed.
+  void begin_refill(Sequence has, ChangeDone done);
 
   const std::string& name() const { return name_.get(); }
   bool usable() const { return usable_; }  // the last thing heard of it was good
@@ -83,13 +95,18 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   Status check_first(const store::RespReply& reply);
   Status check_others(const store::RespReply& reply);
   Status check_last(const store::RespReply& reply);
+  Status be_used(const ServerRecord& record, Sequence reach);
   Status begin_anew(const ServerRecord& record);
   Status check_owner(const ServerRecord& record) const;
   // Whether blocks that came with this record are the vdisk's newest.
   Status trust(const ServerRecord& record, Sequence needed);
+  void assess(const ServerRecord& record);
   void note_lacking(Sequence has);
   void note_current();
   Error lacks_error() const;
+  Error other_than_left_error() const;
+  void wipe(ChangeDone done);
+  std::string applying_command(Sequence upto);
   std::string record_command(std::size_t more_words) const;
   void submit(std::string command, store::ReplyDone done);
 
@@ -105,10 +122,12 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   // The loop's thread only.
   std::string client_;             // this connection's name
   bool by_address_ = false;        // ardb knows only the older CLIENT KILL
+  Epoch last_writer_ = 0;          // before this one
   unsigned rounds_ = 0;            // of ending others
   std::uint64_t incarnation_ = 0;  // of the connection; grows when it may be used
   Sequence needed_;                // confirmed by it in this life, or before
   Sequence possible_;
+  Sequence reach_ = 0;  // of what it was sent, by whomever; known when it is connected
   bool lacks_ = false;
 
   mutable Mutex mutex_;

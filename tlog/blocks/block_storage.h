@@ -31,8 +31,8 @@ struct Lacking {
   Sequence has = 0;     // it has the changes of all records up to this one
   Sequence wanted = 0;  // and needs them up to this one
 };
-// Changes of records after `has`, to bring such a part up to date; those of other parts' blocks are
-// left out by the storage itself. The ranges do not overlap.
+// The changes of records after `from` up to `upto`, to bring such a part up to date; those of other
+// parts' blocks are left out by the storage itself. The ranges do not overlap.
 struct RefillStep {
   struct Change {
     std::uint64_t offset = 0;
@@ -41,8 +41,8 @@ struct RefillStep {
   };
   std::size_t server = 0;
   std::vector<Change> changes;
+  Sequence from = 0;  // where the step before has ended; of the first one Lacking::has
   Sequence upto = 0;
-  bool last = false;  // nothing is lacking afterwards
 };
 
 class BlockStorage {
@@ -64,8 +64,15 @@ class BlockStorage {
   virtual Status flush() = 0;
   // Extents that cover [offset, offset + length), ascending, without gaps.
   virtual Result<std::vector<Extent>> extents(std::uint64_t offset, std::uint64_t length) = 0;
-  // Parts that cannot be read or written until refill() has brought them up to date, in order.
+  // Parts that cannot be read or written until refill() has brought them up to what is wanted.
   virtual std::vector<Lacking> lacking() const { return {}; }
+  // Once, and then a step after the other. kUnavailable also when the part has lost something
+  // again, and is not where the step before has left it: begin again with what it is lacking().
+  // What was brought there counts, also for the next opening.
+  virtual Status begin_refill(const Lacking& part) {
+    (void)part;
+    return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");
+  }
   virtual Status refill(const RefillStep& step) {
     (void)step;
     return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");

@@ -49,9 +49,21 @@ std::string ClusterLayout::id_of(std::size_t server) const {
   return fmt::format("{} {} {} {} {} {}", kVersion, uuid.text(), size, block_size, server, servers);
 }
 
-bool is_forked_off(const Applied& applied, const std::vector<Fork>& forks) {
+std::optional<Sequence> reach_of(const ServerRecord& record, Epoch last_writer) {
+  if (!record.applying || record.applying->epoch != last_writer) return std::nullopt;
+  return std::max(record.applying->sequence, record.applied.sequence);
+}
+
+bool is_forked_off(const ServerRecord& record, Epoch last_writer, const std::vector<Fork>& forks) {
+  const std::optional<Sequence> reach = reach_of(record, last_writer);
+  // A version that did not say `applying` did not see cut batches at takeovers either.
+  const Epoch said_by = record.applying ? record.applying->epoch : 0;
   return std::any_of(forks.begin(), forks.end(), [&](const Fork& fork) {
-    return applied.epoch < fork.epoch && applied.sequence >= fork.first_sequence;
+    const bool is_applied =
+        record.applied.epoch < fork.epoch && record.applied.sequence >= fork.first_sequence;
+    const bool may_be_begun =
+        said_by < fork.epoch && reach.value_or(fork.first_sequence) >= fork.first_sequence;
+    return is_applied || may_be_begun;
   });
 }
 
@@ -83,6 +95,9 @@ Result<ServerRecord> parse_record(const RespReply& reply) {
   }
   if (fields[2].type == RespReply::Type::kString) {
     TLOG_ASSIGN(record.writer, number_of(fields[2].value_text()));
+  }
+  if (fields[3].type == RespReply::Type::kString) {
+    TLOG_ASSIGN(record.applying, parse_applied(fields[3].value_text()));
   }
   return record;
 }

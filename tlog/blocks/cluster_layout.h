@@ -33,31 +33,43 @@ struct ClusterLayout {
 inline constexpr std::string_view kIdField = "id";
 inline constexpr std::string_view kAppliedField = "applied";
 inline constexpr std::string_view kWriterField = "writer";
+inline constexpr std::string_view kApplyingField = "applying";
 
 // How far the changes of the records have come on a server, and by which epoch's writer.
 struct Applied {
   Sequence sequence = 0;
   Epoch epoch = 0;
+  friend bool operator==(const Applied&, const Applied&) = default;
 };
-// A takeover: sequences from here on that were applied before this epoch are not the vdisk's. Their
+std::string applied_text(const Applied& applied);
+Result<Applied> parse_applied(std::string_view text);
+
+// The fields id, applied, writer and applying, as HMGET answers them at the beginning of its list.
+struct ServerRecord {
+  std::optional<std::string> id;
+  Applied applied;
+  Epoch writer = 0;
+  // No change of a later record has ever been sent there; said before the first one of a batch.
+  // Absent: written by a version that did not say so.
+  std::optional<Applied> applying;
+};
+inline constexpr std::size_t kRecordFields = 4;
+// kCorruption: it is no such answer.
+Result<ServerRecord> parse_record(const store::RespReply& reply);
+
+// How far the changes that may be among the blocks reach: behind `applied` when a batch was cut
+// short. Null when nobody knows: every writer since this was there says `applying` with its own
+// epoch as soon as it is connected, and the last one, of epoch `last_writer`, has not.
+std::optional<Sequence> reach_of(const ServerRecord& record, Epoch last_writer);
+
+// A takeover: sequences from here on that were sent before this epoch are not the vdisk's. Their
 // writer's journal had them, and was lost before they were stored.
 struct Fork {
   Epoch epoch = 0;
   Sequence first_sequence = 0;
 };
-bool is_forked_off(const Applied& applied, const std::vector<Fork>& forks);
-std::string applied_text(const Applied& applied);
-Result<Applied> parse_applied(std::string_view text);
-
-// The fields id, applied and writer, as HMGET answers them at the beginning of its list.
-struct ServerRecord {
-  std::optional<std::string> id;
-  Applied applied;
-  Epoch writer = 0;
-};
-inline constexpr std::size_t kRecordFields = 3;
-// kCorruption: it is no such answer.
-Result<ServerRecord> parse_record(const store::RespReply& reply);
+// Whether such changes may be among the blocks, of which then none can be told from the others.
+bool is_forked_off(const ServerRecord& record, Epoch last_writer, const std::vector<Fork>& forks);
 
 // Whether `id` is of this part of this vdisk; kInvalidArgument says what else it is.
 Status check_id(const ClusterLayout& layout, std::size_t server, const std::string& id);

@@ -12,6 +12,25 @@
 namespace tlog::blocks {
 namespace {
 
+// Waits for what one server answers.
+class Answer {
+ public:
+  BlockServer::ChangeDone taker() {
+    return [this](Status status) {
+      status_ = std::move(status);
+      countdown_.arrive();
+    };
+  }
+  Status wait() {
+    countdown_.wait();
+    return std::move(status_);
+  }
+
+ private:
+  Countdown countdown_{1};
+  Status status_;
+};
+
 class ClusterStorage final : public BlockStorage {
  public:
   ClusterStorage(const ClusterLayout& layout, Servers servers, const ClusterStorageOptions& options,
@@ -47,6 +66,7 @@ class ClusterStorage final : public BlockStorage {
     return std::vector<Extent>{{offset, length, false}};
   }
   std::vector<Lacking> lacking() const override;
+  Status begin_refill(const Lacking& part) override;
   Status refill(const RefillStep& step) override;
   std::vector<Status> check_servers(const std::vector<store::RespStoreOptions>& servers) override;
   void move_to(const std::vector<store::RespStoreOptions>& servers) override {
@@ -126,7 +146,7 @@ Status ClusterStorage::send(const BlockChanges& all, Sequence upto) {
       std::count_if(each.begin(), each.end(), [](const auto& one) { return one != nullptr; })));
   for (std::size_t server = 0; server < servers_.size(); ++server) {
     if (!each[server]) continue;
-    servers_[server]->change(each[server], upto, BlockServer::Mode::kApply,
+    servers_[server]->change({.changes = each[server], .upto = upto},
                              [&results, &countdown, server](Status status) {
                                results[server] = std::move(status);
                                countdown.arrive();
@@ -173,7 +193,7 @@ Status ClusterStorage::flush() {
   Countdown countdown(servers_.size());
   const auto nothing = std::make_shared<BlockChanges>();
   for (std::size_t server = 0; server < servers_.size(); ++server) {
-    servers_[server]->change(nothing, settled_, BlockServer::Mode::kApply,
+    servers_[server]->change({.changes = nothing, .upto = settled_},
                              [&results, &countdown, server](Status status) {
                                results[server] = std::move(status);
                                countdown.arrive();
@@ -198,6 +218,14 @@ std::vector<Lacking> ClusterStorage::lacking() const {
   return all;
 }
 
+Status ClusterStorage::begin_refill(const Lacking& part) {
+  TLOG_ASSERT(part.server < servers_.size());
+  MutexLock lock(changing_);
+  Answer answer;
+  servers_[part.server]->begin_refill(part.has, answer.taker());
+  return answer.wait();
+}
+
 Status ClusterStorage::refill(const RefillStep& step) {
   TLOG_ASSERT(step.server < servers_.size());
   MutexLock lock(changing_);
@@ -212,17 +240,13 @@ Status ClusterStorage::refill(const RefillStep& step) {
   const std::vector<std::uint64_t> partial = batch.partial();
   Buffer old(partial.size() * layout_.block_size);
   if (!partial.empty()) TLOG_TRY(reader_.fetch(partial, old.span(), false));
-  auto changes = std::make_shared<BlockChanges>(batch.changes(old.span()));
-  Countdown countdown(1);
-  Status result;
+  Answer answer;
   servers_[step.server]->change(
-      changes, step.upto, step.last ? BlockServer::Mode::kRefillLast : BlockServer::Mode::kRefill,
-      [&](Status status) {
-        result = std::move(status);
-        countdown.arrive();
-      });
-  countdown.wait();
-  return result;
+      {.changes = std::make_shared<BlockChanges>(batch.changes(old.span())),
+       .upto = step.upto,
+       .from = step.from},
+      answer.taker());
+  return answer.wait();
 }
 
 // An emptied server, or a new one, has no record: it is refilled.

@@ -17,13 +17,12 @@ constexpr std::size_t kZerosAtOnce = 2048;
 
 }  // namespace
 
-ServerChange::ServerChange(std::shared_ptr<BlockServer> server,
-                           std::shared_ptr<const BlockChanges> changes, Sequence upto,
-                           BlockServer::Mode mode, BlockServer::ChangeDone done)
+ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Change change,
+                           BlockServer::ChangeDone done)
     : server_(std::move(server)),
-      changes_(std::move(changes)),
-      upto_(upto),
-      mode_(mode),
+      changes_(std::move(change.changes)),
+      upto_(change.upto),
+      from_(change.from),
       done_(std::move(done)) {}
 
 void ServerChange::finish(Status status) {
@@ -34,10 +33,32 @@ void ServerChange::finish(Status status) {
 }
 
 void ServerChange::start() {
-  if (mode_ == BlockServer::Mode::kApply && server_->lacks_) {
-    return finish(fail(server_->lacks_error()));
-  }
+  if (!from_ && server_->lacks_) return finish(fail(server_->lacks_error()));
   server_->possible_ = std::max(server_->possible_, upto_);
+  // How far earlier changes reach is known on the connection that is there. It must not be said on
+  // the next one, before its handshake has asked.
+  if (server_->connection_->is_up()) announce();
+  look();
+}
+
+// Before the first change, so that whoever comes later knows what it may find.
+void ServerChange::announce() {
+  if (changes_->empty()) return;
+  announced_ = true;
+  // That it was taken is seen in the record that is read next.
+  server_->submit(server_->applying_command(upto_),
+                  [self = shared_from_this()](const Result<RespReply>& reply) {
+                    if (!reply) self->status_ = fail(reply.error());
+                  });
+}
+
+bool ServerChange::is_announced(const ServerRecord& record) const {
+  return changes_->empty() ||
+         (record.applying && record.applying->epoch == server_->options_.epoch &&
+          record.applying->sequence >= upto_);
+}
+
+void ServerChange::look() {
   // Waits for a connection when there is none.
   server_->submit(
       server_->record_command(0),
@@ -48,7 +69,7 @@ void ServerChange::look_first(const Result<RespReply>& reply) {
   if (!reply) return finish(fail(reply.error()));
   auto record = parse_record(*reply);
   if (!record) return finish(fail(server_->connection_->unexpected(*reply)));
-  if (mode_ == BlockServer::Mode::kApply) {
+  if (!from_) {
     if (Status trusted = server_->trust(*record, server_->needed_); !trusted)
       return finish(std::move(trusted));
     // Given again after a restart or a lost connection: it is there already.
@@ -56,8 +77,23 @@ void ServerChange::look_first(const Result<RespReply>& reply) {
       server_->needed_ = std::max(server_->needed_, upto_);
       return finish({});
     }
-  } else if (Status owned = server_->check_owner(*record); !owned) {
-    return finish(fail(owned.error().within(server_->name())));
+  } else {
+    if (Status owned = server_->check_owner(*record); !owned)
+      return finish(fail(owned.error().within(server_->name())));
+    if (!record->id || record->applied.sequence != *from_) {
+      server_->assess(*record);
+      return finish(fail(server_->other_than_left_error()));
+    }
+  }
+  if (!is_announced(*record)) {
+    if (announced_) {
+      return finish(!status_ ? std::move(status_)
+                             : fail(Code::kUnavailable,
+                                    fmt::format("{}: did not take the announcement of sequence {}",
+                                                server_->name(), upto_)));
+    }
+    announce();
+    return look();
   }
   incarnation_ = server_->incarnation_;
   pump();
@@ -149,22 +185,9 @@ void ServerChange::pump() {
 // Everything has been confirmed, on the connection that is still up: so the record may say so.
 void ServerChange::conclude() {
   concluding_ = true;
-  const BlockServer::Options& options = server_->options_;
-  const std::string& key = server_->key_;
-  auto unheeded = [](const Result<RespReply>&) {};  // the record that is read next shows it
-  if (mode_ == BlockServer::Mode::kRefillLast) {
-    server_->submit(
-        store::encode_command({"HSET", key, kWriterField, std::to_string(options.epoch)}),
-        unheeded);
-  }
-  server_->submit(
-      store::encode_command({"HSET", key, kAppliedField, applied_text({upto_, options.epoch})}),
-      unheeded);
-  if (mode_ == BlockServer::Mode::kRefillLast) {
-    server_->submit(
-        store::encode_command({"HSETNX", key, kIdField, options.layout.id_of(options.number)}),
-        unheeded);
-  }
+  server_->submit(store::encode_command({"HSET", server_->key_, kAppliedField,
+                                         applied_text({upto_, server_->options_.epoch})}),
+                  [](const Result<RespReply>&) {});  // the record that is read next shows it
   server_->submit(
       server_->record_command(0),
       [self = shared_from_this()](const Result<RespReply>& reply) { self->look_last(reply); });
@@ -178,13 +201,18 @@ void ServerChange::look_last(const Result<RespReply>& reply) {
     return finish(fail(Code::kUnavailable, fmt::format("{}: did not take the record of sequence {}",
                                                        server_->name(), upto_)));
   }
-  if (mode_ == BlockServer::Mode::kRefill) return finish({});
   // Emptied in the middle: then the record stands alone, without its id.
   server_->needed_ = std::max(server_->needed_, upto_);
-  if (Status trusted = server_->trust(*record, server_->needed_); !trusted)
-    return finish(std::move(trusted));
-  server_->note_current();
-  finish({});
+  if (!from_) {
+    if (Status trusted = server_->trust(*record, server_->needed_); !trusted)
+      return finish(std::move(trusted));
+    server_->note_current();
+    return finish({});
+  }
+  if (Status owned = server_->check_owner(*record); !owned)
+    return finish(fail(owned.error().within(server_->name())));
+  server_->assess(*record);
+  finish(record->id ? Status() : fail(server_->other_than_left_error()));
 }
 
 }  // namespace tlog::blocks

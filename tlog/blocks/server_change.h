@@ -10,13 +10,16 @@ namespace tlog::blocks {
 
 class ServerChange : public std::enable_shared_from_this<ServerChange> {
  public:
-  ServerChange(std::shared_ptr<BlockServer> server, std::shared_ptr<const BlockChanges> changes,
-               Sequence upto, BlockServer::Mode mode, BlockServer::ChangeDone done);
+  ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Change change,
+               BlockServer::ChangeDone done);
 
   void start();
 
  private:
+  void announce();
+  void look();
   void look_first(const Result<store::RespReply>& reply);
+  bool is_announced(const ServerRecord& record) const;
   void pump();
   std::unique_ptr<store::RespRequest> next_zeros();
   std::unique_ptr<store::RespRequest> next_data();
@@ -29,9 +32,10 @@ class ServerChange : public std::enable_shared_from_this<ServerChange> {
   const std::shared_ptr<BlockServer> server_;
   const std::shared_ptr<const BlockChanges> changes_;
   const Sequence upto_;
-  const BlockServer::Mode mode_;
+  const std::optional<Sequence> from_;  // of a refilling
   BlockServer::ChangeDone done_;
 
+  bool announced_ = false;
   std::uint64_t incarnation_ = 0;
   std::size_t range_ = 0;         // of zeros: the one that is next
   std::uint64_t next_index_ = 0;  // in it; 0: its beginning

@@ -53,54 +53,65 @@ void Refilling::run() {
 Status Refilling::refill(const blocks::Lacking& part) {
   const std::uint64_t began = core_.clock.monotonic_ns();
   if (part.has < part.wanted) {
-    {
-      MutexLock lock(core_.mutex());
-      core_.forced = std::max(core_.forced, part.wanted);
-      core_.work_changed();
-    }
-    if (core_.stored.wait(part.wanted, kStoreWaitNs) != Watermark::Outcome::kReached) {
-      return fail(Code::kUnavailable,
-                  fmt::format("refill: {}: sequence {} is not stored yet", part.name, part.wanted));
-    }
-    walk::LogReader::Parts parts{.vdisk = core_.config.name,
-                                 .stores = stores_,
-                                 .sealer = &sealer_,
-                                 .workers = &core_.workers,
-                                 .logger = &core_.logger,
-                                 .found_bad = [this](AggregationNumber number, const auto& shards) {
-                                   log_.mend(number, shards);
-                                 }};
-    TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
-    walk::WalkOptions from;
-    TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));
-    Status walked = reader->walk(from, [&](walk::Visited& visited) -> Result<bool> {
-      if (stopping()) return fail(Code::kShutdown, "refill: the vdisk is closing");
-      TLOG_TRY(apply(part, visited));
-      return visited.opened.aggregation.header.last_sequence < part.wanted;
-    });
-    if (!walked) return walked;
+    TLOG_TRY(read_log(part));
+  } else {
+    TLOG_TRY(core_.storage->begin_refill(part));
   }
-  TLOG_TRY(core_.storage->refill(
-      {.server = part.server, .changes = {}, .upto = part.wanted, .last = true}));
   core_.logger.info(fmt::format("event=refilled vdisk={} store=\"{}\" from={} to={} ms={}",
                                 core_.config.name, part.name, part.has, part.wanted,
                                 (core_.clock.monotonic_ns() - began) / 1'000'000));
   return {};
 }
 
+Status Refilling::read_log(const blocks::Lacking& part) {
+  {
+    MutexLock lock(core_.mutex());
+    core_.forced = std::max(core_.forced, part.wanted);
+    core_.work_changed();
+  }
+  if (core_.stored.wait(part.wanted, kStoreWaitNs) != Watermark::Outcome::kReached) {
+    return fail(Code::kUnavailable,
+                fmt::format("refill: {}: sequence {} is not stored yet", part.name, part.wanted));
+  }
+  walk::LogReader::Parts parts{.vdisk = core_.config.name,
+                               .stores = stores_,
+                               .sealer = &sealer_,
+                               .workers = &core_.workers,
+                               .logger = &core_.logger,
+                               .found_bad = [this](AggregationNumber number, const auto& shards) {
+                                 log_.mend(number, shards);
+                               }};
+  TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
+  walk::WalkOptions from;
+  TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));
+  TLOG_TRY(core_.storage->begin_refill(part));
+  Sequence reached = part.has;
+  Status walked = reader->walk(from, [&](walk::Visited& visited) -> Result<bool> {
+    if (stopping()) return fail(Code::kShutdown, "refill: the vdisk is closing");
+    TLOG_TRY(apply(part, visited, reached));
+    return reached < part.wanted;
+  });
+  if (!walked) return walked;
+  if (reached >= part.wanted) return {};
+  return fail(Code::kUnavailable,
+              fmt::format("refill: {}: the log ends at sequence {}, the server needs it up to {}; "
+                          "bring back the stores that have the rest",
+                          part.name, reached, part.wanted));
+}
+
 // Laid over each other first, as applying does it: the newest bytes of each range.
-Status Refilling::apply(const blocks::Lacking& part, const walk::Visited& visited) {
+Status Refilling::apply(const blocks::Lacking& part, const walk::Visited& visited,
+                        Sequence& reached) {
   Overlay laid_over;
-  Sequence upto = part.has;
+  blocks::RefillStep step{.server = part.server, .changes = {}, .from = reached, .upto = reached};
   for (const format::Record& record : visited.opened.aggregation.records) {
-    if (record.sequence <= part.has || record.sequence > part.wanted) continue;
-    upto = record.sequence;
+    if (record.sequence <= reached || record.sequence > part.wanted) continue;
+    step.upto = record.sequence;
     const Overlay::Kind kind = overlay_kind(record.operation);
     if (kind == Overlay::Kind::kNone) continue;
     laid_over.insert(record.offset, record.size, kind,
                      reinterpret_cast<std::uintptr_t>(record.data.data()), record.sequence);
   }
-  blocks::RefillStep step{.server = part.server, .changes = {}, .upto = upto, .last = false};
   for (const Overlay::Piece& piece : laid_over.all()) {
     const bool is_data = piece.kind == Overlay::Kind::kData;
     step.changes.push_back(
@@ -108,7 +119,9 @@ Status Refilling::apply(const blocks::Lacking& part, const walk::Visited& visite
          .length = piece.length,
          .bytes = is_data ? reinterpret_cast<const std::byte*>(piece.position) : nullptr});
   }
-  return core_.storage->refill(step);
+  TLOG_TRY(core_.storage->refill(step));
+  reached = step.upto;
+  return {};
 }
 
 }  // namespace tlog::session

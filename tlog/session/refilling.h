@@ -33,7 +33,8 @@ class Refilling {
  private:
   void run();
   Status refill(const blocks::Lacking& part);
-  Status apply(const blocks::Lacking& part, const walk::Visited& visited);
+  Status read_log(const blocks::Lacking& part);
+  Status apply(const blocks::Lacking& part, const walk::Visited& visited, Sequence& reached);
   bool stopping();
 
   Core& core_;

@@ -9,6 +9,7 @@
 
 #include "tests/support/ardb_double.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/resp_client.h"
 #include "tlog/blocks/cluster_layout.h"
 #include "tlog/blocks/cluster_storage.h"
 
@@ -100,10 +101,35 @@ class ClusterTest : public ::testing::Test {
     return got;
   }
 
+  static bool lacks(BlockStorage& storage, std::size_t server, Sequence has) {
+    const auto all = storage.lacking();
+    return all.size() == 1 && all[0].server == server && all[0].has == has;
+  }
+
   std::unique_ptr<testing::RedisFleet> fleet_;
   std::vector<std::unique_ptr<testing::ArdbDouble>> doubles_;
   std::vector<std::string> addresses_;
   std::unique_ptr<io::Loop> loop_;
+};
+
+// On redis-servers, and with the parameter true on doubles of ardb.
+class EitherClusterTest : public ClusterTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    ClusterTest::SetUp();
+    if (IsSkipped()) return;
+    if (GetParam()) {
+      start_doubles();
+    } else {
+      start_fleet();
+    }
+    direct_ = addresses_[0];
+  }
+  std::string command(const std::vector<std::string>& words) {
+    return testing::RespClient(direct_).command(words);
+  }
+
+  std::string direct_;  // the first server's address, whatever stands before it
 };
 
 }  // namespace tlog::blocks

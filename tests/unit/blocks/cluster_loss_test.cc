@@ -10,13 +10,7 @@ using ::testing::HasSubstr;
 using testing::Milliseconds;
 using testing::wait_until;
 
-class ClusterLoss : public ClusterTest {
- protected:
-  static bool lacks(BlockStorage& storage, std::size_t server, Sequence has) {
-    const auto all = storage.lacking();
-    return all.size() == 1 && all[0].server == server && all[0].has == has;
-  }
-};
+class ClusterLoss : public ClusterTest {};
 
 TEST_F(ClusterLoss, a_server_killed_and_back) {
   start_fleet(kept_servers());
@@ -101,11 +95,14 @@ TEST_F(ClusterLoss, a_restart_with_an_old_snapshot_is_noticed_and_refilled) {
   EXPECT_FALSE(read(*storage, 4 * kBlock, kBlock));
 
   const auto second = filled(6 * kBlock, 2);
-  RefillStep step{.server = 1, .changes = {{0, second.size(), second.data()}}, .upto = 2};
-  Status done = storage->refill(step);
+  Status done = storage->begin_refill(storage->lacking()[0]);
+  ASSERT_TRUE(done) << done.error().message();
+  RefillStep step{
+      .server = 1, .changes = {{0, second.size(), second.data()}}, .from = 1, .upto = 2};
+  done = storage->refill(step);
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_FALSE(read(*storage, 4 * kBlock, kBlock)) << "half of it";
-  step = {.server = 1, .changes = {{4 * kBlock, kBlock, nullptr}}, .upto = 3, .last = true};
+  step = {.server = 1, .changes = {{4 * kBlock, kBlock, nullptr}}, .from = 2, .upto = 3};
   done = storage->refill(step);
   ASSERT_TRUE(done) << done.error().message();
   EXPECT_TRUE(storage->lacking().empty());
@@ -115,23 +112,6 @@ TEST_F(ClusterLoss, a_restart_with_an_old_snapshot_is_noticed_and_refilled) {
   std::fill_n(expected.begin() + 4 * kBlock, kBlock, std::byte{0});
   EXPECT_EQ(*got, expected);
   EXPECT_TRUE(storage->flush());
-}
-
-TEST_F(ClusterLoss, an_emptied_server_is_whole_only_after_the_last_step) {
-  start_fleet();
-  auto storage = create();
-  ASSERT_TRUE(write(*storage, 0, filled(6 * kBlock, 1), 1));
-  (*fleet_)[0].restart();  // without persistence: empty
-  ASSERT_TRUE(wait_until([&] { return lacks(*storage, 0, 0); }, Milliseconds(20'000)));
-  const auto bytes = filled(6 * kBlock - 100, 1);  // and a part of a block
-  ASSERT_TRUE(storage->refill(
-      {.server = 0, .changes = {{0, bytes.size(), bytes.data()}}, .upto = 1, .last = false}));
-  storage = open(options(2, 1));
-  EXPECT_TRUE(lacks(*storage, 0, 0)) << "a refilling that was cut short begins from the start";
-  ASSERT_TRUE(storage->refill({.server = 0, .changes = {}, .upto = 1, .last = true}));
-  auto got = read(*storage, 3 * kBlock, kBlock);
-  ASSERT_TRUE(got) << got.error().message();
-  EXPECT_EQ(*got, filled(kBlock, 1));
 }
 
 TEST_F(ClusterLoss, opens_without_a_server_that_is_away) {

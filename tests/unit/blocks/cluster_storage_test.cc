@@ -71,14 +71,14 @@ TEST_F(ClusterStorage, zeros_take_no_room_and_zeroed_block_stays_zero) {
   start_fleet();
   auto storage = create();
   ASSERT_TRUE(write(*storage, 0, filled(6 * kBlock, 0), 1));
-  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "3") << "more than the record";
+  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "4") << "more than the record";
   ASSERT_TRUE(write(*storage, 0, filled(6 * kBlock, 7), 2));
-  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "5");
+  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "6");
   EXPECT_EQ((*fleet_)[1].command({"HSTRLEN", key(), "4"}), "4096");
   ASSERT_TRUE(storage->discard(0, 3 * kBlock));
   ASSERT_TRUE(storage->zero(3 * kBlock, 3 * kBlock));
   ASSERT_TRUE(storage->settle(3));
-  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "3");
+  EXPECT_EQ((*fleet_)[0].command({"HLEN", key()}), "4");
   ASSERT_TRUE(storage->flush());
   storage = open(options(2, 3));
   auto got = read(*storage, 0, 6 * kBlock);

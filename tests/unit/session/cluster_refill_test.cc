@@ -1,0 +1,115 @@
+// Goal: a server that loses what it has while it is being refilled is never taken for whole: what
+// is read in the end is the vdisk, block by block. Method: a slow link to a real redis-server,
+// which is emptied, restarted empty, and restarted with an older dump in the midst of its
+// refilling.
+#include "tests/support/fault_proxy.h"
+#include "tests/unit/session/cluster_blocks_fixture.h"
+
+namespace tlog::session {
+namespace {
+
+using tlog::testing::FaultProxy;
+
+class EngineRefill : public ClusterBlocks {
+ protected:
+  void SetUp() override {
+    ClusterBlocks::SetUp();
+    if (IsSkipped()) return;
+    start_fleet(false);
+    slow_ = std::make_unique<FaultProxy>((*fleet_)[0].address());
+  }
+  EngineRigOptions through_proxy() {
+    EngineRigOptions how = options();
+    how.block_servers[0] = slow_->address();
+    return how;
+  }
+  // Fields of the first server's hash: its blocks, and a few more.
+  int fields() {
+    const std::string key = (*fleet_)[0].command({"KEYS", "blocks:*"});
+    return key.empty() ? 0 : std::stoi((*fleet_)[0].command({"HLEN", key}));
+  }
+  bool comes_to(int count) {
+    return wait_until([&] { return fields() >= count; }, Milliseconds(30'000));
+  }
+  // What a server has lost is noticed when it is asked for something.
+  void empty(EngineRig& rig, ShadowDisk& shadow) {
+    (*fleet_)[0].command({"FLUSHALL"});
+    write_some(shadow, rig, 1);
+  }
+  // Past every cache: by the next life of the engine.
+  void expect_whole(EngineRig& rig, ShadowDisk& shadow) {
+    slow_->heal();
+    ASSERT_TRUE(becomes(shadow, rig)) << shadow.difference(rig.vdisk());
+    ASSERT_TRUE(settles(rig));
+    rig.stop();
+    EngineRig next(through_proxy());
+    next.start();
+    ASSERT_TRUE(becomes(shadow, next)) << shadow.difference(next.vdisk());
+    next.stop();
+  }
+  void fill(EngineRig& rig, ShadowDisk& shadow) {
+    rig.start();
+    write_some(shadow, rig, 300);
+    ASSERT_TRUE(settles(rig));
+    slow_->set({.bytes_per_second = 3'000'000});
+  }
+
+  std::unique_ptr<FaultProxy> slow_;
+};
+
+TEST_F(EngineRefill, emptied_again_meanwhile) {
+  EngineRig rig(through_proxy());
+  ShadowDisk shadow(options().vdisk_size);
+  fill(rig, shadow);
+  empty(rig, shadow);
+  for (int at : {20, 60, 100}) {
+    ASSERT_TRUE(comes_to(at));
+    empty(rig, shadow);
+  }
+  expect_whole(rig, shadow);
+}
+
+TEST_F(EngineRefill, set_back_meanwhile) {
+  EngineRig rig(through_proxy());
+  ShadowDisk shadow(options().vdisk_size);
+  fill(rig, shadow);
+  empty(rig, shadow);
+  for (int at : {20, 60, 100}) {
+    ASSERT_TRUE(comes_to(at));
+    (*fleet_)[0].command({"SAVE"});
+    ASSERT_TRUE(comes_to(at + 20));
+    (*fleet_)[0].restart();  // with the dump
+  }
+  expect_whole(rig, shadow);
+}
+
+TEST_F(EngineRefill, one_fault_after_the_other) {
+  const std::uint64_t seed = std::random_device()();
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
+  std::mt19937_64 random(seed);
+  EngineRig rig(through_proxy());
+  ShadowDisk shadow(options().vdisk_size);
+  fill(rig, shadow);
+  for (int round = 0; round < 12; ++round) {
+    switch (random() % 4) {
+      case 0:
+        (*fleet_)[0].command({"SAVE"});
+        break;
+      case 1:
+        (*fleet_)[0].restart();  // empty, or with whatever dump there is
+        break;
+      case 2:
+        slow_->close_connections();
+        break;
+      default:
+        (*fleet_)[0].command({"FLUSHALL"});
+        break;
+    }
+    write_some(shadow, rig, 1);
+    ASSERT_TRUE(comes_to(static_cast<int>(5 + random() % 80)));
+  }
+  expect_whole(rig, shadow);
+}
+
+}  // namespace
+}  // namespace tlog::session
