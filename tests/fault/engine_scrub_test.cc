@@ -35,6 +35,11 @@ class EngineScrub : public EngineOnServers {
         server(index).command({"KEYS", fmt::format("tlog:vm1:*:{:016x}", number)});
     return keys.substr(0, keys.find(' '));
   }
+  // Once the vdisk has looked at the clock, and counts from then on.
+  void a_week_passes_on(EngineRig& rig) {
+    ASSERT_TRUE(wait_for([&] { return schedule(rig).deep.next != 0; }));
+    clock_.set_forward(8 * kDay);
+  }
   static ScrubSchedule schedule(EngineRig& rig) { return rig.vdisk().status().scrubs; }
   void expect_deep_clean(EngineRig& rig) {
     const std::uint64_t runs = rig.vdisk().status().log.scrub.runs;
@@ -60,7 +65,7 @@ TEST_F(EngineScrub, a_lost_and_a_rotten_shard_are_mended_by_themselves) {
   server(1).command({"SETRANGE", rotten, "200", "rot"});
   ASSERT_NE(server(1).command({"GET", rotten}), was_rotten);
   EXPECT_EQ(schedule(rig).light.finished, 0u);
-  clock_.set_forward(8 * kDay);
+  a_week_passes_on(rig);
   ASSERT_TRUE(wait_for([&] { return schedule(rig).deep.finished != 0; }));
   ASSERT_TRUE(wait_for([&] {
     return schedule(rig).light.result.mended == 1 && schedule(rig).deep.result.mended == 1;
@@ -79,7 +84,7 @@ TEST_F(EngineScrub, it_goes_on_where_it_was_when_the_vdisk_is_opened_again) {
     EngineRig rig(scrubbed(256 * kKiB));
     rig.start();
     write_some(rig);
-    clock_.set_forward(8 * kDay);
+    a_week_passes_on(rig);
     ASSERT_TRUE(wait_for([&] { return schedule(rig).deep.done >= 2; }));
     ASSERT_EQ(schedule(rig).deep.finished, 0u);
     done = schedule(rig).deep.done;
@@ -102,7 +107,7 @@ TEST_F(EngineScrub, a_changed_configuration_counts_at_once) {
   EngineRig rig(scrubbed(256 * kKiB));
   rig.start();
   write_some(rig);
-  clock_.set_forward(8 * kDay);
+  a_week_passes_on(rig);
   ASSERT_TRUE(wait_for([&] { return schedule(rig).deep.running; }));
   config::Config wanted = rig.configuration();
   wanted.vdisks[0].tlog.scrub_every_ns = 0;
@@ -125,7 +130,7 @@ TEST_F(EngineScrub, a_damaged_file_is_no_reason_not_to_serve) {
     EngineRig rig(scrubbed());
     rig.start();
     write_some(rig);
-    clock_.set_forward(8 * kDay);
+    a_week_passes_on(rig);
     ASSERT_TRUE(wait_for([&] { return schedule(rig).deep.finished != 0; }));
     rig.stop();
   }
@@ -135,7 +140,7 @@ TEST_F(EngineScrub, a_damaged_file_is_no_reason_not_to_serve) {
   rig.start();
   EXPECT_EQ(shadow_.difference(rig.vdisk()), "");
   ASSERT_TRUE(wait_for([&] { return logger.has("event=scrub_file_unusable"); }));
-  clock_.set_forward(8 * kDay);
+  a_week_passes_on(rig);
   EXPECT_TRUE(wait_for([&] { return schedule(rig).deep.finished != 0; }));
 }
 
