@@ -57,6 +57,10 @@ Status takeover(const Place& place, const TakeoverCommand& command);
 // Has every server of the configuration look at it now; prints what each has changed.
 Status reload(const Place& place);
 
+// How the stores of one cluster, or of all ("") that vdisks use, are. kUnavailable: not all is
+// well.
+Status cluster_status(const Place& place, const std::string& cluster, bool json);
+
 std::string version_text();
 
 }  // namespace tlog::ctl

@@ -34,6 +34,8 @@ void visit_store(Report& store, Visit visit) {
   visit("state", store.state);
   visit("server", store.server);
   visit("warning", store.warning);
+  visit("has", store.has);
+  visit("wanted", store.wanted);
 }
 
 template <class Report, class Visit>
@@ -114,6 +116,16 @@ std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
+Json json_of(const std::vector<StoreReport>& stores) {
+  Json list = Json::array();
+  for (const StoreReport& store : stores) {
+    Json one = Json::object();
+    visit_store(store, [&](const char* key, const auto& field) { one[key] = field; });
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
 Json json_of(const VdiskReport& vdisk) {
   Json json = Json::object();
   visit_vdisk(vdisk, [&](const char* key, const auto& field) { json[key] = field; });
@@ -122,13 +134,8 @@ Json json_of(const VdiskReport& vdisk) {
     visit_background_scrub(scrub, [&](const char* key, const auto& field) { one[key] = field; });
     json[name] = std::move(one);
   });
-  Json stores = Json::array();
-  for (const StoreReport& store : vdisk.stores) {
-    Json one = Json::object();
-    visit_store(store, [&](const char* key, const auto& field) { one[key] = field; });
-    stores.push_back(std::move(one));
-  }
-  json["stores"] = std::move(stores);
+  json["stores"] = json_of(vdisk.stores);
+  json["blockServers"] = json_of(vdisk.block_servers);
   return json;
 }
 
@@ -232,6 +239,19 @@ Status read_background_scrubs(const Json& json, VdiskReport& vdisk) {
   return read;
 }
 
+Status read_stores(const Json& json, const char* key, std::vector<StoreReport>& into) {
+  auto stores = json.find(key);
+  if (stores == json.end()) return {};
+  if (!stores->is_array()) return bad_reply(fmt::format("\"{}\" is not a list", key));
+  for (const Json& item : *stores) {
+    if (!item.is_object()) return bad_reply("a store is not an object");
+    Reader reader(item);
+    visit_store(into.emplace_back(), std::ref(reader));
+    if (reader.wrong()) return bad_reply(*reader.wrong());
+  }
+  return {};
+}
+
 Result<VdiskReport> vdisk_of(const Json& json) {
   if (!json.is_object()) return bad_reply("a vdisk is not an object");
   VdiskReport vdisk;
@@ -239,15 +259,8 @@ Result<VdiskReport> vdisk_of(const Json& json) {
   visit_vdisk(vdisk, std::ref(reader));
   if (reader.wrong()) return bad_reply(*reader.wrong());
   TLOG_TRY(read_background_scrubs(json, vdisk));
-  auto stores = json.find("stores");
-  if (stores == json.end()) return vdisk;
-  if (!stores->is_array()) return bad_reply("\"stores\" is not a list");
-  for (const Json& item : *stores) {
-    if (!item.is_object()) return bad_reply("a store is not an object");
-    Reader store_reader(item);
-    visit_store(vdisk.stores.emplace_back(), std::ref(store_reader));
-    if (store_reader.wrong()) return bad_reply(*store_reader.wrong());
-  }
+  TLOG_TRY(read_stores(json, "stores", vdisk.stores));
+  TLOG_TRY(read_stores(json, "blockServers", vdisk.block_servers));
   return vdisk;
 }
 

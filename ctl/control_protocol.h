@@ -48,6 +48,10 @@ struct StoreReport {
   std::string state = {};    // state_name()'s words; "" from an older server
   std::string server = {};   // its uuid, of a redis-protocol server
   std::string warning = {};  // of a store that works and is not configured well
+  // Of a server of block storage that is refilled from the log: the sequences it has, of those that
+  // it must have; 0: it lacks nothing.
+  Sequence has = 0;
+  Sequence wanted = 0;
 };
 
 // One kind of scrub in the background, as session::ScrubSchedule has it. Times are wall clock; 0:
@@ -119,7 +123,8 @@ struct VdiskReport {
   std::uint64_t config_loaded_ns = 0;
   std::string config_error;  // of the newest look at the configuration; "": it was good
   std::uint64_t config_error_ns = 0;
-  std::vector<StoreReport> stores;
+  std::vector<StoreReport> stores;         // of the log, in their order
+  std::vector<StoreReport> block_servers;  // the same of block storage on a cluster
 };
 
 struct Reply {

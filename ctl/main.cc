@@ -22,6 +22,7 @@ struct Arguments {
   ScrubCommand scrub;
   TakeoverCommand takeover;
   std::string rate = "64MiB";
+  std::string cluster;
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -133,6 +134,15 @@ void add_takeover_command(CLI::App& app, Arguments& a, Status& result) {
   command->add_flag("--json", a.takeover.json, "for programs");
 }
 
+void add_cluster_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* cluster = app.add_subcommand("cluster", "Look after the stores of clusters");
+  cluster->require_subcommand(1);
+  CLI::App* command = add(*cluster, "status", "Show how the stores of a cluster are", result,
+                          [&a] { return cluster_status(a.place, a.cluster, a.json); });
+  command->add_option("CLUSTER", a.cluster, "only this cluster");
+  command->add_flag("--json", a.json, "for programs");
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Keys, the configuration file and the running servers of tlogdisk", "tlogctl");
   Arguments arguments;
@@ -148,6 +158,7 @@ int run(int argc, char** argv) {
   add_server_commands(app, arguments, result);
   add_scrub_commands(app, arguments, result);
   add_takeover_command(app, arguments, result);
+  add_cluster_commands(app, arguments, result);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 
 #include "ctl/control_client.h"
 
@@ -42,27 +41,34 @@ Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
   return nobody(sockets);
 }
 
-Result<std::vector<control::Reply>> ask_each(const config::Config& config,
-                                             const control::Request& request,
-                                             std::uint64_t timeout_ms) {
+Heard hear_each(const config::Config& config, const control::Request& request,
+                std::uint64_t timeout_ms) {
   std::vector<std::string> sockets = sockets_of(config, "");
   for (const config::Vdisk& vdisk : config.vdisks) {
     sockets.push_back(config::control_socket_path(config, vdisk.name));
   }
-  std::vector<control::Reply> replies;
-  std::optional<Error> first;
+  Heard heard;
   for (const std::string& socket : sockets) {
     auto reply = control::ask(socket, request, timeout_ms);
     if (reply) {
-      replies.push_back(std::move(*reply));
-    } else if (!is_deaf(reply.error(), socket) && !first) {
-      first = reply.error();
+      heard.replies.push_back(std::move(*reply));
+    } else if (!is_deaf(reply.error(), socket)) {
+      heard.errors.push_back(reply.error());
     }
   }
-  if (first) return fail(*first);
-  if (replies.empty())
-    return nobody({sockets.front(), config::control_socket_path(config, "NAME")});
-  return replies;
+  return heard;
+}
+
+Result<std::vector<control::Reply>> ask_each(const config::Config& config,
+                                             const control::Request& request,
+                                             std::uint64_t timeout_ms) {
+  Heard heard = hear_each(config, request, timeout_ms);
+  if (!heard.errors.empty()) return fail(heard.errors.front());
+  if (heard.replies.empty()) {
+    return nobody(
+        {config::control_socket_path(config, ""), config::control_socket_path(config, "NAME")});
+  }
+  return std::move(heard.replies);
 }
 
 Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms) {

@@ -25,6 +25,13 @@ Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
 Result<std::vector<control::Reply>> ask_each(const config::Config& config,
                                              const control::Request& request,
                                              std::uint64_t timeout_ms);
+// The same without stopping at an error: what answered, and what the others said.
+struct Heard {
+  std::vector<control::Reply> replies;
+  std::vector<Error> errors;
+};
+Heard hear_each(const config::Config& config, const control::Request& request,
+                std::uint64_t timeout_ms);
 // The status of every vdisk of the configuration, of however many processes; kUnavailable when
 // there is none.
 Result<control::Reply> ask_all(const config::Config& config, std::uint64_t timeout_ms);

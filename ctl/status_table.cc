@@ -108,22 +108,19 @@ void background_scrub(std::string& text, std::string_view name,
   row(text, name, value);
 }
 
-std::string_view state_of(const control::StoreReport& store) {
-  if (!store.state.empty()) return store.state;
-  return store.usable ? "up" : "down";
-}
-
 // A store's state in the table; why, and what to do about it, in a line of its own.
-void stores(std::string& text, const VdiskReport& vdisk) {
-  std::size_t width = 5;
+void stores(std::string& text, std::string_view title,
+            const std::vector<control::StoreReport>& all) {
+  if (all.empty()) return;
+  std::size_t width = title.size();
   std::size_t state_width = 5;
-  for (const control::StoreReport& store : vdisk.stores) {
+  for (const control::StoreReport& store : all) {
     width = std::max(width, store.name.size());
     state_width = std::max(state_width, state_of(store).size());
   }
-  text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", "store", width, "state",
+  text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", title, width, "state",
                       state_width, "put", "got", "queued", "errors");
-  for (const control::StoreReport& store : vdisk.stores) {
+  for (const control::StoreReport& store : all) {
     const std::string_view state = state_of(store);
     text += fmt::format("  {:<{}}  {:<{}}  {:>9}  {:>9}  {:>9}  {:>6}\n", store.name, width, state,
                         state_width, human_bytes(store.put_bytes), human_bytes(store.get_bytes),
@@ -136,6 +133,11 @@ void stores(std::string& text, const VdiskReport& vdisk) {
 }
 
 }  // namespace
+
+std::string_view state_of(const control::StoreReport& store) {
+  if (!store.state.empty()) return store.state;
+  return store.usable ? "up" : "down";
+}
 
 std::string human_bytes(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 6> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -192,7 +194,8 @@ std::string status_table(Sample now, Sample earlier) {
   traffic(text, "flushes", &VdiskReport::flushes, nullptr, vdisk, rates);
   row(text, "stalls", fmt::format("{}, {} slowed down", vdisk.stalls, vdisk.slowed));
   configuration(text, vdisk);
-  if (!vdisk.stores.empty()) stores(text, vdisk);
+  stores(text, "store", vdisk.stores);
+  stores(text, "blocks on", vdisk.block_servers);
   return text;
 }
 

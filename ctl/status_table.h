@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ctl/control_protocol.h"
 
@@ -11,6 +12,9 @@ namespace tlog::ctl {
 
 // "12.3MiB": for people, not for parse_size().
 std::string human_bytes(std::uint64_t bytes);
+
+// The word for how a store is, also of a server that does not say it.
+std::string_view state_of(const control::StoreReport& store);
 
 // `earlier`: the same vdisk some time before, for rates; nullptr for none.
 struct Sample {

@@ -70,6 +70,20 @@ control::BackgroundScrubReport report_of(const session::ScrubSchedule::Kind& scr
           .finished_mended = scrub.result.mended};
 }
 
+control::StoreReport report_of(const store::StoreStatus& store) {
+  const bool is_down = !store.usable && store.state == store::StoreState::kUp;
+  return {.name = store.name,
+          .usable = store.usable,
+          .condition = store.condition,
+          .put_bytes = store.put_bytes,
+          .get_bytes = store.get_bytes,
+          .errors = store.errors,
+          .queued_bytes = store.queued_bytes,
+          .state = is_down ? "down" : std::string(store::state_name(store.state)),
+          .server = store.server,
+          .warning = store.warning};
+}
+
 control::VdiskReport report_of(const session::VdiskStatus& status,
                                std::uint64_t arena_bytes_total) {
   control::VdiskReport report;
@@ -116,12 +130,11 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.light_scrub = report_of(status.scrubs.light);
   report.deep_scrub = report_of(status.scrubs.deep);
   report.background_scrub_waiting = status.scrubs.waiting;
-  for (const store::StoreStatus& store : status.stores) {
-    const bool is_down = !store.usable && store.state == store::StoreState::kUp;
-    report.stores.push_back({store.name, store.usable, store.condition, store.put_bytes,
-                             store.get_bytes, store.errors, store.queued_bytes,
-                             is_down ? "down" : std::string(store::state_name(store.state)),
-                             store.server, store.warning});
+  for (const store::StoreStatus& store : status.stores) report.stores.push_back(report_of(store));
+  for (const blocks::PartStatus& part : status.block_servers) {
+    report.block_servers.push_back(report_of(part.server));
+    report.block_servers.back().has = part.has;
+    report.block_servers.back().wanted = part.wanted;
   }
   return report;
 }

@@ -50,6 +50,28 @@ std::optional<Lacking> BlockServer::lacking() const {
   return lacking_;
 }
 
+PartStatus BlockServer::status() const {
+  PartStatus part;
+  part.server.name = name();
+  health_->copy_to(part.server);
+  if (part.server.state != store::StoreState::kUp) return part;
+  part.server.usable = usable_;
+  MutexLock lock(mutex_);
+  if (!lacking_) {
+    if (!part.server.usable) part.server.condition = "its last answer was no good, tried again";
+    return part;
+  }
+  part.has = lacking_->has;
+  part.wanted = lacking_->wanted;
+  part.server.usable = false;
+  part.server.state = store::StoreState::kRebuilding;
+  part.server.condition = fmt::format(
+      "it lost blocks it had confirmed and is refilled from the log, at sequence {} of "
+      "{}; its blocks cannot be read until then",
+      part.has, part.wanted);
+  return part;
+}
+
 // ---- What it lacks ----
 
 void BlockServer::assess(const ServerRecord& record) {

@@ -86,6 +86,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   const std::string& name() const { return name_.get(); }
   bool usable() const { return usable_; }  // the last thing heard of it was good
   std::optional<Lacking> lacking() const;
+  PartStatus status() const;
 
  private:
   friend class ServerChange;

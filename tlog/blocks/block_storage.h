@@ -31,6 +31,12 @@ struct Lacking {
   Sequence has = 0;     // it has the changes of all records up to this one
   Sequence wanted = 0;  // and needs them up to this one
 };
+// How one server of a storage does, for people.
+struct PartStatus {
+  store::StoreStatus server;  // usable: its blocks can be read
+  Sequence has = 0;           // while it is refilled: it has the changes up to this one,
+  Sequence wanted = 0;        // of those up to this one; 0: it lacks nothing
+};
 // The changes of records after `from` up to `upto`, to bring such a part up to date; those of other
 // parts' blocks are left out by the storage itself. The ranges do not overlap.
 struct RefillStep {
@@ -77,6 +83,8 @@ class BlockStorage {
     (void)step;
     return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");
   }
+  // Its servers, in their order; none for a storage without.
+  virtual std::vector<PartStatus> parts() const { return {}; }
   // Whether these servers, in their order, are the storage's own as far as they answer: an error
   // for one that is not and must not be moved to. Waits for the answers; not from the loop's
   // thread.

@@ -68,6 +68,11 @@ class ClusterStorage final : public BlockStorage {
   std::vector<Lacking> lacking() const override;
   Status begin_refill(const Lacking& part) override;
   Status refill(const RefillStep& step) override;
+  std::vector<PartStatus> parts() const override {
+    std::vector<PartStatus> all;
+    for (const auto& server : servers_) all.push_back(server->status());
+    return all;
+  }
   std::vector<Status> check_servers(const std::vector<store::RespStoreOptions>& servers) override;
   void move_to(const std::vector<store::RespStoreOptions>& servers) override {
     TLOG_ASSERT(servers.size() == servers_.size());

@@ -27,7 +27,11 @@ ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Cha
 
 void ServerChange::finish(Status status) {
   if (!done_) return;
-  if (!status) server_->usable_ = false;
+  if (!status) {
+    server_->usable_ = false;
+  } else if (!from_) {
+    server_->usable_ = true;
+  }
   BlockServer::ChangeDone done = std::move(done_);
   done(std::move(status));
 }

@@ -297,6 +297,7 @@ VdiskStatus ServedVdisk::status() const {
   status.scrubs = scrubbing_.status();
   if (status.reason.empty()) status.reason = status.log.waiting_for;
   for (const auto& store : stores_) status.stores.push_back(store->status());
+  status.block_servers = core_.storage->parts();
   return status;
 }
 

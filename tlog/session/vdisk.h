@@ -77,7 +77,8 @@ struct VdiskStatus {
   std::uint64_t stalls = 0;  // calls that had to wait for room
   flush::LogWriterStatus log;
   ScrubSchedule scrubs;
-  std::vector<store::StoreStatus> stores;
+  std::vector<store::StoreStatus> stores;  // of the log
+  std::vector<blocks::PartStatus> block_servers;
 };
 
 class Vdisk {

@@ -1,0 +1,89 @@
+#include "ctl/cluster_view.h"
+
+#include <algorithm>
+
+#include "ctl/status_table.h"
+
+namespace tlog::ctl {
+namespace {
+
+bool is_up(const StoreView& view) {
+  return view.report.usable && state_of(view.report) == "up";
+}
+
+const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
+                                      const std::string& vdisk) {
+  auto found = std::find_if(reports.begin(), reports.end(),
+                            [&](const auto& report) { return report.name == vdisk; });
+  return found == reports.end() ? nullptr : &*found;
+}
+
+void add_user(ClusterView& cluster, const std::string& vdisk, bool keeps_blocks,
+              const control::VdiskReport* report) {
+  ClusterUser& user = cluster.users.emplace_back();
+  user.vdisk = vdisk;
+  user.keeps_blocks = keeps_blocks;
+  if (report == nullptr) {
+    user.state = "not served";
+    user.reason = "no server with this configuration has it";
+    return;
+  }
+  user.state = report->state;
+  user.reason = report->reason;
+  if (!keeps_blocks) user.missing_shards = report->missing_shards;
+  const auto& stores = keeps_blocks ? report->block_servers : report->stores;
+  const std::size_t known = std::min(stores.size(), cluster.places.size());
+  for (std::size_t i = 0; i < known; ++i) {
+    cluster.places[i].views.push_back({vdisk, keeps_blocks, stores[i]});
+  }
+}
+
+}  // namespace
+
+bool PlaceView::is_well() const {
+  return !views.empty() && std::all_of(views.begin(), views.end(), is_up);
+}
+
+std::string PlaceView::state() const {
+  if (views.empty()) return "unknown";
+  auto found = std::find_if_not(views.begin(), views.end(), is_up);
+  return std::string(found == views.end() ? "up" : state_of(found->report));
+}
+
+std::string PlaceView::server() const {
+  for (const StoreView& view : views) {
+    if (!view.report.server.empty()) return view.report.server;
+  }
+  return "";
+}
+
+bool ClusterUser::is_well() const {
+  const bool is_served = state == "serving" || state == "read-only" || state == "closed";
+  return is_served && missing_shards == 0;
+}
+
+bool ClusterView::is_well() const {
+  return std::all_of(places.begin(), places.end(), [](const auto& one) { return one.is_well(); }) &&
+         std::all_of(users.begin(), users.end(), [](const auto& one) { return one.is_well(); });
+}
+
+ClusterView view_cluster(const config::Config& config, const config::Cluster& cluster,
+                         const std::vector<control::VdiskReport>& reports) {
+  ClusterView view;
+  view.name = cluster.name;
+  for (const std::string& directory : cluster.directories) {
+    view.places.push_back({.address = directory, .views = {}});
+  }
+  for (const config::Server& server : cluster.servers) {
+    view.places.push_back(
+        {.address = server.address + (server.db.empty() ? "" : "@" + server.db), .views = {}});
+  }
+  for (const config::Vdisk& vdisk : config.vdisks) {
+    const control::VdiskReport* report = report_of(reports, vdisk.name);
+    if (vdisk.tlog.cluster == cluster.name) add_user(view, vdisk.name, false, report);
+    if (vdisk.storage_cluster == cluster.name) add_user(view, vdisk.name, true, report);
+  }
+  return view;
+}
+
+}  // namespace tlog::ctl

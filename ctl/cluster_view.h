@@ -1,0 +1,53 @@
+// File: ctl/cluster_view.h
+// A cluster as `tlogctl cluster` sees it: its stores as the configuration lists them, with what
+// every vdisk that uses them says of each. A vdisk has connections of its own, so that the same
+// store may be up for one and not for another.
+// Threading: pure functions and values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ctl/control_protocol.h"
+#include "tlog/config/config.h"
+
+namespace tlog::ctl {
+
+// What a vdisk says of a store.
+struct StoreView {
+  std::string vdisk;
+  bool keeps_blocks = false;  // or shards of its log
+  control::StoreReport report;
+};
+struct PlaceView {
+  std::string address;  // or the directory
+  std::vector<StoreView> views;
+  bool is_well() const;        // somebody knows it, and all who do say it is up
+  std::string state() const;   // of the first who has something against it; "unknown"
+  std::string server() const;  // its uuid, where it is known
+};
+struct ClusterUser {
+  std::string vdisk;
+  bool keeps_blocks = false;
+  std::string state;   // as in VdiskReport, or "not served"
+  std::string reason;  // of a state that is not good
+  std::uint64_t missing_shards = 0;
+  bool is_well() const;
+};
+struct ClusterView {
+  std::string name;
+  std::vector<PlaceView> places;
+  std::vector<ClusterUser> users;
+  bool is_well() const;
+};
+
+// `reports` are of all servers that answered; vdisks of `config` that are in none are not served.
+ClusterView view_cluster(const config::Config& config, const config::Cluster& cluster,
+                         const std::vector<control::VdiskReport>& reports);
+
+std::string cluster_table(const ClusterView& cluster);
+std::string clusters_json(const std::vector<ClusterView>& clusters);
+// What is not well, in a few words; "" when all is.
+std::string what_is_wrong(const std::vector<ClusterView>& clusters);
+
+}  // namespace tlog::ctl
