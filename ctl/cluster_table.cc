@@ -32,6 +32,9 @@ std::string view_line(const StoreView& view) {
   if (!view.report.condition.empty() && view.report.condition != state_of(view.report)) {
     line += ": " + view.report.condition;
   }
+  if (view.report.left != 0) {
+    line += fmt::format(", {} shards to be looked up or made anew", view.report.left);
+  }
   return line + "\n";
 }
 
@@ -46,7 +49,8 @@ Json json_of(const PlaceView& place) {
                      {"warning", view.report.warning},
                      {"queuedBytes", view.report.queued_bytes},
                      {"has", view.report.has},
-                     {"wanted", view.report.wanted}});
+                     {"wanted", view.report.wanted},
+                     {"left", view.report.left}});
   }
   return {{"address", place.address},
           {"ok", place.is_well()},
@@ -76,7 +80,7 @@ std::string cluster_table(const ClusterView& cluster) {
     text += fmt::format("  {:<{}}  {:<10}  {}\n", place.address, width, place.state(),
                         server.empty() ? "-" : server);
     for (const StoreView& view : place.views) {
-      if (!view.report.usable || state_of(view.report) != "up") text += view_line(view);
+      if (!view.is_whole()) text += view_line(view);
       if (!view.report.warning.empty()) {
         text += fmt::format("    warning: {}\n", view.report.warning);
       }

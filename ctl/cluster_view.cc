@@ -7,10 +7,6 @@
 namespace tlog::ctl {
 namespace {
 
-bool is_up(const StoreView& view) {
-  return view.report.usable && state_of(view.report) == "up";
-}
-
 const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
                                       const std::string& vdisk) {
   auto found = std::find_if(reports.begin(), reports.end(),
@@ -40,14 +36,26 @@ void add_user(ClusterView& cluster, const std::string& vdisk, bool keeps_blocks,
 
 }  // namespace
 
+bool is_up(const control::StoreReport& report) {
+  return report.usable && state_of(report) == "up";
+}
+
+bool is_whole(const control::StoreReport& report) {
+  return is_up(report) && report.left == 0;
+}
+
 bool PlaceView::is_well() const {
-  return !views.empty() && std::all_of(views.begin(), views.end(), is_up);
+  return !views.empty() && std::all_of(views.begin(), views.end(),
+                                       [](const StoreView& view) { return view.is_whole(); });
 }
 
 std::string PlaceView::state() const {
   if (views.empty()) return "unknown";
-  auto found = std::find_if_not(views.begin(), views.end(), is_up);
-  return std::string(found == views.end() ? "up" : state_of(found->report));
+  auto found = std::find_if(views.begin(), views.end(),
+                            [](const StoreView& view) { return !is_up(view.report); });
+  if (found != views.end()) return std::string(state_of(found->report));
+  // Up, and shards that it should have are still being looked up there or made anew.
+  return is_well() ? "up" : "mending";
 }
 
 std::string PlaceView::server() const {

@@ -13,16 +13,20 @@
 
 namespace tlog::ctl {
 
+bool is_up(const control::StoreReport& report);
+bool is_whole(const control::StoreReport& report);  // and has all that it should have
+
 // What a vdisk says of a store.
 struct StoreView {
   std::string vdisk;
   bool keeps_blocks = false;  // or shards of its log
   control::StoreReport report;
+  bool is_whole() const { return ctl::is_whole(report); }
 };
 struct PlaceView {
   std::string address;  // or the directory
   std::vector<StoreView> views;
-  bool is_well() const;        // somebody knows it, and all who do say it is up
+  bool is_well() const;        // somebody knows it, and all who do say it is up and whole
   std::string state() const;   // of the first who has something against it; "unknown"
   std::string server() const;  // its uuid, where it is known
 };

@@ -36,6 +36,7 @@ void visit_store(Report& store, Visit visit) {
   visit("warning", store.warning);
   visit("has", store.has);
   visit("wanted", store.wanted);
+  visit("left", store.left);
 }
 
 template <class Report, class Visit>

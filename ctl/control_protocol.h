@@ -52,6 +52,8 @@ struct StoreReport {
   // it must have; 0: it lacks nothing.
   Sequence has = 0;
   Sequence wanted = 0;
+  // Of a store of the log: its shards that are to be looked up there, or made anew from others.
+  std::uint64_t left = 0;
 };
 
 // One kind of scrub in the background, as session::ScrubSchedule has it. Times are wall clock; 0:

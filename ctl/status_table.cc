@@ -128,6 +128,9 @@ void stores(std::string& text, std::string_view title,
     if (!store.condition.empty() && store.condition != state) {
       text += fmt::format("    {}\n", store.condition);
     }
+    if (store.left != 0) {
+      text += fmt::format("    {} shards to be looked up or made anew\n", store.left);
+    }
     if (!store.warning.empty()) text += fmt::format("    warning: {}\n", store.warning);
   }
 }

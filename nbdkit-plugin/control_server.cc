@@ -130,7 +130,11 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   report.light_scrub = report_of(status.scrubs.light);
   report.deep_scrub = report_of(status.scrubs.deep);
   report.background_scrub_waiting = status.scrubs.waiting;
-  for (const store::StoreStatus& store : status.stores) report.stores.push_back(report_of(store));
+  for (const store::StoreStatus& store : status.stores) {
+    const std::size_t place = report.stores.size();
+    report.stores.push_back(report_of(store));
+    if (place < status.log.left.size()) report.stores.back().left = status.log.left[place];
+  }
   for (const blocks::PartStatus& part : status.block_servers) {
     report.block_servers.push_back(report_of(part.server));
     report.block_servers.back().has = part.has;

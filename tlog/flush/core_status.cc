@@ -28,6 +28,8 @@ void Core::refresh_status() {
   status_.in_flight = uncommitted_;
   status_.missing_shards = missing_ + repair_->missing();
   status_.doubtful_shards = repair_->doubtful();
+  status_.left.resize(parts_.stores.size());
+  for (std::size_t i = 0; i < status_.left.size(); ++i) status_.left[i] = repair_->left(i);
   scrubs_->describe(status_);
   status_.hinted_bytes = parts_.hinted ? parts_.hinted->bytes() : 0;
   lanes_->describe(lane_states_);

@@ -37,6 +37,8 @@ struct LogWriterStatus {
   std::uint64_t doubtful_shards = 0;  // committed; whether their store has them is being looked up
   std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
   std::uint64_t hinted_bytes = 0;    // of the disk, held for shards that stores have missed
+  // Per store: shards that are to be looked up there, or made anew for it.
+  std::vector<std::uint64_t> left;
   ScrubStatus scrub;                 // that somebody asked for: it runs, or was the last one
   ScrubStatus light_scrub;           // the same of the background's, of each kind
   ScrubStatus deep_scrub;

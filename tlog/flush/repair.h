@@ -58,6 +58,10 @@ class Repair : public std::enable_shared_from_this<Repair> {
   bool has_nothing_for(std::size_t store) const {
     return missing_[store].empty() && doubtful_[store].empty() && wrong_[store].empty();
   }
+  // Shards of this store that are to be looked up or made anew.
+  std::uint64_t left(std::size_t store) const {
+    return missing_[store].count() + doubtful_[store].count() + wrong_[store].count();
+  }
   void collect(std::size_t store, NumberSet& into) const;  // missing or doubtful
 
  private:

@@ -13,7 +13,14 @@ Error RespConnection::suspect_error() {
 
 StoreState RespConnection::standing() const {
   if (is_doubted_) return StoreState::kSuspect;
-  return self_.is_rebuilding() ? StoreState::kRebuilding : StoreState::kUp;
+  // Between the new mark of an emptied server and its record nobody expects the mark yet. It is
+  // not whole then either.
+  const KnownServer* known = self_.known();
+  const bool is_recorded = known != nullptr && known->since == self_.marked.since;
+  const bool is_unrecorded_and_empty =
+      self_.is_writer && self_.marked.rebuilding && !is_recorded;
+  return self_.is_rebuilding() || is_unrecorded_and_empty ? StoreState::kRebuilding
+                                                          : StoreState::kUp;
 }
 
 void RespConnection::tell(ServerEvent event) {

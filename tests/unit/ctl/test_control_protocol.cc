@@ -128,7 +128,7 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   vdisk.background_scrub_waiting = "b";
   vdisk.stores.push_back({"directory log/\xff", true, "up", 1, 2, 3, 4});
   vdisk.block_servers.push_back(
-      {.name = "redis", .condition = "c", .state = "rebuilding", .has = 5, .wanted = 6});
+      {.name = "redis", .condition = "c", .state = "rebuilding", .has = 5, .wanted = 6, .left = 7});
   Reply reply{.pid = 7, .monotonic_ns = 8, .sequence = 9, .vdisks = {vdisk}};
   std::string line = encode_reply(reply);
   auto decoded = decode_reply(line);
@@ -145,6 +145,7 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
   ASSERT_EQ(decoded->vdisks[0].block_servers.size(), 1u);
   EXPECT_EQ(decoded->vdisks[0].block_servers[0].state, "rebuilding");
   EXPECT_EQ(decoded->vdisks[0].block_servers[0].wanted, 6u);
+  EXPECT_EQ(decoded->vdisks[0].block_servers[0].left, 7u);
   EXPECT_EQ(decoded->vdisks[0].scrub_bytes, vdisk.scrub_bytes);
   EXPECT_TRUE(decoded->vdisks[0].scrub_running);
   EXPECT_TRUE(decoded->vdisks[0].deep_scrub.running);
