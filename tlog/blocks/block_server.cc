@@ -52,7 +52,6 @@ std::optional<Lacking> BlockServer::lacking() const {
 
 PartStatus BlockServer::status() const {
   PartStatus part;
-  part.server.name = name();
   health_->copy_to(part.server);
   if (part.server.state != store::StoreState::kUp) return part;
   part.server.usable = usable_;

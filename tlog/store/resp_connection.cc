@@ -26,7 +26,9 @@ RespConnection::RespConnection(RespStoreOptions options, std::string name, io::L
       name_(std::move(name)),
       loop_(loop),
       logger_(logger),
-      health_(std::move(health)) {}
+      health_(std::move(health)) {
+  health_->begin(name_);
+}
 
 void RespConnection::open() {
   connect();
@@ -271,6 +273,7 @@ void RespConnection::move_to(RespStoreOptions options) {
   options_ = std::move(options);
   if (!elsewhere) return;
   name_ = name_of(options_);
+  health_->begin(name_);
   backoff_ns_ = 0;
   reconnect();
 }

@@ -17,8 +17,7 @@ StoreState RespConnection::standing() const {
   // not whole then either.
   const KnownServer* known = self_.known();
   const bool is_recorded = known != nullptr && known->since == self_.marked.since;
-  const bool is_unrecorded_and_empty =
-      self_.is_writer && self_.marked.rebuilding && !is_recorded;
+  const bool is_unrecorded_and_empty = self_.is_writer && self_.marked.rebuilding && !is_recorded;
   return self_.is_rebuilding() || is_unrecorded_and_empty ? StoreState::kRebuilding
                                                           : StoreState::kUp;
 }
@@ -53,6 +52,7 @@ void RespConnection::reconnect() {
   auto self = shared_from_this();
   const bool was_up = state_ == State::kUp;
   disconnect();
+  health_->set(StoreState::kConnecting, std::string(state_name(StoreState::kConnecting)));
   loop_.cancel_timer(retry_timer_);
   retry_timer_ = 0;
   connect();

@@ -8,6 +8,15 @@ void RespHealth::set(StoreState state, std::string condition) {
   condition_ = std::move(condition);
 }
 
+void RespHealth::begin(std::string name) {
+  MutexLock lock(mutex_);
+  name_ = std::move(name);
+  state_ = StoreState::kConnecting;
+  condition_ = "connecting";
+  server_.clear();
+  warning_.clear();
+}
+
 void RespHealth::set_server(std::string server, std::string warning) {
   MutexLock lock(mutex_);
   server_ = std::move(server);
@@ -20,6 +29,7 @@ void RespHealth::copy_to(StoreStatus& status) const {
   status.errors = errors;
   status.queued_bytes = queued_bytes;
   MutexLock lock(mutex_);
+  status.name = name_;
   status.state = state_;
   status.usable = state_ == StoreState::kUp || state_ == StoreState::kRebuilding;
   status.condition = condition_;

@@ -13,6 +13,9 @@ namespace tlog::store {
 class RespHealth {
  public:
   void set(StoreState state, std::string condition);
+  // From now on it is about this server, of which nothing is known: whoever sees the new name sees
+  // nothing of what was said of the old one.
+  void begin(std::string name);
   void set_server(std::string server, std::string warning);
   void copy_to(StoreStatus& status) const;
 
@@ -23,6 +26,7 @@ class RespHealth {
 
  private:
   mutable Mutex mutex_;
+  std::string name_ GUARDED_BY(mutex_);
   StoreState state_ GUARDED_BY(mutex_) = StoreState::kConnecting;
   std::string condition_ GUARDED_BY(mutex_) = "connecting";
   std::string server_ GUARDED_BY(mutex_);

@@ -121,7 +121,6 @@ class RespStore final : public Store, public ServerIdentity {
   void hurry() override {}  // nothing is gathered: every put is sent in its turn
   StoreStatus status() const override {
     StoreStatus status;
-    status.name = name_.get();
     health_->copy_to(status);
     return status;
   }

@@ -153,6 +153,11 @@ TEST_F(RespServers, AnEmptiedServerIsTakenAgainWhenItsWriterSaysSo) {
   KnownServer again = told_->last(ServerEvent::Kind::kEnrolled).server;
   EXPECT_EQ(again.server, known.server) << "others who know it must see that it was wiped";
   EXPECT_TRUE(again.rebuilding);
+  EXPECT_EQ(store.status().state, StoreState::kRebuilding) << "before anybody has recorded it";
+  KnownServer whole = again;
+  whole.rebuilding = false;
+  expect(store, 0, {whole});
+  EXPECT_TRUE(reaches(store, StoreState::kUp));
   // For a reader a miss means nothing until it is whole.
   Store& reader = open_for_vdisk(server.address());
   expect(reader, 0, {again});
