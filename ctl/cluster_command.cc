@@ -6,23 +6,13 @@
 #include <cstdio>
 
 #include "ctl/cluster_view.h"
-#include "ctl/control_client.h"
-#include "ctl/reach.h"
 #include "ctl/target.h"
 
 namespace tlog::ctl {
 namespace {
 
 std::vector<control::VdiskReport> hear_all(const Place& place, const config::Config& config) {
-  const control::Request request{.command = control::Command::kStatus};
-  Heard heard;
-  if (place.socket_path.empty()) {
-    heard = hear_each(config, request, kAnswerMs);
-  } else {
-    auto reply = control::ask(place.socket_path, request, kAnswerMs);
-    if (reply) heard.replies.push_back(std::move(*reply));
-    if (!reply) heard.errors.push_back(reply.error());
-  }
+  Heard heard = hear(place, config, {.command = control::Command::kStatus}, kAnswerMs);
   // One server that does not answer must not hide what the others know.
   for (const Error& error : heard.errors) {
     std::fputs(fmt::format("tlogctl: warning: {}\n", error.message()).c_str(), stderr);
@@ -33,11 +23,7 @@ std::vector<control::VdiskReport> hear_all(const Place& place, const config::Con
         "of the stores; start nbdkit with it\n",
         stderr);
   }
-  std::vector<control::VdiskReport> reports;
-  for (control::Reply& reply : heard.replies) {
-    std::move(reply.vdisks.begin(), reply.vdisks.end(), std::back_inserter(reports));
-  }
-  return reports;
+  return reports_of(std::move(heard));
 }
 
 }  // namespace

@@ -41,6 +41,14 @@ Result<control::Reply> ask_first(const std::vector<std::string>& sockets,
   return nobody(sockets);
 }
 
+std::vector<control::VdiskReport> reports_of(Heard heard) {
+  std::vector<control::VdiskReport> reports;
+  for (control::Reply& reply : heard.replies) {
+    std::move(reply.vdisks.begin(), reply.vdisks.end(), std::back_inserter(reports));
+  }
+  return reports;
+}
+
 Heard hear_each(const config::Config& config, const control::Request& request,
                 std::uint64_t timeout_ms) {
   std::vector<std::string> sockets = sockets_of(config, "");

@@ -30,6 +30,7 @@ struct Heard {
   std::vector<control::Reply> replies;
   std::vector<Error> errors;
 };
+std::vector<control::VdiskReport> reports_of(Heard heard);  // of all that answered
 Heard hear_each(const config::Config& config, const control::Request& request,
                 std::uint64_t timeout_ms);
 // The status of every vdisk of the configuration, of however many processes; kUnavailable when

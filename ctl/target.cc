@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "ctl/reach.h"
+#include "ctl/control_client.h"
 #include "tlog/etcd/source.h"
 #include "tlog/io/file.h"
 
@@ -67,6 +67,16 @@ Result<Target> target_of(const Place& place, const std::string& vdisk) {
   }
   if (!place.socket_path.empty()) return Target{{place.socket_path}, name};
   return Target{sockets_of(config, name), name};
+}
+
+Heard hear(const Place& place, const config::Config& config, const control::Request& request,
+           std::uint64_t timeout_ms) {
+  if (place.socket_path.empty()) return hear_each(config, request, timeout_ms);
+  Heard heard;
+  auto reply = control::ask(place.socket_path, request, timeout_ms);
+  if (reply) heard.replies.push_back(std::move(*reply));
+  if (!reply) heard.errors.push_back(reply.error());
+  return heard;
 }
 
 Result<control::Reply> look(const Place& place, const std::string& vdisk) {

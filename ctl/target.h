@@ -10,6 +10,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/control_protocol.h"
+#include "ctl/reach.h"
 #include "tlog/config/source.h"
 
 namespace tlog::ctl {
@@ -31,6 +32,9 @@ Result<std::unique_ptr<config::Source>> open_source(const std::string& path_or_u
 Result<config::Config> load_config(const Place& place, bool say_so = true);
 // `vdisk` may be empty where the configuration has only one.
 Result<Target> target_of(const Place& place, const std::string& vdisk);
+// What every server of the configuration answers, or the one of --socket.
+Heard hear(const Place& place, const config::Config& config, const control::Request& request,
+           std::uint64_t timeout_ms);
 // The status of one vdisk, or of all when `vdisk` is empty.
 Result<control::Reply> look(const Place& place, const std::string& vdisk);
 
