@@ -61,6 +61,20 @@ Status reload(const Place& place);
 // well.
 Status cluster_status(const Place& place, const std::string& cluster, bool json);
 
+struct ReplaceCommand {
+  std::string cluster;
+  std::string from;
+  std::string to;
+  bool dry_run = false;
+  bool yes = false;  // nobody is asked
+  bool wait = true;
+  bool json = false;
+  bool allow_unserved = false;
+};
+// Puts another server into one's place, in the file and in the running servers, and waits until it
+// is filled. kInvalidArgument: not safe, or not confirmed.
+Status cluster_replace(const Place& place, const ReplaceCommand& command);
+
 std::string version_text();
 
 }  // namespace tlog::ctl

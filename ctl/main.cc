@@ -1,4 +1,6 @@
 // tlogctl: keys, the configuration file, and what a running server is doing. See tlogctl(1).
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -23,6 +25,7 @@ struct Arguments {
   TakeoverCommand takeover;
   std::string rate = "64MiB";
   std::string cluster;
+  ReplaceCommand replace;
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -52,6 +55,15 @@ Status run_scrub(Arguments& arguments, bool repair) {
   arguments.scrub.repair = repair;
   TLOG_ASSIGN(arguments.scrub.bytes_per_second, config::parse_size(arguments.rate));
   return scrub(arguments.place, arguments.scrub);
+}
+
+Status run_replace(const Arguments& arguments) {
+  const ReplaceCommand& command = arguments.replace;
+  if (!command.yes && !command.dry_run && isatty(STDIN_FILENO) == 0) {
+    throw CLI::ValidationError("standard input is no terminal, so that nobody can be asked",
+                               "give --yes or --dry-run");
+  }
+  return cluster_replace(arguments.place, command);
 }
 
 Status print_text(const std::string& text) {
@@ -141,6 +153,18 @@ void add_cluster_commands(CLI::App& app, Arguments& a, Status& result) {
                           [&a] { return cluster_status(a.place, a.cluster, a.json); });
   command->add_option("CLUSTER", a.cluster, "only this cluster");
   command->add_flag("--json", a.json, "for programs");
+  ReplaceCommand& r = a.replace;
+  command = add(*cluster, "replace", "Put an empty server into another one's place, and fill it",
+                result, [&a] { return run_replace(a); });
+  command->add_option("CLUSTER", r.cluster, "the cluster")->required();
+  command->add_option("OLD", r.from, "the address of the server that goes")->required();
+  command->add_option("NEW", r.to, "the address of the one that comes")->required();
+  command->add_flag("--dry-run", r.dry_run, "only say what would be done, and whether it is safe");
+  command->add_flag("--yes", r.yes, "do not ask");
+  command->add_flag("!--no-wait", r.wait, "do not wait until the new one is filled");
+  command->add_flag("--json", r.json, "for programs");
+  command->add_flag("--allow-unserved", r.allow_unserved,
+                    "also when vdisks of the cluster are not served, and nothing is known of them");
 }
 
 int run(int argc, char** argv) {

@@ -64,8 +64,12 @@ TEST(ConfigEdit, what_is_no_simple_value_is_refused) {
 }
 
 TEST(ConfigEdit, a_byte_order_mark_moves_nothing) {
-  const std::string marked = "\xef\xbb\xbf" "a: b\n";
-  EXPECT_EQ(with_scalar(marked, {1, 4}, "c").value_or(""), "\xef\xbb\xbf" "a: c\n");
+  const std::string marked =
+      "\xef\xbb\xbf"
+      "a: b\n";
+  EXPECT_EQ(with_scalar(marked, {1, 4}, "c").value_or(""),
+            "\xef\xbb\xbf"
+            "a: c\n");
 }
 
 }  // namespace
