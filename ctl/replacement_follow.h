@@ -33,8 +33,8 @@ bool all_whole(const std::vector<Filling>& fillings);
 std::string progress_line(const std::vector<Filling>& fillings);
 
 using Reports = std::function<std::vector<control::VdiskReport>()>;
-// kTimeout: no progress for five minutes. kUnavailable: a person must act. In both cases the servers
-// go on by themselves as soon as they can.
+// kTimeout: no progress for five minutes. kUnavailable: a person must act. In both cases the
+// servers go on by themselves as soon as they can.
 Result<std::vector<Filling>> follow_filling(const Replacement& replacement,
                                             const std::vector<Share>& shares,
                                             const Reports& reports);

@@ -44,11 +44,6 @@ class NbdClusterReplace : public OnFleet {
     EXPECT_EQ(std::filesystem::status(site->config_path()).permissions(),
               std::filesystem::perms(0640));
   }
-  void scrub_is_clean() {
-    ASSERT_TRUE(tlogctl({"flush"}).ok());
-    const CommandResult scrub = tlogctl({"scrub", "--deep"});
-    EXPECT_TRUE(scrub.ok()) << scrub.text();
-  }
   // What the log gives when these two servers are gone, too.
   Bytes restored_without(std::size_t one, std::size_t other) {
     EXPECT_TRUE(tlogctl({"flush"}).ok());

@@ -69,6 +69,13 @@ class OnFleet : public Controlled {
         kSoon);
   }
 
+  // Of the only vdisk.
+  void scrub_is_clean() {
+    ASSERT_TRUE(tlogctl({"flush"}).ok());
+    const CommandResult scrub = tlogctl({"scrub", "--deep"});
+    EXPECT_TRUE(scrub.ok()) << scrub.text();
+  }
+
   static constexpr Milliseconds kSoon{60'000};
   static constexpr std::uint64_t kBlocks = 100;
 

@@ -16,11 +16,6 @@ using ::testing::Not;
 
 class NbdReloadServers : public OnFleet {
  protected:
-  void scrub_is_clean() {
-    ASSERT_TRUE(tlogctl({"flush"}).ok());
-    const CommandResult scrub = tlogctl({"scrub", "--deep"});
-    EXPECT_TRUE(scrub.ok()) << scrub.text();
-  }
   // The same server at another address: what it kept is there, its uuid too.
   std::unique_ptr<RedisServer> move(std::size_t place) {
     auto moved = std::make_unique<RedisServer>(kept);
