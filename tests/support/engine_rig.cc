@@ -62,6 +62,7 @@ config::Config EngineRig::configuration() const {
     vdisk.storage_cluster = "blocks";
     config::Cluster blocks;
     blocks.name = vdisk.storage_cluster;
+    blocks.request_timeout_ns = options_.block_timeout_ns;
     for (const std::string& address : options_.block_servers) {
       blocks.servers.push_back({.address = address, .db = "", .password_file = ""});
     }

@@ -19,7 +19,8 @@ struct EngineRigOptions {
   std::uint64_t vdisk_size = 16 * kMiB;
   std::uint64_t journal_size = 16 * kMiB;
   std::uint64_t arena_size = 4 * kMiB;
-  std::vector<std::string> block_servers;  // addresses; none: blocks in a file
+  std::vector<std::string> block_servers;          // addresses; none: blocks in a file
+  std::uint64_t block_timeout_ns = 2'000'000'000;  // of requests to them
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
   unsigned write_quorum = 0;

@@ -60,12 +60,14 @@ std::vector<store::Store*> LogRig::stores() const {
 }
 
 Result<std::unique_ptr<walk::LogReader>> LogRig::read_from(const std::vector<store::Store*>& stores,
-                                                           const seal::Sealer& sealer) {
+                                                           const seal::Sealer& sealer,
+                                                           std::function<bool()> stopping) {
   return walk::LogReader::open({.vdisk = format_.name,
                                 .stores = stores,
                                 .sealer = &sealer,
                                 .workers = &workers_,
-                                .logger = &logger_});
+                                .logger = &logger_,
+                                .stopping = std::move(stopping)});
 }
 
 namespace {

@@ -58,6 +58,9 @@ class LogRig {
   Result<std::unique_ptr<walk::LogReader>> read_with(const seal::Sealer& sealer) {
     return read_from(stores(), sealer);
   }
+  Result<std::unique_ptr<walk::LogReader>> read_until(std::function<bool()> stopping) {
+    return read_from(stores(), *sealer_, std::move(stopping));
+  }
   flush::LogWriter::Parts writer_parts();
   Status open_writer(
       bool accept_loss = false);  // finds the head, drops from the model what did not survive;
@@ -109,7 +112,8 @@ class LogRig {
 
  private:
   Result<std::unique_ptr<walk::LogReader>> read_from(const std::vector<store::Store*>& stores,
-                                                     const seal::Sealer& sealer);
+                                                     const seal::Sealer& sealer,
+                                                     std::function<bool()> stopping = {});
   Result<std::shared_ptr<flush::HintedShards>> open_hinted();
 
   const Clock& clock() const { return options_.clock ? *options_.clock : system_clock(); }

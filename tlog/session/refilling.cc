@@ -19,12 +19,14 @@ void Refilling::start() {
   pthread_setname_np(thread_.native_handle(), "tlog-refill");
 }
 
+void Refilling::ask_to_stop() {
+  MutexLock lock(mutex_);
+  stop_ = true;
+  changed_.notify_all();
+}
+
 void Refilling::stop() {
-  {
-    MutexLock lock(mutex_);
-    stop_ = true;
-    changed_.notify_all();
-  }
+  ask_to_stop();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -73,21 +75,21 @@ Status Refilling::read_log(const blocks::Lacking& part) {
     return fail(Code::kUnavailable,
                 fmt::format("refill: {}: sequence {} is not stored yet", part.name, part.wanted));
   }
-  walk::LogReader::Parts parts{.vdisk = core_.config.name,
-                               .stores = stores_,
-                               .sealer = &sealer_,
-                               .workers = &core_.workers,
-                               .logger = &core_.logger,
-                               .found_bad = [this](AggregationNumber number, const auto& shards) {
-                                 log_.mend(number, shards);
-                               }};
+  walk::LogReader::Parts parts{
+      .vdisk = core_.config.name,
+      .stores = stores_,
+      .sealer = &sealer_,
+      .workers = &core_.workers,
+      .logger = &core_.logger,
+      .found_bad = [this](AggregationNumber number,
+                          const auto& shards) { log_.mend(number, shards); },
+      .stopping = [this] { return stopping(); }};
   TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
   walk::WalkOptions from;
   TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));
   TLOG_TRY(core_.storage->begin_refill(part));
   Sequence reached = part.has;
   Status walked = reader->walk(from, [&](walk::Visited& visited) -> Result<bool> {
-    if (stopping()) return fail(Code::kShutdown, "refill: the vdisk is closing");
     TLOG_TRY(apply(part, visited, reached));
     return reached < part.wanted;
   });

@@ -4,7 +4,8 @@
 // vdisk is served. Such a part is neither read nor written meanwhile; the rest of the vdisk is.
 //
 // What a part lacks may be in the journal only: then the records are stored first. Applying goes on
-// behind it. Threading: start() and stop() from one thread; a thread of its own in between.
+// behind it. Threading: start() and stop() from one thread; a thread of its own in between, which
+// ends when the store or the server that it waits for has answered, or is given up.
 // Errors: logged, and tried again.
 #pragma once
 
@@ -28,7 +29,8 @@ class Refilling {
   ~Refilling() { stop(); }
 
   void start();
-  void stop();  // no step begins afterwards
+  void ask_to_stop();  // no step begins afterwards
+  void stop();         // and waits until it has
 
  private:
   void run();

@@ -9,6 +9,10 @@ namespace tlog::session {
 namespace {
 
 constexpr std::uint64_t kTickNs = 20'000'000;
+// Of the time there is for closing, this part is kept for the log's end: what stores have missed,
+// and the metadata, are not to be lost because something else was slow.
+constexpr std::uint64_t kLogEndShare = 4;
+constexpr std::uint64_t kLookAtLackingNs = 100'000'000;
 
 }  // namespace
 
@@ -215,8 +219,13 @@ bool ServedVdisk::drain(std::uint64_t deadline_ns) {
     core_.draining = true;
     work_changed();
   }
-  bool stored = reached(core_.stored);
-  return reached(core_.applied) && stored;
+  const bool stored = reached(core_.stored);
+  while (core_.applied.wait(last, std::min(left(), kLookAtLackingNs)) !=
+         Watermark::Outcome::kReached) {
+    // What a server lacks is not refilled any more: what cannot be applied stays in the journal.
+    if (left() == 0 || !core_.storage->lacking().empty()) return false;
+  }
+  return stored;
 }
 
 void ServedVdisk::close(std::uint64_t budget_ns) {
@@ -231,16 +240,19 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
     core_.room.notify_all();
   }
   scrubbing_.stop();
-  bool drained = !failed && drain(deadline_ns);
-  refilling_.stop();
+  refilling_.ask_to_stop();  // what it has come to counts at the next opening
+  bool drained = !failed && drain(deadline_ns - budget_ns / kLogEndShare);
   end_timers();
-  apply_strand_.stop_and_wait();
+  // The log's end waits for no block storage: a server of it may answer late, to all who wait
+  // below.
   seal_strand_.stop_and_wait();
-  release_strand_.stop_and_wait();
   std::latch log_closed(1);
   log_->close(deadline_ns, [&] { log_closed.count_down(); });
   log_closed.wait();
   core_.stored.poison();  // whoever still waits for the stores: not in this life
+  refilling_.stop();
+  apply_strand_.stop_and_wait();
+  release_strand_.stop_and_wait();
   {
     // A flush of block storage that failed meanwhile is final: the journal must stay as it is.
     MutexLock lock(core_.mutex());

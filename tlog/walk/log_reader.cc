@@ -26,6 +26,7 @@ class Reader final : public LogReader {
   explicit Reader(Parts parts) : parts_(std::move(parts)) {}
 
   Status load();
+  Status not_stopping() const;
 
   const format::Metadata& metadata() const override { return metadata_; }
   const LogHead& head() const override { return head_; }
@@ -81,7 +82,16 @@ Status Reader::check_metadata(const MetadataSurvey& survey) const {
   return {};
 }
 
+Status Reader::not_stopping() const {
+  if (!parts_.stopping || !parts_.stopping()) return {};
+  return fail(Code::kShutdown,
+              fmt::format("read log: vdisk '{}': given up: whoever reads it is closing; read it "
+                          "again",
+                          parts_.vdisk));
+}
+
 Status Reader::load() {
+  TLOG_TRY(not_stopping());
   TLOG_ASSIGN(MetadataSurvey survey, survey_metadata(parts_.vdisk, parts_.stores));
   for (const std::string& warning : survey.warnings) {
     parts_.logger->warning(
@@ -128,8 +138,10 @@ Status Reader::find_head(const std::vector<bool>& lacking) {
   const AggregationNumber after = std::max(head_.number, proven);
   const Doubts doubts{.forgetful = lacking, .not_fenced = parts_.not_fenced};
   const ProbeOptions probe{.after = after, .doubts = doubts, .accept_loss = parts_.accept_loss};
+  TLOG_TRY(not_stopping());
   TLOG_ASSIGN(AggregationNumber number, probe_head(*place_, metadata_, probe, *parts_.logger));
   for (unsigned attempt = 0; number > 0; ++attempt, --number) {
+    TLOG_TRY(not_stopping());
     Found found = read_one(number);
     Chain chain(metadata_);
     Status good = found.visited ? chain.append(found.visited->opened)
@@ -197,6 +209,7 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
   const AggregationNumber first = std::max<AggregationNumber>(1, options.first);
   const AggregationNumber last = std::min(options.last, head_.number);
   if (first > last) return end_of_walk(options);
+  TLOG_TRY(not_stopping());
   TLOG_ASSIGN(Chain chain, chain_before(first));
   ReadAhead ahead(place_, *parts_.sealer, *parts_.workers);
   AggregationNumber started = first;
@@ -208,6 +221,7 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
   };
   refill();
   for (AggregationNumber number = first; number <= last; ++number) {
+    TLOG_TRY(not_stopping());
     Found found = ahead.next();
     refill();
     if (!found.visited) return fail(at(number, chain, found.visited.error()));
@@ -263,6 +277,7 @@ Result<format::AggregationReference> Reader::reference(AggregationNumber number)
   for (const format::AggregationReference& known : metadata_.last) {
     if (known.number == number) return known;
   }
+  TLOG_TRY(not_stopping());
   if (const format::IndexPage* index = page(page_of(number))) {
     const format::AggregationReference& entry = index->entries[number - page_first(index->page)];
     // A page may list what a later epoch has written anew.

@@ -74,6 +74,9 @@ class LogReader {
     // Optional: shards that stores lack or have wrong, of an aggregation that could be read all the
     // same, for who can mend them. On the reader's thread.
     std::function<void(AggregationNumber, const std::vector<BadShard>&)> found_bad = {};
+    // Optional, any thread: once it is true every call ends with kShutdown as soon as what it waits
+    // for has answered, before it asks the stores for anything else.
+    std::function<bool()> stopping = {};
   };
   static Result<std::unique_ptr<LogReader>> open(Parts parts);
   virtual ~LogReader() = default;

@@ -2,6 +2,9 @@
 // is read in the end is the vdisk, block by block. Method: a slow link to a real redis-server,
 // which is emptied, restarted empty, and restarted with an older dump in the midst of its
 // refilling.
+#include <filesystem>
+#include <future>
+
 #include "tests/support/fault_proxy.h"
 #include "tests/unit/session/cluster_blocks_fixture.h"
 
@@ -109,6 +112,42 @@ TEST_F(EngineRefill, one_fault_after_the_other) {
     ASSERT_TRUE(comes_to(static_cast<int>(5 + random() % 80)));
   }
   expect_whole(rig, shadow);
+}
+
+// A block server that does not answer holds up the refilling, and all that is applied. What the log
+// still has to do at its end does not wait for it: shards that a store has missed are kept.
+TEST_F(EngineRefill, does_not_keep_the_log_from_its_orderly_end) {
+  RedisFleet log(6);
+  EngineRigOptions how = through_proxy();
+  how.servers = log.addresses();
+  how.block_timeout_ns = 60'000'000'000;
+  EngineRig rig(how);
+  ShadowDisk shadow(how.vdisk_size);
+  fill(rig, shadow);
+  log[5].kill();
+  write_some(shadow, rig, 20);
+  ASSERT_TRUE(rig.vdisk().flush_to_stores(20'000'000'000));
+  ASSERT_GT(rig.vdisk().status().log.missing_shards, 0U);
+  ASSERT_EQ(rig.vdisk().status().log.hinted_bytes, 0U) << "they are in memory";
+  empty(rig, shadow);
+  ASSERT_TRUE(comes_to(20));
+  slow_->set({.black_hole = true});
+  auto stopping = std::async(std::launch::async, [&] { rig.stop(20'000'000'000); });
+  const std::string kept = how.directory + "/journal/vm1/hinted-shards";
+  EXPECT_TRUE(wait_until(
+      [&] {
+        std::error_code none;
+        const auto bytes = std::filesystem::file_size(kept, none);
+        return !none && bytes > 0;
+      },
+      Milliseconds(30'000)));
+  slow_->heal();
+  stopping.get();
+  EngineRig next(how);
+  next.start();
+  EXPECT_GT(next.vdisk().status().log.hinted_bytes, 0U);
+  ASSERT_TRUE(becomes(shadow, next)) << shadow.difference(next.vdisk());
+  next.stop();
 }
 
 }  // namespace

@@ -42,6 +42,33 @@ TEST(LogReader, gives_back_what_was_appended) {
   rig.expect_log_is_model();
 }
 
+// At each of the places where it looks, one after the other: it never goes on.
+TEST(LogReader, ends_when_it_is_told_to) {
+  LogRig rig;
+  ASSERT_TRUE(rig.create());
+  ASSERT_TRUE(rig.open_writer());
+  rig.append(20);
+  ASSERT_TRUE(rig.wait_committed(20));
+  rig.crash_writer();
+  unsigned visits = 0;
+  for (unsigned looks = 0; visits < 20; ++looks) {
+    ASSERT_LT(looks, 100U);
+    SCOPED_TRACE(looks);
+    visits = 0;
+    unsigned looked = 0;
+    auto reader = rig.read_until([&] { return looked++ >= looks; });
+    auto visit = [&](Visited&) -> Result<bool> {
+      ++visits;
+      return true;
+    };
+    Status walked = reader ? (*reader)->walk({}, visit) : Status(fail(reader.error()));
+    if (walked) continue;
+    EXPECT_EQ(walked.error().code(), Code::kShutdown);
+    EXPECT_EQ(looked, looks + 1);
+    EXPECT_LT(visits, 20U);
+  }
+}
+
 TEST(LogReader, one_store_without_parity_works) {
   LogRig rig({.data = 1, .parity = 0});
   ASSERT_TRUE(rig.create());
