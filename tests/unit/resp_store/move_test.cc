@@ -47,6 +47,29 @@ TEST_F(RespMove, what_is_put_afterwards_is_on_the_other_server) {
   EXPECT_EQ(value_at(store, "a"), "1");
 }
 
+// Of the new server nothing is known yet: what was known of the old one is not said of it.
+TEST_F(RespMove, nothing_of_the_old_server_is_said_of_the_new_one) {
+  TLOG_NEEDS_REDIS();
+  RedisServer first;
+  RedisServer second;
+  Store& store = open(first.address());
+  ASSERT_TRUE(heals(store));
+  ASSERT_EQ(store.status().state, StoreState::kUp);
+  second.pause();  // so that it says nothing
+  store.move_to(options_for(second.address()));
+  StoreStatus status;
+  EXPECT_TRUE(testing::wait_until(
+      [&] {
+        status = store.status();
+        return status.name.find(second.address()) != std::string::npos;
+      },
+      testing::Milliseconds(20'000)));
+  EXPECT_FALSE(status.usable) << status.condition;
+  second.resume();
+  ASSERT_TRUE(heals(store));
+  EXPECT_EQ(store.status().state, StoreState::kUp);
+}
+
 // The old server swallows what it is sent: it is not waited for.
 TEST_F(RespMove, a_server_that_hangs_is_left_behind) {
   TLOG_NEEDS_REDIS();
