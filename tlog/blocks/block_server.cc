@@ -9,6 +9,10 @@
 namespace tlog::blocks {
 namespace {
 
+constexpr std::size_t kBlocksPerCommand = 256;
+// Of readers, on one connection: while so many are under way, others gather for the next.
+constexpr unsigned kCommandsMax = 2;
+
 using store::encode_command;
 using store::RespReply;
 
@@ -209,35 +213,92 @@ void BlockServer::submit(std::string command, store::ReplyDone done) {
   connection_->submit(std::move(request));
 }
 
+// ---- Reading ----
+
 void BlockServer::get(std::vector<std::uint64_t> indexes, bool must_be_current, GetDone done) {
-  auto ask = [self = shared_from_this(), indexes = std::move(indexes), must_be_current,
-              done = std::move(done)]() mutable {
-    if (must_be_current && self->lacks_) return done(fail(self->lacks_error()));
-    std::string command = self->record_command(indexes.size());
-    for (std::uint64_t index : indexes) store::append_word(command, std::to_string(index));
-    // A change that is confirmed while this is on its way may be missing in what comes back.
-    const Sequence needed = self->needed_;
-    const std::size_t expected = kRecordFields + indexes.size();
-    BlockServer& server = *self;
-    server.submit(std::move(command), [self, needed, expected, must_be_current,
-                                       done = std::move(done)](Result<RespReply> reply) {
-      if (!reply) {
-        self->usable_ = false;
-        return done(std::move(reply));
+  {
+    MutexLock lock(mutex_);
+    reads_.push_back({.indexes = std::move(indexes),
+                      .must_be_current = must_be_current,
+                      .done = std::move(done)});
+    if (reads_.size() > 1) return;  // whoever was the first has asked the loop already
+  }
+  loop_.post([self = shared_from_this()] { self->ask_for_reads(); });
+}
+
+void BlockServer::ask_for_reads() {
+  if (is_asking_) return;  // a command that fails at once calls back into here
+  is_asking_ = true;
+  while (asking_ < kCommandsMax) {
+    std::vector<Read> reads = take_reads();
+    if (reads.empty()) break;
+    ask(std::move(reads));
+  }
+  is_asking_ = false;
+}
+
+// As many as fit into one command.
+std::vector<BlockServer::Read> BlockServer::take_reads() {
+  std::vector<Read> taken;
+  std::size_t blocks = 0;
+  MutexLock lock(mutex_);
+  while (!reads_.empty()) {
+    const Read& next = reads_.front();
+    const bool fits = blocks + next.indexes.size() <= kBlocksPerCommand &&
+                      (taken.empty() || next.must_be_current == taken.front().must_be_current);
+    if (!taken.empty() && !fits) break;
+    blocks += next.indexes.size();
+    taken.push_back(std::move(reads_.front()));
+    reads_.pop_front();
+  }
+  return taken;
+}
+
+void BlockServer::ask(std::vector<Read> reads) {
+  const bool must_be_current = reads.front().must_be_current;
+  if (must_be_current && lacks_) {
+    for (const Read& read : reads) read.done(fail(lacks_error()));
+    return;
+  }
+  std::size_t expected = kRecordFields;
+  for (const Read& read : reads) expected += read.indexes.size();
+  std::string command = record_command(expected - kRecordFields);
+  for (const Read& read : reads) {
+    for (std::uint64_t index : read.indexes) store::append_word(command, std::to_string(index));
+  }
+  ++asking_;
+  // A change that is confirmed while this is on its way may be missing in what comes back.
+  submit(std::move(command), [self = shared_from_this(), needed = needed_, expected,
+                              must_be_current, reads = std::move(reads)](Result<RespReply> reply) {
+    --self->asking_;
+    Result<Found> found =
+        self->check_answer(std::move(reply), expected, must_be_current, needed);
+    self->ask_for_reads();
+    std::size_t before = 0;
+    for (const Read& read : reads) {
+      if (found) {
+        read.done(found->behind(before));
+      } else {
+        read.done(fail(found.error()));
       }
-      auto record = parse_record(*reply);
-      if (!record || reply->elements.size() != expected) {
-        return done(fail(self->connection_->unexpected(*reply)));
-      }
-      if (must_be_current) {
-        if (Status trusted = self->trust(*record, needed); !trusted)
-          return done(fail(trusted.error()));
-        self->usable_ = true;
-      }
-      done(std::move(reply));
-    });
-  };
-  loop_.post(std::move(ask));
+      before += read.indexes.size();
+    }
+  });
+}
+
+Result<BlockServer::Found> BlockServer::check_answer(Result<RespReply> reply, std::size_t expected,
+                                                     bool must_be_current, Sequence needed) {
+  if (!reply) {
+    usable_ = false;
+    return fail(reply.error());
+  }
+  auto record = parse_record(*reply);
+  if (!record || reply->elements.size() != expected) return fail(connection_->unexpected(*reply));
+  if (must_be_current) {
+    TLOG_TRY(trust(*record, needed));
+    usable_ = true;
+  }
+  return Found(std::make_shared<const RespReply>(std::move(*reply)), kRecordFields);
 }
 
 std::string BlockServer::applying_command(Sequence upto) {

@@ -35,6 +35,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -58,8 +59,19 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
     Sequence possible = 0;  // and cannot have more
     std::vector<Fork> forks = {};
   };
-  // HMGET's reply: the record's fields, checked, then the blocks.
-  using GetDone = std::function<void(Result<store::RespReply>)>;
+  // The blocks that were asked for, in their order; kNil is one that was never written.
+  class Found {
+   public:
+    Found(std::shared_ptr<const store::RespReply> reply, std::size_t first)
+        : reply_(std::move(reply)), first_(first) {}
+    Found behind(std::size_t blocks) const { return {reply_, first_ + blocks}; }
+    const store::RespReply& block(std::size_t i) const { return reply_->elements[first_ + i]; }
+
+   private:
+    std::shared_ptr<const store::RespReply> reply_;  // shared with who asked at the same time
+    std::size_t first_;
+  };
+  using GetDone = std::function<void(Result<Found>)>;
   using ChangeDone = std::function<void(Status)>;
   struct Change {
     // May have other servers' blocks among its ranges of zeros, not among its data. Both must stay
@@ -77,6 +89,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   void close();
   // See Store::move_to(); which part of the vdisk is there is checked as after every connecting.
   void move_to(const store::RespStoreOptions& connection);
+  // What is asked for while commands are under way goes into one command behind them.
   void get(std::vector<std::uint64_t> indexes, bool must_be_current, GetDone done);
   void change(Change change, ChangeDone done);
   // What was found lacking() still `has` this, and can be refilled from there: with 0, what may be
@@ -90,6 +103,11 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
 
  private:
   friend class ServerChange;
+  struct Read {
+    std::vector<std::uint64_t> indexes;
+    bool must_be_current = true;
+    GetDone done;
+  };
 
   // All on the loop's thread.
   void greet(store::RespConnection& connection, const store::ServerInfo& info);
@@ -110,6 +128,11 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   std::string applying_command(Sequence upto);
   std::string record_command(std::size_t more_words) const;
   void submit(std::string command, store::ReplyDone done);
+  void ask_for_reads();
+  std::vector<Read> take_reads();
+  void ask(std::vector<Read> reads);
+  Result<Found> check_answer(Result<store::RespReply> reply, std::size_t expected,
+                             bool must_be_current, Sequence needed);
 
   const Options options_;
   const std::string key_;
@@ -130,9 +153,12 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   Sequence possible_;
   Sequence reach_ = 0;  // of what it was sent, by whomever; known when it is connected
   bool lacks_ = false;
+  unsigned asking_ = 0;  // commands of readers that are under way
+  bool is_asking_ = false;
 
   mutable Mutex mutex_;
   std::optional<Lacking> lacking_ GUARDED_BY(mutex_);
+  std::deque<Read> reads_ GUARDED_BY(mutex_);  // that wait for a command
 };
 
 }  // namespace tlog::blocks

@@ -15,7 +15,7 @@ constexpr std::size_t kBlocksPerCommand = 256;
 struct Question {
   std::size_t server = 0;
   std::vector<std::size_t> which{};  // of the wanted ones
-  Result<RespReply> answer = fail(Code::kUnavailable, "not asked");
+  Result<BlockServer::Found> answer = fail(Code::kUnavailable, "not asked");
 };
 
 }  // namespace
@@ -70,7 +70,7 @@ Status ClusterReader::ask(const std::vector<Wanted>& wanted, bool must_be_curren
     std::vector<std::uint64_t> indexes;
     for (std::size_t i : question.which) indexes.push_back(wanted[i].index);
     servers_[question.server]->get(std::move(indexes), must_be_current,
-                                   [&question, &countdown](Result<RespReply> answer) {
+                                   [&question, &countdown](Result<BlockServer::Found> answer) {
                                      question.answer = std::move(answer);
                                      countdown.arrive();
                                    });
@@ -84,7 +84,7 @@ Status ClusterReader::ask(const std::vector<Wanted>& wanted, bool must_be_curren
       if (!question.answer) {
         taken = fail(question.answer.error());
       } else {
-        const RespReply& value = question.answer->elements[kRecordFields + i];
+        const RespReply& value = question.answer->block(i);
         if (value.type != RespReply::Type::kNil && value.value.size() != layout_.block_size) {
           taken = fail(Code::kCorruption,
                        fmt::format("{}: has {} bytes instead of {}; somebody has changed it, "

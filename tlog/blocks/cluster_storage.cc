@@ -275,7 +275,7 @@ std::vector<Status> ClusterStorage::check_servers(
 
 // Whether the vdisk can be opened with what this server has answered.
 Status check_opened(const ClusterStorageOptions& options, const BlockServer& server,
-                    const Result<store::RespReply>& answer, Logger& logger) {
+                    const Status& answer, Logger& logger) {
   if (answer) return {};
   const Error error =
       answer.error().within(fmt::format("open: blocks of vdisk '{}'", options.vdisk));
@@ -313,12 +313,12 @@ Result<std::unique_ptr<BlockStorage>> open_cluster_storage(const ClusterStorageO
     servers.back()->open();
   }
   auto storage = std::make_unique<ClusterStorage>(layout, servers, options, loop);
-  std::vector<Result<store::RespReply>> answers(servers.size());
+  std::vector<Status> answers(servers.size());
   Countdown countdown(servers.size());
   for (std::size_t number = 0; number < servers.size(); ++number) {
     // The record alone; that something is lacking does not keep the vdisk from being opened.
-    servers[number]->get({}, false, [&answers, &countdown, number](Result<store::RespReply> reply) {
-      answers[number] = std::move(reply);
+    servers[number]->get({}, false, [&answers, &countdown, number](Result<BlockServer::Found> found) {
+      if (!found) answers[number] = fail(found.error());
       countdown.arrive();
     });
   }
