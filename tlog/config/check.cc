@@ -246,6 +246,7 @@ void check_meaning(Config& config, Problems& problems) {
   check_tlogs(config, problems);
   check_storage(config, problems);
   check_storage_clusters(config, problems);
+  check_coordinations(config, problems);
   check_control_socket(config, problems);
 }
 

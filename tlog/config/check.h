@@ -9,5 +9,7 @@ namespace tlog::config {
 
 // Also gives tlog.cluster its default, the only cluster, in the defaults and in every vdisk.
 void check_meaning(Config& config, Problems& problems);
+// A part of it: the coordination sections.
+void check_coordinations(const Config& config, Problems& problems);
 
 }  // namespace tlog::config

@@ -61,6 +61,20 @@ struct Tlog {
   std::uint64_t scrub_rate = 16 * kMiB;  // a second; 0: unbounded
 };
 
+// When a host may try to serve a vdisk that others are to serve too. Whether it may write is
+// decided by the stores (flush/claim.h).
+struct Coordination {
+  std::vector<std::string> etcd;                // "http://host:port", https:// for TLS; none: no
+                                                // coordination
+  std::string prefix = "tlogdisk";              // of the keys there
+  std::uint64_t lease_ttl_ns = 10'000'000'000;  // in seconds
+  std::string host_name;                        // "": the system's
+  bool standby = false;  // a client that connects waits for the takeover instead of being refused
+  std::string ca_file;   // absolute; "": the system's authorities
+  std::string user;      // "": none
+  std::string password_file;  // absolute; "" for none
+};
+
 struct Vdisk {
   std::string name;
   std::string description;  // shown to clients that list the exports
@@ -71,6 +85,7 @@ struct Vdisk {
   std::string storage_cluster;              // storage: {cluster: NAME}; never both
   std::uint64_t storage_cache = 32 * kMiB;  // of a cluster's blocks; 0: none
   Tlog tlog;                                // the file's defaults with the vdisk's own on top
+  Coordination coordination;                // likewise
 };
 
 struct Config {
@@ -79,6 +94,7 @@ struct Config {
   Journal journal;
   std::vector<Cluster> clusters;  // in the file's order
   Tlog tlog;                      // the defaults of all vdisks
+  Coordination coordination;      // likewise
   std::vector<Vdisk> vdisks;      // in the file's order
   std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;

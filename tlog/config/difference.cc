@@ -52,8 +52,9 @@ void Comparison::section(const Section& section, Target before, Target after,
                          const std::string& trail) {
   for (const Property& property : section.properties) {
     const std::string own = trail_of(trail, property.key);
-    // The file's own tlog section is nothing but the vdisks' defaults: what they come to counts.
-    const bool is_defaults = trail.empty() && property.key == "tlog";
+    // These sections of the file are nothing but the vdisks' defaults: what they come to counts.
+    const bool is_defaults =
+        trail.empty() && (property.key == "tlog" || property.key == "coordination");
     if (property.type == Type::kSection) {
       if (!is_defaults) {
         this->section(*property.section, property.enter(before, {}), property.enter(after, {}),
@@ -98,6 +99,10 @@ void Comparison::vdisks() {
       refuse(trail,
              "is served and no longer in the file, expected it to stay; restart the server "
              "without it");
+    } else if (before.coordination.etcd.empty() != after->coordination.etcd.empty()) {
+      refuse(trail_of(trail, "coordination/etcd"),
+             "coordination begins and ends with the server, expected it as it was; restart the "
+             "server to change it");
     } else {
       section(section_of("vdisks"), &before, &*after, trail);
     }
@@ -164,8 +169,9 @@ Difference compare(const Config& running, const Config& wanted, const Served& se
 
 Problem problem_of(const Refusal& refusal, const Positions& positions) {
   std::string at = refusal.trail;
-  const std::size_t own = at.find("/tlog/");
-  if (!positions.contains(at) && at.starts_with("vdisks/") && own != std::string::npos) {
+  for (std::string_view defaults : {"/tlog/", "/coordination/"}) {
+    const std::size_t own = at.find(defaults);
+    if (positions.contains(at) || !at.starts_with("vdisks/") || own == std::string::npos) continue;
     const std::string common = at.substr(own + 1);
     if (positions.contains(common)) at = common;
   }

@@ -43,9 +43,11 @@ class Writer {
   std::string text_;
 };
 
-std::string note_of(const Property& property, bool inherited) {
+// `inherited`: the section of this file whose value is the default; "" for none.
+std::string note_of(const Property& property, std::string_view inherited) {
   if (property.required) return "Required.";
-  if (inherited) return fmt::format("Default: tlog.{} of this file.", property.key);
+  if (!inherited.empty())
+    return fmt::format("Default: {}.{} of this file.", inherited, property.key);
   if (!property.default_note.empty()) return fmt::format("Default: {}.", property.default_note);
   if (!property.default_text.empty()) return fmt::format("Default: {}.", property.default_text);
   return {};
@@ -60,9 +62,9 @@ bool is_scalar(const Property& property) {
          property.type != Type::kSections;
 }
 
-std::string comment_of(const Property& property, bool inherited) {
+std::string comment_of(const Property& property, std::string_view inherited) {
   // The inherited keys are explained where the file's own section stands.
-  std::string text = inherited ? "" : std::string(property.description);
+  std::string text = inherited.empty() ? std::string(property.description) : "";
   std::string range;
   switch (property.type) {
     case Type::kSize:
@@ -75,7 +77,7 @@ std::string comment_of(const Property& property, bool inherited) {
     default:
       break;
   }
-  if (!range.empty() && !inherited) {
+  if (!range.empty() && inherited.empty()) {
     range.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(range.front())));
     text += fmt::format(" {}.", range);
   }
@@ -85,7 +87,7 @@ std::string comment_of(const Property& property, bool inherited) {
 }
 
 void write_section(Writer& writer, const Section& section, unsigned indent, bool active,
-                   bool inherited);
+                   std::string_view inherited);
 
 // A second cluster shows the other kind of store: a section cannot have both.
 void write_servers_cluster(Writer& writer, const Property& servers, unsigned indent) {
@@ -94,7 +96,7 @@ void write_servers_cluster(Writer& writer, const Property& servers, unsigned ind
   writer.setting(indent + 2, false, "servers:");
   bool first = true;
   for (const Property& property : servers.section->properties) {
-    writer.comment(indent + 6, comment_of(property, false));
+    writer.comment(indent + 6, comment_of(property, {}));
     writer.setting(indent + 4, false,
                    fmt::format("{} {}: {}", first ? "-" : " ", property.key, value_of(property)));
     first = false;
@@ -102,7 +104,7 @@ void write_servers_cluster(Writer& writer, const Property& servers, unsigned ind
 }
 
 void write_property(Writer& writer, const Property& property, unsigned indent, bool active,
-                    bool inherited) {
+                    std::string_view inherited) {
   bool own_active = active && !property.example_only;
   if (is_scalar(property)) {
     writer.comment(indent, comment_of(property, inherited));
@@ -116,11 +118,12 @@ void write_property(Writer& writer, const Property& property, unsigned indent, b
     writer.setting(indent + 2, own_active, fmt::format("{}:", property.example));
     indent += 2;
   }
-  write_section(writer, *property.section, indent + 2, own_active, inherited || property.inherits);
+  write_section(writer, *property.section, indent + 2, own_active,
+                property.inherits ? property.key : inherited);
 }
 
 void write_section(Writer& writer, const Section& section, unsigned indent, bool active,
-                   bool inherited) {
+                   std::string_view inherited) {
   const Property* servers = nullptr;
   for (const Property& property : section.properties) {
     if (indent == 0) writer.empty_line();
@@ -144,7 +147,7 @@ std::string render_example(bool all_active) {
       "Durations: a number with ns, us, ms, s, m or h. Lines that begin with # and no space are "
       "settings that are commented out. See tlogdisk.yml(5); `tlogctl check-config FILE` checks a "
       "file.");
-  write_section(writer, root_section(), 0, true, false);
+  write_section(writer, root_section(), 0, true, {});
   return writer.take();
 }
 

@@ -72,7 +72,7 @@ class Loader {
               bool with_defaults);
   void load_property(const Child& child, const std::string& trail, Target target);
   void load_scalar(const Child& child, const std::string& trail, Target target);
-  void load_paths(const Child& child, const std::string& trail, Target target);
+  void load_list(const Child& child, const std::string& trail, Target target);
   void load_named(const Child& child, const std::string& trail, Target target);
   void load_sections(const Child& child, const std::string& trail, Target target);
   bool is_kind(const Child& child, const std::string& trail, bool right);
@@ -196,7 +196,8 @@ void Loader::load_property(const Child& child, const std::string& trail, Target 
     case Type::kSections:
       return load_sections(child, trail, target);
     case Type::kPaths:
-      return load_paths(child, trail, target);
+    case Type::kUrls:
+      return load_list(child, trail, target);
     default:
       return load_scalar(child, trail, target);
   }
@@ -212,8 +213,10 @@ void Loader::load_scalar(const Child& child, const std::string& trail, Target ta
   child.property->set(target, std::move(*value));
 }
 
-void Loader::load_paths(const Child& child, const std::string& trail, Target target) {
+void Loader::load_list(const Child& child, const std::string& trail, Target target) {
   if (!is_kind(child, trail, child.node.IsSequence())) return;
+  const bool is_paths = child.property->type == Type::kPaths;
+  const std::string_view element = is_paths ? "path" : "URL";
   Value value;
   for (const auto& item : child.node) {
     std::string item_trail = trail_of(trail, std::to_string(value.list.size()));
@@ -224,7 +227,8 @@ void Loader::load_paths(const Child& child, const std::string& trail, Target tar
                            fmt::format("too many, expected at most {}", kClusterStoresMax));
     }
     if (!item.IsScalar()) {
-      problems_.add(position, item_trail, fmt::format("is {}, expected a path", kind_of(item)));
+      problems_.add(position, item_trail,
+                    fmt::format("is {}, expected a {}", kind_of(item), element));
       value.list.emplace_back();
       continue;
     }
@@ -232,8 +236,10 @@ void Loader::load_paths(const Child& child, const std::string& trail, Target tar
     if (!one) problems_.add(position, item_trail, one.error().message());
     value.list.push_back(one ? std::move(one->text) : "");
   }
-  if (value.list.empty())
-    problems_.add(position_of(child.node.Mark()), trail, "empty, expected at least one path");
+  if (value.list.empty()) {
+    problems_.add(position_of(child.node.Mark()), trail,
+                  fmt::format("empty, expected at least one {}", element));
+  }
   child.property->set(target, std::move(value));
 }
 

@@ -42,10 +42,10 @@ void write_section(std::string& text, const Section& section, const std::string&
     std::string key = prefix + std::string(property.key);
     text += fmt::format("=item B<{}>\n\n{}\n\n", key, pod_of(property.description));
     if (property.inherits) {
-      text +=
-          "A mapping of keys to values; the keys are those of C<tlog> above, and what is absent is "
-          "taken from "
-          "there.\n\n";
+      text += fmt::format(
+          "A mapping of keys to values; the keys are those of C<{}> above, and what is absent is "
+          "taken from there.\n\n",
+          property.key);
       continue;
     }
     text += facts_of(property) + ".\n\n";

@@ -328,6 +328,75 @@ const Section& storage_section() {
   return section;
 }
 
+const Section& coordination_section() {
+  static const Section section{
+      "For vdisks that several hosts may serve, with their log on servers that all of them reach: "
+      "the one that holds a lease in etcd serves a vdisk, and when that lease ends another takes "
+      "it over by itself. The stores refuse a second writer also without it.",
+      {
+          {.key = "etcd",
+           .type = Type::kUrls,
+           .description = "The members of an etcd, version 3.4 or later, all hosts' the same.",
+           .default_note = "none: no coordination",
+           .example = "[\"http://10.0.0.1:2379\", \"http://10.0.0.2:2379\"]",
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::etcd>},
+          {.key = "prefix",
+           .type = Type::kText,
+           .description = "What the keys there begin with, all hosts' the same: `PREFIX/writers/"
+                          "NAME` is the vdisk's. Vdisks of one name and different logs need "
+                          "different ones.",
+           .default_text = "tlogdisk",
+           .set = assign<&Coordination::prefix>},
+          {.key = "leaseTtl",
+           .type = Type::kDuration,
+           .description = "After how long another host may take over from one that does not say "
+                          "any more that it is alive. Whole seconds. Longer than the pauses that "
+                          "the host's processes and etcd are known to make.",
+           .default_text = "10s",
+           .minimum = 2'000 * kMillisecondNs,
+           .maximum = 3'600'000 * kMillisecondNs,
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::lease_ttl_ns>},
+          {.key = "hostName",
+           .type = Type::kText,
+           .description = "What this host is called in messages of the others.",
+           .default_note = "the system's name",
+           .example = "host-a",
+           .set = assign<&Coordination::host_name>},
+          {.key = "standby",
+           .type = Type::kBoolean,
+           .description = "Whether a client that connects to a host that does not serve the vdisk "
+                          "now waits until it does, for at most five minutes, instead of being "
+                          "refused.",
+           .default_text = "false",
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::standby>},
+          {.key = "caFile",
+           .type = Type::kPath,
+           .description = "The certificate authority of etcd's members, for https.",
+           .default_note = "those that the system knows",
+           .example = "etcd-ca.pem",
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::ca_file>},
+          {.key = "user",
+           .type = Type::kText,
+           .description = "A user of etcd who may read and write the keys below the prefix.",
+           .default_note = "none",
+           .example = "tlogdisk",
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::user>},
+          {.key = "passwordFile",
+           .type = Type::kPath,
+           .description = "A file of mode 0600 with that user's password on its first line.",
+           .default_note = "no password",
+           .example = "etcd.password",
+           .reload = Reload::kLive,
+           .set = assign<&Coordination::password_file>},
+      }};
+  return section;
+}
+
 const Section& vdisk_section() {
   static const Section section{
       "A virtual disk, served as the NBD export of its name.",
@@ -378,6 +447,13 @@ const Section& vdisk_section() {
            .example_only = true,
            .section = &tlog_section(),
            .enter = enter_member<&Vdisk::tlog>},
+          {.key = "coordination",
+           .type = Type::kSection,
+           .description = "This vdisk's own settings on top of the file's coordination section.",
+           .inherits = true,
+           .example_only = true,
+           .section = &coordination_section(),
+           .enter = enter_member<&Vdisk::coordination>},
       }};
   return section;
 }
@@ -388,12 +464,14 @@ Target add_cluster(Target target, std::string name) {
   return &cluster;
 }
 
-// The file's tlog section comes before the vdisks in the table, whatever their order in the file.
+// The sections with the vdisks' defaults come before them in the table, whatever their order in the
+// file.
 Target add_vdisk(Target target, std::string name) {
   Config* config = std::get<Config*>(target);
   Vdisk& vdisk = config->vdisks.emplace_back();
   vdisk.name = std::move(name);
   vdisk.tlog = config->tlog;
+  vdisk.coordination = config->coordination;
   return &vdisk;
 }
 
@@ -429,6 +507,12 @@ const Section& root_section() {
            .description = tlog_section().description,
            .section = &tlog_section(),
            .enter = enter_member<&Config::tlog>},
+          {.key = "coordination",
+           .type = Type::kSection,
+           .description = coordination_section().description,
+           .example_only = true,
+           .section = &coordination_section(),
+           .enter = enter_member<&Config::coordination>},
           {.key = "vdisks",
            .type = Type::kNamed,
            .description = vdisk_section().description,
@@ -500,6 +584,8 @@ std::string expected_of(const Property& property) {
       return fmt::format("one of {}", alternatives(property.choices));
     case Type::kPaths:
       return "a list of paths";
+    case Type::kUrls:
+      return "a list of \"http://host:port\" and \"https://host:port\"";
     case Type::kSection:
       return "a mapping of keys to values";
     case Type::kNamed:
@@ -523,6 +609,7 @@ std::string text_of(const Property& property, const Value& value) {
     case Type::kChoice:
       return std::string(property.choices[value.number]);
     case Type::kPaths:
+    case Type::kUrls:
       return fmt::format("[{}]", fmt::join(value.list, ", "));
     default:
       return value.text.empty() ? "none" : value.text;

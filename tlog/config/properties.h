@@ -25,6 +25,7 @@ enum class Type {
   kBoolean,
   kChoice,
   kPaths,     // a list of paths
+  kUrls,      // a list of http:// and https:// addresses
   kSection,   // a mapping with keys of its own
   kNamed,     // a mapping from names to sections
   kSections,  // a list of sections
@@ -34,12 +35,12 @@ enum class Type {
 struct Value {
   std::string text = {};     // kText, kPath (absolute), kAddress, kName
   std::uint64_t number = 0;  // kSize, kDuration, kInteger; 0 or 1 of kBoolean; index of kChoice
-  std::vector<std::string> list = {};  // kPaths
+  std::vector<std::string> list = {};  // kPaths, kUrls
   friend bool operator==(const Value&, const Value&) = default;
 };
 
 // What a section's keys are written into.
-using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, Vdisk*>;
+using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, Coordination*, Vdisk*>;
 
 struct Section;
 

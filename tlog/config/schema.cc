@@ -60,6 +60,7 @@ class JsonWriter {
 };
 
 constexpr std::string_view kNamePattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
+constexpr std::string_view kUrlPattern = "^https?://[^/@ ]+:[0-9]{1,5}$";
 constexpr std::string_view kSizePattern = "^[0-9]+ ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";
 constexpr std::string_view kDurationPattern = "^[0-9]+ ?(ns|us|ms|s|m|h)$";
 
@@ -107,7 +108,7 @@ void write_list(JsonWriter& json, const Property& property) {
   if (property.section != nullptr)
     return write_section(json, *property.section, property.section->description, true);
   json.open('{');
-  write_string(json, "^[^~]");
+  write_string(json, property.type == Type::kUrls ? kUrlPattern : "^[^~]");
   json.close('}');
 }
 
@@ -146,6 +147,7 @@ void write_type(JsonWriter& json, const Property& property) {
     case Type::kChoice:
       return write_choice(json, property);
     case Type::kPaths:
+    case Type::kUrls:
     case Type::kSections:
       return write_list(json, property);
     case Type::kNamed:

@@ -14,6 +14,8 @@
 namespace tlog::config {
 namespace {
 
+constexpr std::size_t kUrlMax = 512;
+
 // Why the text cannot be a value of its property; nullopt when it can.
 using Reason = std::optional<std::string>;
 
@@ -87,6 +89,16 @@ Result<Value> read_address(const Property& property, std::string_view text,
   return Value{.text = std::string(kUnix) + path};
 }
 
+Result<Value> read_url(const Property& property, std::string_view text) {
+  for (std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    if (text.size() > kUrlMax) return refuse(property, "too long");
+    if (Reason reason = wrong_address(text.substr(scheme.size()))) return refuse(property, *reason);
+    return Value{.text = std::string(text)};
+  }
+  return refuse(property, "begins with neither http:// nor https://");
+}
+
 Result<Value> within_range(const Property& property, std::uint64_t number, std::string_view text) {
   if (number < property.minimum) return refuse(property, fmt::format("too small: {}", text));
   if (number > property.maximum) return refuse(property, fmt::format("too large: {}", text));
@@ -144,6 +156,8 @@ Result<Value> read_value(const Property& property, Scalar scalar, const std::str
       return Value{.text = absolute_path(directory, text)};
     case Type::kAddress:
       return read_address(property, text, directory);
+    case Type::kUrls:
+      return read_url(property, text);
     case Type::kName:
       if (!is_valid_name(text)) {
         return refuse(property, fmt::format("{} is not a name", in_quotes(text)));

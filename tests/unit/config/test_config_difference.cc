@@ -173,6 +173,36 @@ TEST(ConfigDifference, a_list_in_another_order_is_a_matter_of_who_is_there) {
   EXPECT_THAT(outcome.changes, SizeIs(2));
 }
 
+TEST(ConfigDifference, coordination_may_change_in_its_times_and_members_only) {
+  const std::string begin = "coordination: {etcd: [\"http://h:1\"]}\n";
+  auto change = [&](const std::string& before, const std::string& after) {
+    const Checked running = check(kText + before, kPath);
+    const Checked wanted = check(kText + after, kPath);
+    EXPECT_THAT(running.problems, IsEmpty());
+    EXPECT_THAT(wanted.problems, IsEmpty());
+    return compare(running.config, wanted.config, {{"v", "w"}, true});
+  };
+  const Difference live = change(
+      begin,
+      "coordination: {etcd: [\"http://h:1\", \"http://h:2\"], leaseTtl: 20s, standby: true}\n");
+  EXPECT_THAT(live.refusals, IsEmpty());
+  ASSERT_THAT(live.changes, SizeIs(6));
+  EXPECT_EQ(live.changes[0].key, "vdisks.v.coordination.etcd");
+  EXPECT_EQ(live.changes[0].text, "[http://h:1] -> [http://h:1, http://h:2]");
+  for (const std::string& text :
+       {std::string(), std::string("coordination: {etcd: [\"http://h:1\"], prefix: p}\n"),
+        std::string("coordination: {etcd: [\"http://h:1\"], hostName: p}\n")}) {
+    const Difference refused = change(begin, text);
+    ASSERT_THAT(refused.refusals, SizeIs(2)) << text;
+    EXPECT_THAT(refused.refusals[0].trail, HasSubstr("vdisks/v/coordination/"));
+    EXPECT_THAT(refused.changes, IsEmpty());
+  }
+  EXPECT_THAT(change("", begin).refusals, SizeIs(2));
+  const Problem where =
+      problem_of({"vdisks/v/coordination/etcd", "x"}, check(kText + begin, kPath).positions);
+  EXPECT_EQ(where.line, 8U) << "where the file's own section stands";
+}
+
 // A key that could not be read would be changed unseen.
 void every_value_can_be_read(const Section& section, const std::string& trail) {
   for (const Property& property : section.properties) {

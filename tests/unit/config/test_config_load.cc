@@ -119,6 +119,31 @@ TEST(ConfigLoad, the_order_of_sections_in_the_file_does_not_matter) {
   EXPECT_EQ(config.vdisks[0].tlog.cluster, "c");
 }
 
+TEST(ConfigLoad, coordination_is_there_when_it_is_named_and_inherited) {
+  EXPECT_THAT(parsed(kLeast).vdisks[0].coordination.etcd, ElementsAre());
+  const Config config = parsed(
+      "coordination: {etcd: [\"http://h:1\", \"https://[::1]:2\"], leaseTtl: 1m, caFile: ca.pem,\n"
+      "  hostName: a, user: u, passwordFile: p}\n"
+      "clusters: {c: {servers: [{address: \"h:1\"}]}}\n"
+      "tlog: {dataShards: 1, parityShards: 0}\n"
+      "vdisks:\n"
+      "  v: {size: 1MiB, storage: {file: x}}\n"
+      "  w: {size: 1MiB, storage: {file: y}, coordination: {prefix: a/b, standby: true}}\n");
+  for (const Vdisk& vdisk : config.vdisks) {
+    EXPECT_THAT(vdisk.coordination.etcd, ElementsAre("http://h:1", "https://[::1]:2"));
+    EXPECT_EQ(vdisk.coordination.lease_ttl_ns, 60'000'000'000U);
+    EXPECT_EQ(vdisk.coordination.ca_file, "/etc/tlogdisk/ca.pem");
+    EXPECT_EQ(vdisk.coordination.host_name, "a");
+    EXPECT_EQ(vdisk.coordination.user, "u");
+    EXPECT_EQ(vdisk.coordination.password_file, "/etc/tlogdisk/p");
+  }
+  EXPECT_EQ(config.vdisks[0].coordination.prefix, Coordination{}.prefix);
+  EXPECT_FALSE(config.vdisks[0].coordination.standby);
+  EXPECT_EQ(config.vdisks[1].coordination.prefix, "a/b");
+  EXPECT_TRUE(config.vdisks[1].coordination.standby);
+  EXPECT_EQ(parsed(kLeast).coordination.lease_ttl_ns, Coordination{}.lease_ttl_ns);
+}
+
 TEST(ConfigLoad, a_small_journal_has_a_small_arena) {
   EXPECT_EQ(parsed(std::string(kLeast) + "journal: {size: 8MiB}").journal.arena_size, 8 * kMiB);
 }

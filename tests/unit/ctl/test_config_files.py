@@ -35,6 +35,9 @@ clusters: {c: {servers: [{address: "127.0.0.1:1", db: 0}, {address: "unix:/run/a
 tlog: {dataShards: 1, parityShards: 1, flushTime: 100 ms}
 vdisks: {v: {size: 1048576, storage: {file: x}, tlog: {durability: cluster}}}
 """,
+    "coordination": LEAST + """
+coordination: {etcd: ["http://10.0.0.1:2379", "https://h:1"], leaseTtl: 5s, standby: true, hostName: a}
+""",
 }
 BAD = {
     "unknown key": LEAST + "jounral: {}\n",
@@ -55,6 +58,9 @@ BAD = {
     "io": LEAST + "journal: {io: aio}\n",
     "read only in words": LEAST.replace("size:", "readOnly: perhaps, size:"),
     "an address without a port": LEAST.replace("directories: [a, b, c, d, e, f]", "servers: [{address: localhost}]"),
+    "members of etcd that are no URLs": LEAST + "coordination: {etcd: ['10.0.0.1:2379']}\n",
+    "no members of etcd": LEAST + "coordination: {etcd: []}\n",
+    "an unknown key of the coordination": LEAST + "coordination: {etcd: ['http://h:1'], lease: 5s}\n",
     "a list": "- 1\n",
 }
 
