@@ -86,6 +86,7 @@ void EtcdServer::make_certificates() {
 std::string EtcdServer::ctl(const std::vector<std::string>& words) const {
   std::vector<std::string> arguments = {"etcdctl", "--endpoints", client_url()};
   if (tls_) arguments.insert(arguments.end(), {"--cacert", ca_file()});
+  if (!user_.empty()) arguments.insert(arguments.end(), {"--user", user_});
   arguments.insert(arguments.end(), words.begin(), words.end());
   CommandOptions options;
   options.environment = {"ETCDCTL_API=3"};

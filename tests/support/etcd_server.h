@@ -30,6 +30,8 @@ class EtcdServer {
   // Throws away everything before now: a watch of an older revision is refused.
   void compact();
   std::string ctl(const std::vector<std::string>& words) const;  // etcdctl's output
+  // "NAME:PASSWORD" for all of that, once etcd wants one.
+  void log_in(const std::string& user) { user_ = user; }
 
   void kill();   // SIGKILL, and waits for the end
   void start();  // again, with the same ports and directory
@@ -40,6 +42,7 @@ class EtcdServer {
   std::string client_url() const { return (tls_ ? "https://" : "http://") + address(); }
 
   const bool tls_;
+  std::string user_;
   TempDirectory directory_;
   int port_ = 0;
   int peer_port_ = 0;

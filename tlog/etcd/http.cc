@@ -75,7 +75,14 @@ Result<std::string> Http::post(const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                    static_cast<long>(std::max<std::uint64_t>(request.timeout_ns / kNsPerMs, 1)));
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, handles_->headers);
+  curl_slist* headers = handles_->headers;
+  std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> own(nullptr, &curl_slist_free_all);
+  if (!request.token.empty()) {
+    own.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
+    curl_slist_append(own.get(), ("Authorization: " + request.token).c_str());
+    headers = own.get();
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Http::take);
@@ -116,7 +123,11 @@ Result<std::string> Http::finish(Transfer& transfer, int code, const std::string
   curl_easy_getinfo(handles_->easy, CURLINFO_RESPONSE_CODE, &status);
   if (status > 299) {
     constexpr std::size_t kShown = 200;
-    return fail(status >= 500 ? Code::kUnavailable : Code::kInvalidArgument,
+    constexpr long kUnauthorized = 401;
+    const Code why = status >= 500             ? Code::kUnavailable
+                     : status == kUnauthorized ? Code::kFenced
+                                               : Code::kInvalidArgument;
+    return fail(why,
                 fmt::format("{}: status {}: {}", url, status, transfer.bytes.substr(0, kShown)));
   }
   return std::move(transfer.bytes);

@@ -4,7 +4,8 @@
 //
 // Threading: one thread, but for wake(). Errors: kUnavailable and kTimeout name the endpoint and
 // the reason; kShutdown after wake(); what the server says with a status above 299 is
-// kInvalidArgument.
+// kInvalidArgument, with one above 499 kUnavailable, and with 401 (it does not know the token)
+// kFenced.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@ namespace tlog::etcd {
 struct HttpRequest {
   std::string url;
   std::string body;
+  std::string token = {};                    // of the user who asks; "": nobody in particular
   std::uint64_t timeout_ns = 5'000'000'000;  // of all of it; kTimeout afterwards
   std::size_t bytes_max = 4 * 1024 * 1024;   // of the answer
   // Called with each line of the answer as it comes; false ends the request well. Without it the
