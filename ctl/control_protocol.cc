@@ -105,6 +105,10 @@ void visit_vdisk(Report& vdisk, Visit visit) {
   visit("scrubBytes", vdisk.scrub_bytes);
   visit("scrubFinding", vdisk.scrub_finding);
   visit("backgroundScrubWaiting", vdisk.background_scrub_waiting);
+  visit("lease", vdisk.lease);
+  visit("leaseHolder", vdisk.lease_holder);
+  visit("leaseEndsInMs", vdisk.lease_ends_in_ms);
+  visit("leaseReason", vdisk.lease_reason);
   visit("configSource", vdisk.config_source);
   visit("configGeneration", vdisk.config_generation);
   visit("configLoadedNs", vdisk.config_loaded_ns);

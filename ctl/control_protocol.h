@@ -79,7 +79,9 @@ struct BackgroundScrubReport {
 struct VdiskReport {
   std::string name;
   std::string uuid;
-  std::string state;  // state_name()'s words, or "closed": served, and opened by nobody yet
+  // state_name()'s words, or "closed": served, and opened by nobody yet, or "standby": another host
+  // serves it.
+  std::string state;
   std::string reason;
   std::uint64_t size = 0;
   Epoch epoch = 0;
@@ -119,6 +121,11 @@ struct VdiskReport {
   BackgroundScrubReport light_scrub;
   BackgroundScrubReport deep_scrub;
   std::string background_scrub_waiting;  // why none runs that is due
+  // Of its coordination with other hosts.
+  std::string lease;                   // lease_state_name()'s words; "": not coordinated
+  std::string lease_holder;            // the host that has it; "": none, or not known
+  std::uint64_t lease_ends_in_ms = 0;  // unless it is renewed; 0: not known
+  std::string lease_reason;
   // Of the process that serves it. Times are wall clock; 0: never, or an older server.
   std::string config_source;
   std::uint64_t config_generation = 0;

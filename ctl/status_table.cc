@@ -108,6 +108,19 @@ void background_scrub(std::string& text, std::string_view name,
   row(text, name, value);
 }
 
+// Whose turn it is.
+void lease(std::string& text, const VdiskReport& vdisk) {
+  if (vdisk.lease.empty()) return;
+  std::string value = vdisk.lease;
+  if (!vdisk.lease_holder.empty()) value += ", host " + vdisk.lease_holder;
+  if (vdisk.lease_ends_in_ms > 0) {
+    value += fmt::format(", ends in {:.1f} s unless it is renewed",
+                         static_cast<double>(vdisk.lease_ends_in_ms) / 1000);
+  }
+  if (!vdisk.lease_reason.empty()) value += ": " + vdisk.lease_reason;
+  row(text, "lease", value);
+}
+
 // A store's state in the table; why, and what to do about it, in a line of its own.
 void stores(std::string& text, std::string_view title,
             const std::vector<control::StoreReport>& all) {
@@ -160,8 +173,9 @@ std::string status_table(Sample now, Sample earlier) {
   const Rates rates(now, earlier);
   std::string text =
       fmt::format("vdisk {}: {}, {}", vdisk.name, vdisk.state, human_bytes(vdisk.size));
-  if (vdisk.state == "closed") {
+  if (vdisk.state == "closed" || vdisk.state == "standby") {
     text += fmt::format("\n  {}\n", vdisk.reason);
+    lease(text, vdisk);
     configuration(text, vdisk);
     return text;
   }
@@ -191,6 +205,7 @@ std::string status_table(Sample now, Sample earlier) {
   if (!vdisk.background_scrub_waiting.empty()) {
     text += fmt::format("    scrubs in the background: {}\n", vdisk.background_scrub_waiting);
   }
+  lease(text, vdisk);
   if (!vdisk.waiting_for.empty()) row(text, "waiting", vdisk.waiting_for);
   traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);
   traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);

@@ -143,6 +143,24 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   return report;
 }
 
+// A vdisk that is not open here because it is another host's turn says so.
+void add_leases(const std::vector<session::LeaseStatus>& leases,
+                std::vector<control::VdiskReport>& reports) {
+  for (const session::LeaseStatus& lease : leases) {
+    auto report = std::find_if(reports.begin(), reports.end(), [&](const control::VdiskReport& r) {
+      return r.name == lease.vdisk;
+    });
+    if (report == reports.end()) continue;
+    report->lease = session::lease_state_name(lease.state);
+    report->lease_holder = lease.holder;
+    report->lease_ends_in_ms = lease.ends_in_ns / kNsPerMs;
+    report->lease_reason = lease.reason;
+    if (report->state != "closed" || lease.state == session::LeaseState::kHeld) continue;
+    if (lease.state == session::LeaseState::kStandby) report->state = "standby";
+    report->reason = lease.reason;
+  }
+}
+
 }  // namespace
 
 ControlServer::ControlServer(session::Engine& engine, const Clock& clock, Logger& logger,
@@ -431,6 +449,7 @@ std::vector<control::VdiskReport> ControlServer::reports(const std::string& only
     if (const config::Vdisk* vdisk = configuration->find_vdisk(name)) closed.size = vdisk->size;
     all.push_back(std::move(closed));
   }
+  add_leases(engine_.leases(), all);
   if (reloader_ == nullptr) return all;
   const session::ReloadStatus reloads = reloader_->status();
   for (control::VdiskReport& report : all) {

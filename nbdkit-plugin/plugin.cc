@@ -48,6 +48,8 @@ Status Plugin::get_ready() {
   logger_.set_level(configuration.log_level);
   session::EngineOptions options;
   options.memory_stores = parameters_.memory_store;
+  options.coordinate = true;
+  options.control_socket = control_path(configuration);
   if (!parameters_.vdisk.empty()) {
     if (configuration.find_vdisk(parameters_.vdisk) == nullptr) {
       return fail(Code::kInvalidArgument,
@@ -63,10 +65,14 @@ Status Plugin::get_ready() {
   return bind_control();
 }
 
+// "": none.
+std::string Plugin::control_path(const config::Config& configuration) const {
+  if (parameters_.control) return *parameters_.control;
+  return config::control_socket_path(configuration, parameters_.vdisk);
+}
+
 Status Plugin::bind_control() {
-  const std::string path = parameters_.control ? *parameters_.control
-                                               : config::control_socket_path(
-                                                     *engine_->configuration(), parameters_.vdisk);
+  const std::string path = control_path(*engine_->configuration());
   if (path.empty()) return {};
   control_ = std::make_unique<ControlServer>(*engine_, system_clock(), logger_);
   return control_->bind(path);
@@ -109,6 +115,7 @@ void Plugin::stop() {
   if (std::exchange(stopped_, true)) return;
   if (!engine_) return;
   logger_.info("event=stopping");
+  engine_->stop_waiting();
   if (reloader_) reloader_->stop();  // first: who waits for its source is answered
   if (control_) control_->stop();
   engine_->stop(kStopBudgetNs);

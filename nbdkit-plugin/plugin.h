@@ -52,6 +52,7 @@ class Plugin {
   void close_connection(Connection* connection) EXCLUDES(connections_mutex_);
 
  private:
+  std::string control_path(const config::Config& configuration) const;
   Status bind_control();
   void override_config(config::Config& configuration) const;
   Status start_reloader();

@@ -28,15 +28,14 @@ void Site::configure(const SiteOptions& options) const {
   text += fmt::format("tlog: {{{}}}\n", options.tlog);
   text += "vdisks:\n";
   for (const SiteVdisk& vdisk : options.vdisks) {
-    const std::string file =
-        fmt::format("{{file: {}/{}}}", options.blocks_directory, vdisk.name);
+    const std::string file = fmt::format("{{file: {}/{}}}", options.blocks_directory, vdisk.name);
     text += fmt::format("  {}: {{size: {}MiB, storage: {}", vdisk.name, vdisk.size_mib,
                         vdisk.storage.empty() ? file : vdisk.storage);
     if (vdisk.read_only) text += ", readOnly: true";
     if (!vdisk.description.empty()) text += fmt::format(", description: \"{}\"", vdisk.description);
     text += vdisk.more + "}\n";
   }
-  write_text(config_path(), text);
+  write_text(config_path(), text + options.more);
 }
 
 NbdkitOptions Site::nbdkit(std::vector<std::string> arguments) const {

@@ -18,7 +18,7 @@ struct SiteVdisk {
   bool read_only = false;
   std::string description;
   std::string storage{};  // "{cluster: c}", instead of a file
-  std::string more{};  // further keys of this vdisk, as in ", tlog: {durability: cluster}"
+  std::string more{};     // further keys of this vdisk, as in ", tlog: {durability: cluster}"
 };
 
 struct SiteOptions {
@@ -26,6 +26,7 @@ struct SiteOptions {
   std::uint64_t journal_mib = 32;
   std::string clusters;  // instead of the six directories of "local": lines, indented by two
   std::string tlog = "cluster: local, flushTime: 500ms";
+  std::string more{};  // further lines at the file's end
   // Elsewhere than in the site's directory when absolute.
   std::string journal_directory = "journal";
   std::string arena_directory = "arena";

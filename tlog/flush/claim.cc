@@ -113,10 +113,14 @@ std::string rival(const Marks& answers, const store::EpochClaim& claim) {
 
 }  // namespace
 
-std::string claim_owner(const Uuid& journal) {
+std::string host_name() {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) host = {'?'};
-  const std::string process = fmt::format("{}:{}", host.data(), getpid());
+  return host.data();
+}
+
+std::string claim_owner(const Uuid& journal) {
+  const std::string process = fmt::format("{}:{}", host_name(), getpid());
   return journal.is_nil() ? process : fmt::format("{} (journal {})", process, journal.text());
 }
 

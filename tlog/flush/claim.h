@@ -32,6 +32,7 @@ struct ClaimPlace {
   }
 };
 
+std::string host_name();  // of the system
 // "host:pid (journal <uuid>)": no two claims have the same. Who only closes may have no journal yet.
 std::string claim_owner(const Uuid& journal);
 

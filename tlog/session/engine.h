@@ -19,6 +19,7 @@
 #include "tlog/config/difference.h"
 #include "tlog/io/file.h"
 #include "tlog/io/loop.h"
+#include "tlog/session/coordinator.h"
 #include "tlog/session/takeover.h"
 #include "tlog/session/vdisk.h"
 
@@ -36,6 +37,10 @@ Environment system_environment(Logger& logger);
 struct EngineOptions {
   std::vector<std::string> vdisks;  // which to serve; empty: all of the configuration
   bool memory_stores = false;       // keep the log in memory only (trials and benchmarks)
+  // Servers do what the configuration's coordination says: a vdisk is begun when it is this host's
+  // turn. Tools open and take over at once.
+  bool coordinate = false;
+  std::string control_socket;  // told to the other hosts; "": none
 };
 
 class Engine {
@@ -47,6 +52,9 @@ class Engine {
 
   virtual Status prepare() = 0;
   virtual Status start() = 0;
+  // Whoever waits in open() for this host's turn is refused, now and later. Before stop(), from any
+  // thread.
+  virtual void stop_waiting() = 0;
   // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.
   virtual void stop(std::uint64_t budget_ns) = 0;
 
@@ -60,9 +68,11 @@ class Engine {
   virtual std::vector<std::string> vdisk_names() const = 0;
   // The one Vdisk object of that name, opened (created, recovered) at the first call. Stays open
   // until stop(). read_only: never creates; a vdisk that exists is opened for writing all the same
-  // unless its configuration says readOnly, because its journal may have to be recovered.
+  // unless its configuration says readOnly, because its journal may have to be recovered. One that
+  // is coordinated is refused while another host serves it (Coordinator::admit()).
   virtual Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) = 0;
   virtual std::vector<VdiskStatus> status() const = 0;  // of the opened ones
+  virtual std::vector<LeaseStatus> leases() const = 0;  // of the coordinated ones
   // Makes this host the one that serves the vdisk, see session/takeover.h. After start(), instead of
   // open(): blocks as long as its block storage takes.
   virtual Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,

@@ -118,6 +118,7 @@ void ServedVdisk::on_stored(Sequence sequence) {
 
 // What this host has acknowledged and not stored is not part of the vdisk any more.
 void ServedVdisk::on_fenced(const std::string& by) {
+  is_fenced_ = true;
   core_.fail_for_good(
       fmt::format("another host has taken the vdisk over ({}); serve it there, or "
                   "take it back with `tlogctl takeover {}`",
@@ -228,8 +229,8 @@ bool ServedVdisk::drain(std::uint64_t deadline_ns) {
   return stored;
 }
 
-void ServedVdisk::close(std::uint64_t budget_ns) {
-  if (closed_) return;
+bool ServedVdisk::close(std::uint64_t budget_ns) {
+  if (closed_) return drained_;
   closed_ = true;
   const std::uint64_t deadline_ns = core_.clock.monotonic_ns() + budget_ns;
   bool failed = false;
@@ -277,6 +278,7 @@ void ServedVdisk::close(std::uint64_t budget_ns) {
       fmt::format("event=closed vdisk={} clean={} appended={} durable={} stored={} applied={}",
                   name(), drained ? "yes" : "no", core_.appended.load(), core_.durable.value(),
                   core_.stored.value(), core_.applied.value()));
+  return drained_ = drained;
 }
 
 VdiskStatus ServedVdisk::status() const {
@@ -285,6 +287,8 @@ VdiskStatus ServedVdisk::status() const {
   status.uuid = core_.uuid;
   status.size = core_.config.size;
   status.epoch = log_->epoch();
+  status.is_fenced = is_fenced_;
+  status.journal = core_.journal->superblock().journal;
   status.watermarks = {core_.appended.load(), core_.durable.value(), core_.stored.value(),
                        core_.applied.value()};
   {

@@ -59,8 +59,8 @@ class ServedVdisk final : public Vdisk {
 
   void start();
   // Refuses new calls, stores and applies what is there within the budget, ends everything. Not
-  // from the loop's thread.
-  void close(std::uint64_t budget_ns);
+  // from the loop's thread. True: all that was appended is stored and applied.
+  bool close(std::uint64_t budget_ns);
 
   // Takes them over; not after close(). What is under way on a server that moves is repeated.
   void reconfigure(const ServedSettings& settings);
@@ -122,7 +122,9 @@ class ServedVdisk final : public Vdisk {
   Strand release_strand_;
   Refilling refilling_;
   Scrubbing scrubbing_;
-  bool closed_ = false;  // by the closing thread
+  bool closed_ = false;   // by the closing thread
+  bool drained_ = false;  // likewise
+  std::atomic<bool> is_fenced_{false};
   std::atomic<bool> flush_timer_armed_{false};
 
   // Loop thread only:

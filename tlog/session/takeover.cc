@@ -5,6 +5,7 @@
 #include <latch>
 
 #include "tlog/flush/claim.h"
+#include "tlog/session/aside.h"
 #include "tlog/session/vdisk_storage.h"
 #include "tlog/session/vdisk_stores.h"
 
@@ -33,7 +34,6 @@ class Takeover {
   Status claim(flush::LogWriter::Parts parts, walk::LogReader& reader);
   Status make_storage(walk::LogReader& reader, const Uuid& vdisk);
   Status play(walk::LogReader& reader, blocks::BlockStorage& storage) const;
-  Result<std::string> move_aside(const std::string& path) const;
   Error within(const Error& error) const {
     return error.within(fmt::format("takeover: vdisk '{}'", context_.vdisk.name));
   }
@@ -65,28 +65,30 @@ Status Takeover::look_at_journal() {
 
 Status Takeover::check_needed(const format::Metadata& metadata) const {
   TLOG_TRY(check_format(context_.vdisk, metadata.format));
-  if (metadata.epochs.empty() || !old_is_whole_) return {};
-  if (metadata.epochs.back().journal != old_journal_) return {};
-  return fail(Code::kAlreadyExists,
-              "this host has the newest journal of it, with all that was acknowledged: start its "
-              "server, there is nothing to take over");
-}
-
-Result<std::string> Takeover::move_aside(const std::string& path) const {
-  for (unsigned i = 1;; ++i) {
-    std::string aside = fmt::format("{}.before-takeover-{}", path, i);
-    TLOG_ASSIGN(bool taken, files().exists(aside));
-    if (taken) continue;
-    TLOG_TRY(files().rename(path, aside));
-    TLOG_TRY(files().sync_directory(io::parent_path(path)));
-    return aside;
+  if (metadata.epochs.empty()) return {};
+  const format::EpochEntry& newest = metadata.epochs.back();
+  if (old_is_whole_ && newest.journal == old_journal_) {
+    return fail(Code::kAlreadyExists,
+                "this host has the newest journal of it, with all that was acknowledged: start its "
+                "server, there is nothing to take over");
   }
+  const bool may_miss = context_.vdisk.tlog.durability == config::Durability::kJournal &&
+                        newest.journal != old_journal_ && newest.epoch != options_.ended_epoch;
+  if (!options_.automatic || !may_miss) return {};
+  return fail(Code::kUnavailable,
+              fmt::format("with durability: journal, flushes that {} has acknowledged in epoch {} "
+                          "may be in its journal only: start that host again, or give them up with "
+                          "`tlogctl takeover {}` on this one",
+                          newest.writer, newest.epoch, context_.vdisk.name));
 }
 
 Status Takeover::make_journal(const format::VdiskFormat& format, const walk::LogHead& head) {
   journal_.reset();
   if (old_is_whole_) {
-    TLOG_ASSIGN(report_.journal_aside, move_aside(journal_directory()));
+    TLOG_ASSIGN(report_.journal_aside,
+                options_.automatic ? keep_journal_aside(files(), journal_directory(), old_journal_,
+                                                        context_.config.journal.arena_directory)
+                                   : move_aside(files(), journal_directory()));
     old_is_whole_ = false;
   }
   journal::JournalOptions options =
@@ -115,6 +117,9 @@ Status Takeover::claim(flush::LogWriter::Parts parts, walk::LogReader& reader) {
 Status Takeover::play(walk::LogReader& reader, blocks::BlockStorage& storage) const {
   const Sequence last = reader.head().sequence;
   return reader.walk({}, [&](walk::Visited& visited) -> Result<bool> {
+    if (options_.stop != nullptr && *options_.stop) {
+      return fail(Code::kShutdown, "the server stops; it is repeated after the next start");
+    }
     for (const format::Record& record : visited.opened.aggregation.records) {
       switch (record.operation) {
         case Operation::kWrite: {
@@ -158,7 +163,8 @@ Status Takeover::make_storage(walk::LogReader& reader, const Uuid& vdisk) {
   }
   TLOG_ASSIGN(bool present, files().exists(path));
   if (present) {
-    TLOG_ASSIGN(report_.storage_aside, move_aside(path));
+    TLOG_ASSIGN(report_.storage_aside,
+                options_.automatic ? keep_aside(files(), path) : move_aside(files(), path));
   }
   TLOG_TRY(files().rename(unfinished, path));
   return files().sync_directory(io::parent_path(path));

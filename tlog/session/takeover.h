@@ -9,6 +9,7 @@
 // kUnavailable: too few stores answer, the end of the log is undecided, the journal is in use.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -21,6 +22,12 @@ struct OpeningContext;
 
 struct TakeoverOptions {
   bool accept_loss = false;  // cut an undecided end of the log off
+  // Nobody has asked for it: refused (kUnavailable) where the writer before may have acknowledged a
+  // flush that is in its journal only. With `durability: journal` that is always so, but for the
+  // epoch whose writer has said at its end that everything is stored.
+  bool automatic = false;
+  Epoch ended_epoch = 0;
+  const std::atomic<bool>* stop = nullptr;  // kShutdown as soon as it is set; borrowed
 };
 
 struct TakeoverReport {

@@ -62,7 +62,9 @@ struct VdiskStatus {
   std::string name;
   Uuid uuid;
   State state = State::kServing;
-  std::string reason;  // of kFailed and of waiting
+  std::string reason;      // of kFailed and of waiting
+  bool is_fenced = false;  // kFailed because another host has taken it over
+  Uuid journal;            // that this host writes it with
   std::uint64_t size = 0;
   Epoch epoch = 0;
   Watermarks watermarks;

@@ -5,13 +5,6 @@
 namespace tlog::session {
 namespace {
 
-Result<std::string> password_of(const config::Server& server, io::FileSystem& files) {
-  if (server.password_file.empty()) return std::string();
-  TLOG_ASSIGN(std::string text, io::read_file(files, server.password_file, 4096));
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return text;
-}
-
 Result<std::uint64_t> size_if_present(io::FileSystem& files, const std::string& path) {
   TLOG_ASSIGN(bool present, files.exists(path));
   if (!present) return std::uint64_t{0};
@@ -43,6 +36,13 @@ Status create_cluster(const OpeningContext& context, const Uuid& vdisk) {
 
 }  // namespace
 
+Result<std::string> read_password(const std::string& path, io::FileSystem& files) {
+  if (path.empty()) return std::string();
+  TLOG_ASSIGN(std::string text, io::read_file(files, path, 4096));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text;
+}
+
 Result<std::vector<store::RespStoreOptions>> server_options(const config::Cluster& cluster,
                                                             io::FileSystem& files) {
   std::vector<store::RespStoreOptions> servers;
@@ -52,7 +52,7 @@ Result<std::vector<store::RespStoreOptions>> server_options(const config::Cluste
     options.db = server.db;
     options.connect_timeout_ns = cluster.request_timeout_ns;
     options.request_timeout_ns = cluster.request_timeout_ns;
-    TLOG_ASSIGN(options.password, password_of(server, files));
+    TLOG_ASSIGN(options.password, read_password(server.password_file, files));
     servers.push_back(std::move(options));
   }
   return servers;

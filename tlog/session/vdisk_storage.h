@@ -9,6 +9,8 @@
 
 namespace tlog::session {
 
+// What a password file says; "" without one.
+Result<std::string> read_password(const std::string& path, io::FileSystem& files);
 // How to reach the servers of a cluster, their passwords read from their files.
 Result<std::vector<store::RespStoreOptions>> server_options(const config::Cluster& cluster,
                                                             io::FileSystem& files);

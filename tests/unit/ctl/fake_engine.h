@@ -113,7 +113,10 @@ class FakeEngine final : public session::Engine {
 
   Status prepare() override { return {}; }
   Status start() override { return {}; }
+  void stop_waiting() override {}
   void stop(std::uint64_t) override {}
+  void set_leases(std::vector<session::LeaseStatus> leases) { leases_ = std::move(leases); }
+  std::vector<session::LeaseStatus> leases() const override { return leases_; }
   std::shared_ptr<const config::Config> configuration() const override {
     return std::make_shared<const config::Config>(config_);
   }
@@ -133,6 +136,7 @@ class FakeEngine final : public session::Engine {
 
  private:
   config::Config config_;
+  std::vector<session::LeaseStatus> leases_;  // set before the server is asked
 };
 
 }  // namespace tlog::testing

@@ -93,6 +93,29 @@ TEST_F(ControlServerTest, answers_every_command) {
   EXPECT_EQ(flush->sequence, 41u);
 }
 
+TEST_F(ControlServerTest, a_vdisk_of_several_hosts_says_whose_turn_it_is) {
+  engine.set_leases({{.vdisk = "vm1",
+                      .state = session::LeaseState::kLost,
+                      .holder = "b",
+                      .ends_in_ns = 0,
+                      .reason = "goes on"},
+                     {.vdisk = "vm2",
+                      .state = session::LeaseState::kStandby,
+                      .holder = "a",
+                      .ends_in_ns = 2'500'000'000,
+                      .reason = "is served by host a"}});
+  start();
+  auto status = ask({.command = Command::kStatus});
+  ASSERT_TRUE(status.has_value()) << status.error().message();
+  EXPECT_EQ(status->vdisks[0].state, "serving");
+  EXPECT_EQ(status->vdisks[0].lease, "lost");
+  EXPECT_EQ(status->vdisks[0].lease_reason, "goes on");
+  EXPECT_EQ(status->vdisks[1].state, "standby");
+  EXPECT_EQ(status->vdisks[1].reason, "is served by host a");
+  EXPECT_EQ(status->vdisks[1].lease_holder, "a");
+  EXPECT_EQ(status->vdisks[1].lease_ends_in_ms, 2500U);
+}
+
 TEST_F(ControlServerTest, errors_reach_the_client) {
   start();
   auto foreign = ask({.command = Command::kStatus, .vdisk = "vm9"});

@@ -114,5 +114,22 @@ TEST(StatusTable, a_closed_vdisk_has_no_numbers) {
   EXPECT_EQ(status_table({&vdisk, 1}, {}), "vdisk vm2: closed, 0B\n  nobody came\n");
 }
 
+TEST(StatusTable, a_lease_says_who_has_it_and_for_how_long) {
+  control::VdiskReport vdisk = sample();
+  EXPECT_THAT(status_table({&vdisk, 1}, {}), Not(HasSubstr("lease")));
+  vdisk.lease = "held";
+  vdisk.lease_holder = "host-a";
+  vdisk.lease_ends_in_ms = 7400;
+  EXPECT_THAT(status_table({&vdisk, 1}, {}),
+              HasSubstr("\n  lease      held, host host-a, ends in 7.4 s unless it is renewed\n"));
+  vdisk.state = "standby";
+  vdisk.lease = "standby";
+  vdisk.reason = vdisk.lease_reason = "is served by host host-a";
+  const std::string table = status_table({&vdisk, 1}, {});
+  EXPECT_THAT(table, HasSubstr(": standby, "));
+  EXPECT_THAT(table, HasSubstr("unless it is renewed: is served by host host-a\n"));
+  EXPECT_THAT(table, Not(HasSubstr("appended"))) << "its numbers are the other host's";
+}
+
 }  // namespace
 }  // namespace tlog::ctl
