@@ -9,6 +9,9 @@ void RespHealth::set(StoreState state, std::string condition) {
 }
 
 void RespHealth::begin(std::string name) {
+  put_bytes = 0;
+  get_bytes = 0;
+  errors = 0;
   MutexLock lock(mutex_);
   name_ = std::move(name);
   state_ = StoreState::kConnecting;

@@ -55,6 +55,7 @@ TEST_F(RespMove, nothing_of_the_old_server_is_said_of_the_new_one) {
   Store& store = open(first.address());
   ASSERT_TRUE(heals(store));
   ASSERT_EQ(store.status().state, StoreState::kUp);
+  ASSERT_NE(store.status().put_bytes, 0u);
   second.pause();  // so that it says nothing
   store.move_to(options_for(second.address()));
   StoreStatus status;
@@ -65,6 +66,7 @@ TEST_F(RespMove, nothing_of_the_old_server_is_said_of_the_new_one) {
       },
       testing::Milliseconds(20'000)));
   EXPECT_FALSE(status.usable) << status.condition;
+  EXPECT_EQ(status.put_bytes, 0u);
   second.resume();
   ASSERT_TRUE(heals(store));
   EXPECT_EQ(store.status().state, StoreState::kUp);
