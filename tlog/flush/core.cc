@@ -77,8 +77,10 @@ void Core::make_lanes() {
 
 walk::Run Core::run() const {
   if (parts_.workers == nullptr) return [](const std::function<void()>& task) { task(); };
-  return
-      [workers = parts_.workers](std::function<void()> task) { workers->submit(std::move(task)); };
+  // Who is still at it when the writer has ended gives nothing more to workers that may have gone.
+  return [workers = parts_.workers, place = place_](std::function<void()> task) {
+    if (const walk::LogPlace::Use use(*place); use) workers->submit(std::move(task));
+  };
 }
 
 void Core::make_repair() {

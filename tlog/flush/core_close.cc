@@ -56,8 +56,8 @@ void Core::stop() {
 void Core::stop_with(const Error& error) {
   if (stopped_) return;
   stopped_ = true;
-  place_->closed = true;
-  read_place_->closed = true;
+  place_->close();
+  read_place_->close();
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
     if (timer != 0) parts_.loop->cancel_timer(timer);
   }

@@ -76,11 +76,14 @@ Fetch::Next Fetch::decide(unsigned extra) {
 }
 
 void Fetch::act(Next next) {
-  for (unsigned index : next.ask) {
-    if (place_->closed) return;
-    store(index).get(key_, [self = shared_from_this(), index](Result<Buffer> value) {
-      self->reply(index, std::move(value));
-    });
+  if (!next.ask.empty()) {
+    const LogPlace::Use use(*place_);
+    if (!use) return;
+    for (unsigned index : next.ask) {
+      store(index).get(key_, [self = shared_from_this(), index](Result<Buffer> value) {
+        self->reply(index, std::move(value));
+      });
+    }
   }
   if (next.verify) run_([self = shared_from_this()] { self->verify(); });
   if (next.fail) finish_failed();
@@ -91,7 +94,7 @@ void Fetch::reply(unsigned index, Result<Buffer> value) {
   {
     MutexLock lock(mutex_);
     Slot& slot = slots_[index];
-    if (finished_ || place_->closed || slot.state != State::kAsked) return;
+    if (finished_ || place_->closed() || slot.state != State::kAsked) return;
     poor(index).store(!value);
     if (value) {
       slot.state = State::kArrived;
@@ -156,7 +159,7 @@ void Fetch::verify() {
     MutexLock lock(mutex_);
     verifying_ = false;
     for (auto& [index, slot] : arrived) slots_[index] = std::move(slot);
-    if (finished_ || place_->closed) return;
+    if (finished_ || place_->closed()) return;
     chosen = best_group();
     if (chosen.size() >= place_->geometry.data) {
       finished_ = true;  // late answers find nothing to do
@@ -172,6 +175,7 @@ void Fetch::verify() {
 }
 
 FetchCounts Fetch::counts() const {
+  const LogPlace::Use use(*place_);
   FetchCounts counts;
   for (unsigned i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
@@ -193,8 +197,8 @@ FetchCounts Fetch::counts() const {
       default:
         continue;
     }
-    counts.why += fmt::format("{}{}: shard {}: {}", counts.why.empty() ? "" : "; ", store(i).name(),
-                              i, slot.why);
+    counts.why += fmt::format("{}{}: shard {}: {}", counts.why.empty() ? "" : "; ",
+                              use ? store(i).name() : "a store that was closed", i, slot.why);
   }
   return counts;
 }

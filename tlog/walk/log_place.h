@@ -1,6 +1,9 @@
 // File: tlog/walk/log_place.h
 // LogPlace: which vdisk's log it is and which stores keep it, shared by all who read it at the same
-// time. Threading: const after it was made, except for the marks of poor stores, which are atomics.
+// time, and perhaps still at it on some thread when the stores are to go: who calls one from
+// another thread than the loop's, or later than at once, holds a Use.
+// Threading: any; const after it was made, except for what is said of closing and for the marks of
+// poor stores.
 #pragma once
 
 #include <atomic>
@@ -8,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tlog/base/mutex.h"
 #include "tlog/format/metadata.h"
 #include "tlog/shard/shard.h"
 #include "tlog/store/store.h"
@@ -36,10 +40,51 @@ struct LogPlace {
   const Uuid uuid;
   const shard::Geometry geometry;
   const std::vector<store::Store*> stores;
-  // The stores must not be used any more: no fetch goes on, whatever is answered to it still.
-  mutable std::atomic<bool> closed{false};
+
+  // While it is held, and true, the stores are there. Nothing may be waited for meanwhile.
+  class Use {
+   public:
+    explicit Use(const LogPlace& place) : place_(place), entered_(place.enter()) {}
+    ~Use() {
+      if (entered_) place_.leave();
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    explicit operator bool() const { return entered_; }
+
+   private:
+    const LogPlace& place_;
+    const bool entered_;
+  };
+
+  // From now on no fetch goes on, whatever is answered to it still. When it returns nobody is
+  // calling a store, so that they may be destroyed. Not while this thread holds a Use.
+  void close() const {
+    MutexLock lock(mutex_);
+    closed_ = true;
+    while (uses_ > 0) unused_.wait(mutex_);
+  }
+  bool closed() const { return closed_.load(); }
+
   // Stores whose last answer was of no use: the others are asked first.
   mutable std::vector<std::atomic<bool>> poor;
+
+ private:
+  bool enter() const {
+    MutexLock lock(mutex_);
+    if (closed_) return false;
+    ++uses_;
+    return true;
+  }
+  void leave() const {
+    MutexLock lock(mutex_);
+    if (--uses_ == 0) unused_.notify_all();
+  }
+
+  mutable Mutex mutex_;
+  mutable CondVar unused_;
+  mutable unsigned uses_ GUARDED_BY(mutex_) = 0;
+  mutable std::atomic<bool> closed_{false};  // set under the mutex
 };
 
 }  // namespace tlog::walk
