@@ -36,6 +36,21 @@ class Steps {
                                                 std::vector<bool> not_fenced = {}) {
     return process.read(sealer_, std::move(not_fenced));
   }
+  Result<std::unique_ptr<walk::LogReader>> read_beside_writer(SimProcess& process) {
+    return walk::LogReader::open({.vdisk = format_.name,
+                                  .stores = process.stores(),
+                                  .sealer = &sealer_,
+                                  .workers = &process.workers(),
+                                  .logger = &world.logger(),
+                                  .beside_writer = true});
+  }
+  // Of the server's mark, as the metadata has it; 0 while it is being filled again.
+  Epoch since(SimProcess& process, std::size_t server) {
+    auto found = walk::read_metadata(format_.name, process.stores());
+    if (!found || found->metadata.servers.size() <= server) return 0;
+    const format::ServerEntry& entry = found->metadata.servers[server];
+    return entry.rebuilding ? 0 : entry.since;
+  }
   // Per store: it could not be closed. Empty with an error.
   std::vector<bool> fence(SimProcess& process) {
     auto found = walk::read_metadata(format_.name, process.stores());
@@ -73,6 +88,7 @@ class Steps {
   bool wait(const std::function<bool()>& condition) {
     return world.sleep_until(condition, 60 * kSecond);
   }
+  std::string metadata_key() const { return format::metadata_key(format_.name, last_.epoch); }
   std::string newest_key() const {
     return format::shard_key(format_.name, last_.epoch, last_.number);
   }
@@ -153,8 +169,9 @@ TEST(SimulationFound, a_restarted_server_proves_no_end) {
   });
 }
 
-// A server could not be closed: what it says is absent may still be on its way to it, and count there
-// for the earlier writer. That is no loss: another server may have lost its newest all the same.
+// A server could not be closed: what it says is absent may still be on its way to it, and count
+// there for the earlier writer. That is no loss: another server may have lost its newest all the
+// same.
 TEST(SimulationFound, a_server_that_was_not_closed_is_not_the_one_that_lost_something) {
   Steps steps(4, 2);
   steps.run([&] {
@@ -232,6 +249,53 @@ TEST(SimulationFound, a_server_used_again_counts_when_it_is_recorded) {
     EXPECT_TRUE(steps.wait([&] { return steps.acknowledged == 4; }));
     steps.network[5].cut_off(false);
     EXPECT_TRUE(steps.wait([&] { return steps.writer->status().missing_shards == 0; }));
+    steps.writer.reset();
+    process.end();
+  });
+}
+
+// Who reads the log with the writer's stores may have metadata that is a generation behind: a
+// server that was emptied and is whole again is not wiped because of that when it is connected to
+// anew.
+TEST(SimulationFound, a_reader_beside_the_writer_sets_nothing_back) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    auto all_stored = [&](std::uint64_t count) {
+      return steps.wait([&] {
+        return steps.acknowledged == count && steps.writer->status().missing_shards == 0;
+      });
+    };
+    steps.create();
+    SimProcess& process = steps.new_process();
+    steps.open(process);
+    steps.append(3);
+    ASSERT_TRUE(all_stored(3));
+    const Epoch before = steps.since(process, 4);
+    ASSERT_NE(before, 0U);
+    const std::optional<std::string> behind = steps.network[0].value(steps.metadata_key());
+    ASSERT_TRUE(behind);
+
+    steps.network[4].flush_all();
+    steps.append(1);
+    ASSERT_TRUE(steps.wait([&] {
+      const Epoch now = steps.since(process, 4);
+      return now != 0 && now != before;
+    }));
+    ASSERT_TRUE(all_stored(4));
+    const Epoch marked = steps.since(process, 4);
+    for (std::size_t i = 0; i < 6; ++i) steps.network[i].overwrite(steps.metadata_key(), *behind);
+    auto reader = steps.read_beside_writer(process);
+    ASSERT_TRUE(reader) << reader.error().message();
+    ASSERT_EQ((*reader)->metadata().servers[4].since, before);
+
+    steps.network[4].kill(false);
+    steps.network[4].start();
+    steps.append(1);
+    ASSERT_TRUE(all_stored(5));
+    steps.world.sleep(20 * kSecond);
+    const Epoch after = steps.since(process, 4);
+    EXPECT_TRUE(after == before || after == marked)
+        << "it was marked and filled once more: " << after;
     steps.writer.reset();
     process.end();
   });

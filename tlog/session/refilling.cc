@@ -81,6 +81,7 @@ Status Refilling::read_log(const blocks::Lacking& part) {
       .sealer = &sealer_,
       .workers = &core_.workers,
       .logger = &core_.logger,
+      .beside_writer = true,
       .found_bad = [this](AggregationNumber number,
                           const auto& shards) { log_.mend(number, shards); },
       .stopping = [this] { return stopping(); }};

@@ -104,7 +104,7 @@ Status Reader::load() {
   }
   metadata_ = std::move(survey.metadata);
   pages_.clear();
-  expect_servers(metadata_, parts_.stores);
+  if (!parts_.beside_writer) expect_servers(metadata_, parts_.stores);
   return find_head(survey.lacking);
 }
 

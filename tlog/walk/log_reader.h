@@ -71,6 +71,9 @@ class LogReader {
     std::vector<bool> not_fenced = {};
     // An undecided end of the log is cut off.
     bool accept_loss = false;
+    // The stores are those of the vdisk's writer, which tells them itself which servers to expect:
+    // what is read here may be a generation behind, and would set that back.
+    bool beside_writer = false;
     // Optional: shards that stores lack or have wrong, of an aggregation that could be read all the
     // same, for who can mend them. On the reader's thread.
     std::function<void(AggregationNumber, const std::vector<BadShard>&)> found_bad = {};
@@ -109,7 +112,7 @@ Result<MetadataFound> read_metadata(const std::string& vdisk,
                                     std::span<store::Store* const> stores);
 
 // Tells the stores which servers the vdisk knows in their places: from then on no wiped or other
-// server's "absent" is believed. LogReader::open() does it.
+// server's "absent" is believed. LogReader::open() does it, except beside the writer.
 void expect_servers(const format::Metadata& metadata, std::span<store::Store* const> stores);
 
 // The store that keeps shard `index` of aggregation `number`: rotates, so that no store keeps only
