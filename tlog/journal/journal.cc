@@ -53,6 +53,7 @@ Result<std::unique_ptr<Journal>> Journal::create(const JournalOptions& options,
       return fail(Code::kAlreadyExists,
                   fmt::format("create journal: {}: there is a journal already", options.directory));
     }
+    journal->remove_arena();  // of a name that nobody will ask for again, with nothing in it
   }
   Superblock& superblock = journal->superblock_;
   superblock = Superblock{};
@@ -212,10 +213,20 @@ Status Journal::open_segments() {
   return {};
 }
 
+std::string Journal::arena_path() const {
+  return io::join_path(options_.arena_directory, "tlogdisk-" + superblock_.journal.text());
+}
+
+void Journal::remove_arena() {
+  const Status removed = files_.remove(arena_path());
+  if (removed || removed.error().code() == Code::kNotFound) return;
+  logger_.warning(fmt::format("event=arena_left reason=\"{}\" remedy=\"remove it\"",
+                              removed.error().message()));
+}
+
 Status Journal::map_arena() {
   TLOG_TRY(files_.make_directories(options_.arena_directory));
-  std::string path =
-      io::join_path(options_.arena_directory, "tlogdisk-" + superblock_.journal.text());
+  const std::string path = arena_path();
   std::uint64_t size = round_up(
       std::max(kArenaBytesMin, std::min(options_.arena_size, capacity_ / 2)), kBlockAlignment);
   // A position's place in the arena depends on the arena's size: one that is left from a crash
@@ -360,9 +371,7 @@ Status Journal::release(const Release& release) {
   }
   if (release.clean) {
     // Everything is in the log and in block storage: the arena has nothing that is still needed.
-    std::string path =
-        io::join_path(options_.arena_directory, "tlogdisk-" + superblock_.journal.text());
-    if (Status removed = files_.remove(path); !removed) logger_.warning(removed.error().message());
+    remove_arena();
   }
   return {};
 }

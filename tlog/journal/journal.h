@@ -72,7 +72,7 @@ class Journal {
   // Whether `directory` holds a journal, without locking it.
   static Result<bool> exists(const std::string& directory, io::FileSystem& files);
   // A new journal, locked: zero-filled segments, created == false. Replaces one whose creation was
-  // interrupted.
+  // interrupted, and removes its arena.
   static Result<std::unique_ptr<Journal>> create(const JournalOptions& options,
                                                  io::FileSystem& files, Random& random,
                                                  Logger& logger);
@@ -155,6 +155,8 @@ class Journal {
   Status write_superblock(Superblock& next);
   Status make_segments();
   Status open_segments();
+  std::string arena_path() const;
+  void remove_arena();  // what cannot be removed is told, and takes memory
   Status map_arena();
   Status scan_files(Scan& scan);
   void scan_arena(Scan& scan);

@@ -322,6 +322,19 @@ TEST_F(JournalTest, ACleanEndLeavesNoArena) {
   EXPECT_EQ(recovered->first_sequence, 2u);
 }
 
+// A takeover that is repeated begins its journal anew each time.
+TEST_F(JournalTest, AJournalThatWasNeverCreatedLeavesNoArena) {
+  for (unsigned attempt = 0; attempt < 3; ++attempt) {
+    auto made = Journal::create(options_, files_, system_random(), null_logger());
+    ASSERT_TRUE(made) << made.error().message();
+  }
+  create();
+  auto left = files_.list(options_.arena_directory);
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->size(), 1U) << "they take memory until the next boot";
+  EXPECT_EQ(left->front().name, "tlogdisk-" + journal_->superblock().journal.text());
+}
+
 TEST_F(JournalTest, RoomEndsAndComesBack) {
   create();
   Sequence appended = 0;
@@ -341,7 +354,8 @@ TEST_F(JournalTest, RoomEndsAndComesBack) {
   expect_contents(*recovered);
 }
 
-// Full, and its end in the segment of its tail: the scan must stop at the tail wherever in a block that is.
+// Full, and its end in the segment of its tail: the scan must stop at the tail wherever in a block
+// that is.
 TEST_F(JournalTest, AFullJournalThatHasWrappedIsRecovered) {
   create();
   auto fill = [&] {
