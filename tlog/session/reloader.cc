@@ -113,6 +113,9 @@ Result<ReloadReport> Reloader::take(const std::string& text) {
   config::Difference difference = config::compare(*running, checked.config, parts_.served);
   if (difference.refusals.empty()) {
     difference.refusals = parts_.engine->reconfigure(checked.config);
+    // What servers answer and password files have may be another time what it should be: the same
+    // text is looked at again.
+    if (!difference.refusals.empty()) has_seen_ = false;
   }
   if (!difference.refusals.empty()) {
     return fail(Code::kInvalidArgument, lines_of(difference.refusals, checked, name));

@@ -80,8 +80,9 @@ class Reloader {
   const Parts parts_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
-  Mutex reloading_;                          // held through a reload; taken before mutex_
-  std::string seen_ GUARDED_BY(reloading_);  // the newest text, good or not
+  Mutex reloading_;  // held through a reload; taken before mutex_
+  // The newest text, good or not; not one that was refused for what is not in it.
+  std::string seen_ GUARDED_BY(reloading_);
   bool has_seen_ GUARDED_BY(reloading_) = false;
   mutable Mutex mutex_;
   ReloadStatus status_ GUARDED_BY(mutex_);

@@ -87,6 +87,37 @@ class CountingLogger final : public Logger {
   std::atomic<unsigned> refusals = 0;
 };
 
+// The engine, and what it finds outside when it is to take something over: a server that is a
+// replica, a password file that cannot be read.
+class EngineInTheWorld final : public Engine {
+ public:
+  explicit EngineInTheWorld(Engine& inner) : inner_(inner) {}
+  std::atomic<bool> refuses{false};
+
+  Status prepare() override { return inner_.prepare(); }
+  Status start() override { return inner_.start(); }
+  void stop(std::uint64_t budget_ns) override { inner_.stop(budget_ns); }
+  std::shared_ptr<const config::Config> configuration() const override {
+    return inner_.configuration();
+  }
+  std::vector<config::Refusal> reconfigure(const config::Config& config) override {
+    if (refuses) return {{"clusters", "a server is a replica"}};
+    return inner_.reconfigure(config);
+  }
+  std::vector<std::string> vdisk_names() const override { return inner_.vdisk_names(); }
+  Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) override {
+    return inner_.open(name, read_only);
+  }
+  Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
+                                   const TakeoverProgress& progress) override {
+    return inner_.take_over(name, options, progress);
+  }
+  std::vector<VdiskStatus> status() const override { return inner_.status(); }
+
+ private:
+  Engine& inner_;
+};
+
 class ReloaderTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -98,7 +129,8 @@ class ReloaderTest : public ::testing::Test {
     source_ = source.get();
     source_->set(text("flushSize: 25, flushTime: 25s"));
     Reloader::Parts parts;
-    parts.engine = &rig_->engine();
+    engine_ = std::make_unique<EngineInTheWorld>(rig_->engine());
+    parts.engine = engine_.get();
     parts.source = std::move(source);
     parts.clock = &system_clock();
     parts.logger = &logger_;
@@ -135,6 +167,7 @@ class ReloaderTest : public ::testing::Test {
   testing::TempDirectory directory_;
   CountingLogger logger_;
   std::unique_ptr<EngineRig> rig_;
+  std::unique_ptr<EngineInTheWorld> engine_;
   MemorySource* source_ = nullptr;  // of reloader_
   std::unique_ptr<Reloader> reloader_;
 };
@@ -191,6 +224,19 @@ TEST_F(ReloaderTest, a_refusal_is_said_once_and_ends_with_a_good_text) {
   ASSERT_FALSE(told);
   EXPECT_EQ(logger_.refusals, 1u);
   source_->set(text("flushSize: 1"));
+  EXPECT_TRUE(is_generation(2));
+  EXPECT_EQ(reloader_->status().error, "");
+}
+
+// The text is good, what is outside was not: nobody has to touch the file for it to be taken.
+TEST_F(ReloaderTest, a_refusal_for_what_is_outside_ends_with_it) {
+  engine_->refuses = true;
+  source_->set(text("flushSize: 1"));
+  EXPECT_TRUE(testing::wait_until([&] { return !reloader_->status().error.empty(); }, kSoon));
+  ASSERT_TRUE(is_looked_at());
+  EXPECT_EQ(logger_.refusals, 1u);
+  EXPECT_THAT(reloader_->status().error, HasSubstr("a server is a replica"));
+  engine_->refuses = false;
   EXPECT_TRUE(is_generation(2));
   EXPECT_EQ(reloader_->status().error, "");
 }
