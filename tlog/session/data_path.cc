@@ -34,7 +34,7 @@ Status DataPath::failed(const char* operation) const {
 }
 
 Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std::uint64_t size,
-                                  ConstByteSpan data) {
+                                  ConstByteSpan data, Deadline& deadline) {
   const std::uint32_t data_crc =
       crc32c(data);  // outside of the lock, and brings the payload into the cache
   bool commit = false;
@@ -42,7 +42,7 @@ Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std
   Sequence sequence = 0;
   {
     MutexLock lock(core_.mutex());
-    TLOG_TRY(wait_for_room(static_cast<std::uint32_t>(data.size())));
+    TLOG_TRY(wait_for_room(static_cast<std::uint32_t>(data.size()), deadline));
     core_.last_timestamp = std::max(core_.last_timestamp, core_.clock.wall_ns());
     journal::Entry entry =
         core_.journal->append(operation, offset, size, data, data_crc, core_.last_timestamp);
@@ -82,9 +82,10 @@ Status DataPath::write(std::uint64_t offset, ConstByteSpan data, bool fua) {
   ++core_.counters.writes;
   core_.counters.write_bytes += data.size();
   Sequence last = 0;
+  Deadline deadline;
   while (!data.empty()) {
     ConstByteSpan part = data.first(std::min<std::uint64_t>(data.size(), kRecordDataMax));
-    TLOG_ASSIGN(last, append(Operation::kWrite, offset, part.size(), part));
+    TLOG_ASSIGN(last, append(Operation::kWrite, offset, part.size(), part, deadline));
     offset += part.size();
     data = data.subspan(part.size());
   }
@@ -97,7 +98,8 @@ Status DataPath::write_range(Operation operation, std::uint64_t offset, std::uin
   TLOG_TRY(check_range(name, offset, length));
   if (length == 0) return {};
   ++core_.counters.writes;
-  TLOG_ASSIGN(Sequence sequence, append(operation, offset, length, {}));
+  Deadline deadline;
+  TLOG_ASSIGN(Sequence sequence, append(operation, offset, length, {}, deadline));
   return fua ? settle(name, sequence) : Status{};
 }
 
@@ -159,7 +161,9 @@ Result<Sequence> DataPath::mark(const std::string& name) {
     return fail(Code::kInvalidArgument, fmt::format("mark: {}: the name must have 1 to {} bytes",
                                                     core_.who(), kMarkNameMax));
   }
-  TLOG_ASSIGN(Sequence sequence, append(Operation::kMark, 0, name.size(), bytes_of(name)));
+  Deadline deadline;
+  TLOG_ASSIGN(Sequence sequence,
+              append(Operation::kMark, 0, name.size(), bytes_of(name), deadline));
   TLOG_TRY(settle("mark", sequence));
   return sequence;
 }

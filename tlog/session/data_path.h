@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "tlog/session/core.h"
 #include "tlog/session/pacing.h"
@@ -33,10 +34,13 @@ class DataPath {
  private:
   Status check_range(const char* operation, std::uint64_t offset, std::uint64_t length) const;
   Status write_range(Operation operation, std::uint64_t offset, std::uint64_t length, bool fua);
-  Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
-                          ConstByteSpan data);
   using TimePoint = std::chrono::steady_clock::time_point;
-  Status wait_for_room(std::uint32_t data_length) REQUIRES(core_.mutex());
+  // Of one call: how long all its records may wait for room together, from when the first one had
+  // to.
+  using Deadline = std::optional<TimePoint>;
+  Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
+                          ConstByteSpan data, Deadline& deadline);
+  Status wait_for_room(std::uint32_t data_length, Deadline& deadline) REQUIRES(core_.mutex());
   void slow_down(std::uint32_t data_length, TimePoint deadline) REQUIRES(core_.mutex());
   Pacing::Fill fill() const REQUIRES(core_.mutex());
   bool is_used(double share) const REQUIRES(core_.mutex());

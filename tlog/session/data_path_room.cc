@@ -66,16 +66,17 @@ void DataPath::slow_down(std::uint32_t data_length, TimePoint deadline) {
 }
 
 // The one place where everything behind the data path pushes back.
-Status DataPath::wait_for_room(std::uint32_t data_length) {
+Status DataPath::wait_for_room(std::uint32_t data_length, Deadline& deadline) {
   if (core_.state != State::kServing) return failed("write");
   if (core_.config.read_only) {
     return fail(Code::kNotSupported, fmt::format("write: {}: is configured readOnly", core_.who()));
   }
   if (!is_used(Pacing::kWatchFrom) && has_room(data_length)) return {};
   const std::uint64_t stall_timeout_ns = core_.settings.stall_timeout_ns;
-  const TimePoint deadline =
-      std::chrono::steady_clock::now() + std::chrono::nanoseconds(stall_timeout_ns);
-  slow_down(data_length, deadline);
+  if (!deadline) {
+    deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(stall_timeout_ns);
+  }
+  slow_down(data_length, *deadline);
   if (core_.state != State::kServing) return failed("write");
   if (has_room(data_length)) return {};
   ++core_.counters.stalls;
@@ -86,8 +87,8 @@ Status DataPath::wait_for_room(std::uint32_t data_length) {
     core_.work_changed();
     // Not only when told: stores that stop answering tell nobody.
     (void)core_.room.wait_until(core_.mutex(),
-                                std::min(deadline, std::chrono::steady_clock::now() + kLookAgain));
-    in_time = std::chrono::steady_clock::now() < deadline;
+                                std::min(*deadline, std::chrono::steady_clock::now() + kLookAgain));
+    in_time = std::chrono::steady_clock::now() < *deadline;
   }
   --core_.waiting_for_room;
   if (core_.state != State::kServing) return failed("write");
