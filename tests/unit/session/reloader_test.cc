@@ -123,6 +123,7 @@ class ReloaderTest : public ::testing::Test {
   void SetUp() override {
     EngineRigOptions options;
     options.directory = directory_.path();
+    options.scrub_rate = config::Tlog{}.scrub_rate;  // what text() leaves out
     rig_ = std::make_unique<EngineRig>(options);
     rig_->start();
     auto source = std::make_unique<MemorySource>(directory_.path());
