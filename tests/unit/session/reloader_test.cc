@@ -96,6 +96,7 @@ class EngineInTheWorld final : public Engine {
 
   Status prepare() override { return inner_.prepare(); }
   Status start() override { return inner_.start(); }
+  void stop_waiting() override { inner_.stop_waiting(); }
   void stop(std::uint64_t budget_ns) override { inner_.stop(budget_ns); }
   std::shared_ptr<const config::Config> configuration() const override {
     return inner_.configuration();
@@ -113,6 +114,7 @@ class EngineInTheWorld final : public Engine {
     return inner_.take_over(name, options, progress);
   }
   std::vector<VdiskStatus> status() const override { return inner_.status(); }
+  std::vector<LeaseStatus> leases() const override { return inner_.leases(); }
 
  private:
   Engine& inner_;
