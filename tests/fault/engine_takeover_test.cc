@@ -229,9 +229,34 @@ class EngineTakeoverOfBlocks : public EngineTakeover {
     rig.stop(0);
     for (std::size_t i = 0; i < 6; ++i) (*fleet_)[i].command({"CONFIG", "SET", "maxmemory", "0"});
   }
-  // Of the first block server's record.
-  std::string applied() {
-    return (*blocks_)[0].command({"HGET", (*blocks_)[0].command({"KEYS", "blocks:*"}), "applied"});
+  // As the first block server's record says.
+  Sequence applied() {
+    return std::stoull(
+        (*blocks_)[0].command({"HGET", (*blocks_)[0].command({"KEYS", "blocks:*"}), "applied"}));
+  }
+  // The first block server's connection ends in a batch; what its record may say is `stored`, up to
+  // `last`. False when a batch ended there instead.
+  bool has_cut_a_batch(std::vector<std::byte>& stored, Sequence& last) {
+    link_->set({});
+    EXPECT_TRUE(steps(host(0), 60));
+    EXPECT_TRUE(applies_all(host(0)));
+    // A small batch that waits for the server, so that all the rest gathers behind it.
+    (*blocks_)[0].pause();
+    EXPECT_TRUE(steps(host(0), 1));
+    EXPECT_TRUE(host(0).vdisk().flush_to_stores(20'000'000'000));
+    stored = shadow_.bytes();
+    last = host(0).vdisk().status().watermarks.stored;
+    EXPECT_TRUE(steps(host(0), 60));
+    const std::uint64_t bytes_before = link_->counts().request_bytes;
+    link_->set({.bytes_per_second = 2'000'000});
+    (*blocks_)[0].resume();
+    // More than a whole command of data, which has at most 256 KiB, and less than a batch can have.
+    EXPECT_TRUE(tlog::testing::wait_until(
+        [&] { return link_->counts().request_bytes >= bytes_before + 350'000 || applied() > last; },
+        Milliseconds(20'000)));
+    link_->set({.refuse = true});
+    link_->close_connections();
+    return applied() <= last && host(0).vdisk().status().watermarks.stored == last;
   }
   void expect_at_other_host(const std::vector<std::byte>& stored, Sequence sequence) {
     ASSERT_NE(shadow_.bytes(), stored);
@@ -271,23 +296,10 @@ TEST_F(EngineTakeoverOfBlocks, blocks_of_a_lost_journal_do_not_come_back) {
 // it.
 TEST_F(EngineTakeoverOfBlocks, half_a_batch_of_a_lost_journal_does_not_come_back) {
   host(0).start();
-  ASSERT_TRUE(steps(host(0), 60));
-  ASSERT_TRUE(host(0).vdisk().flush_to_stores(20'000'000'000));
-  ASSERT_TRUE(applies_all(host(0)));
-  const std::vector<std::byte> stored = shadow_.bytes();
-  const Sequence last = host(0).vdisk().status().watermarks.stored;
-  const std::string before = applied();
-  const std::uint64_t bytes_before = link_->counts().request_bytes;
-  link_->set({.bytes_per_second = 2'000'000});
-  ASSERT_TRUE(steps(host(0), 60));
-  // More than a whole command of data, which has at most 256 KiB, and less than the batch.
-  ASSERT_TRUE(tlog::testing::wait_until(
-      [&] { return link_->counts().request_bytes >= bytes_before + 350'000; },
-      Milliseconds(20'000)));
-  link_->set({.refuse = true});
-  link_->close_connections();
-  ASSERT_EQ(applied(), before) << "the batch was too small";
-  ASSERT_EQ(host(0).vdisk().status().watermarks.stored, last);
+  std::vector<std::byte> stored;
+  Sequence last = 0;
+  // How much is applied at once is the vdisk's matter: until a batch was cut in its middle.
+  for (unsigned round = 0; !has_cut_a_batch(stored, last); ++round) ASSERT_LT(round, 30U);
   lose(host(0));
   expect_at_other_host(stored, last);
 }

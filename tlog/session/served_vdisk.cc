@@ -18,6 +18,7 @@ constexpr std::uint64_t kLookAtLackingNs = 100'000'000;
 
 ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
+      journal_(core_.journal->superblock().journal),
       stores_(std::move(parts.stores)),
       reading_(std::move(parts.reading)),
       log_(std::move(parts.log)),
@@ -288,7 +289,7 @@ VdiskStatus ServedVdisk::status() const {
   status.size = core_.config.size;
   status.epoch = log_->epoch();
   status.is_fenced = is_fenced_;
-  status.journal = core_.journal->superblock().journal;
+  status.journal = journal_;
   status.watermarks = {core_.appended.load(), core_.durable.value(), core_.stored.value(),
                        core_.applied.value()};
   {

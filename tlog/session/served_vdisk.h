@@ -108,6 +108,7 @@ class ServedVdisk final : public Vdisk {
   bool drain(std::uint64_t deadline_ns);
 
   mutable Core core_;
+  const Uuid journal_;  // whose superblock changes while status() is asked
   std::vector<std::unique_ptr<store::Store>> stores_;
   const std::shared_ptr<flush::HintedStores> reading_;
   std::unique_ptr<flush::LogWriter> log_;
