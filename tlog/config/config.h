@@ -24,6 +24,13 @@ namespace tlog::config {
 
 enum class Durability { kJournal, kCluster };
 
+// What is done when what is acknowledged is not stored (or not on the standby) within `max_ns`.
+enum class OnLag { kThrottle, kAlarm, kFail };
+struct LagLimit {
+  std::uint64_t max_ns = 0;  // 0: none
+  OnLag on_lag = OnLag::kThrottle;
+};
+
 struct Journal {
   std::string directory;                     // default "journal"
   std::uint64_t size = kGiB;                 // per vdisk
@@ -59,6 +66,15 @@ struct Tlog {
   std::uint64_t scrub_every_ns = 86'400'000'000'000;  // in the background; 0: never
   std::uint64_t scrub_deep_every_ns = 604'800'000'000'000;
   std::uint64_t scrub_rate = 16 * kMiB;  // a second; 0: unbounded
+  bool slave_sync = false;               // the vdisk's slaveStorage follows the log
+  LagLimit lag;                          // of what is not stored; maxLag, onLag
+};
+
+// A second cluster that the blocks can be served from: slaveStorage.
+struct SlaveStorage {
+  std::string cluster;                              // "": none
+  std::uint64_t failover_after_ns = 5'000'000'000;  // 0: never by itself
+  LagLimit lag;                                     // of what is not on it yet; maxLag, onLag
 };
 
 // When a host may try to serve a vdisk that others are to serve too. Whether it may write is
@@ -84,6 +100,7 @@ struct Vdisk {
   std::string storage_file;                 // storage: {file: ...}, or
   std::string storage_cluster;              // storage: {cluster: NAME}; never both
   std::uint64_t storage_cache = 32 * kMiB;  // of a cluster's blocks; 0: none
+  SlaveStorage slave;                       // only with storage: {cluster: NAME}
   Tlog tlog;                                // the file's defaults with the vdisk's own on top
   Coordination coordination;                // likewise
 };

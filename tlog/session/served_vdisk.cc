@@ -282,6 +282,33 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
   return drained_ = drained;
 }
 
+tl::unexpected<Error> ServedVdisk::no_standby(const char* operation) const {
+  return fail(Code::kNotSupported,
+              fmt::format("{}: {}: it has no standby; give it one with `slaveStorage: {{cluster: "
+                          "NAME}}` and `tlog: {{slaveSync: true}}`",
+                          operation, core_.who()));
+}
+
+// What was acknowledged before the call may still be in the journal only.
+Result<Sequence> ServedVdisk::wait_slave_sync(std::uint64_t timeout_ns) {
+  if (!standby_) return no_standby("wait for slave sync");
+  const std::uint64_t began = core_.clock.monotonic_ns();
+  TLOG_ASSIGN(const Sequence target, data_path_.flush_to_stores(timeout_ns));
+  const std::uint64_t used = core_.clock.monotonic_ns() - began;
+  TLOG_TRY(standby_->wait_synced(target, timeout_ns > used ? timeout_ns - used : 0));
+  return target;
+}
+
+Result<Receipt> ServedVdisk::fail_over(const FailoverOptions& options) {
+  if (!standby_) return no_standby("failover");
+  return standby_->fail_over(options);
+}
+
+Status ServedVdisk::resync(const ResyncOptions& options) {
+  if (!standby_) return no_standby("resync");
+  return standby_->resync(options);
+}
+
 VdiskStatus ServedVdisk::status() const {
   VdiskStatus status;
   status.name = core_.config.name;
@@ -315,6 +342,7 @@ VdiskStatus ServedVdisk::status() const {
   if (status.reason.empty()) status.reason = status.log.waiting_for;
   for (const auto& store : stores_) status.stores.push_back(store->status());
   status.block_servers = core_.storage->parts();
+  if (standby_) status.standby = standby_->status();
   return status;
 }
 

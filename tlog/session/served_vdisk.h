@@ -92,9 +92,13 @@ class ServedVdisk final : public Vdisk {
     return data_path_.flush_to_stores(timeout_ns);
   }
   Status scrub(const flush::ScrubOptions& options) override { return log_->scrub(options); }
+  Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) override;
+  Result<Receipt> fail_over(const FailoverOptions& options) override;
+  Status resync(const ResyncOptions& options) override;
   VdiskStatus status() const override;
 
  private:
+  tl::unexpected<Error> no_standby(const char* operation) const;
   void adopt(journal::Recovered recovered, const walk::LogHead& head);
   void work_changed() REQUIRES(core_.mutex());
   void on_commit();
@@ -123,6 +127,7 @@ class ServedVdisk final : public Vdisk {
   Strand release_strand_;
   Refilling refilling_;
   Scrubbing scrubbing_;
+  std::unique_ptr<Standby> standby_;  // of a vdisk with slaveStorage
   bool closed_ = false;   // by the closing thread
   bool drained_ = false;  // likewise
   std::atomic<bool> is_fenced_{false};

@@ -25,6 +25,7 @@
 #include "tlog/blocks/block_storage.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/flush/scrub_file.h"
+#include "tlog/session/standby.h"
 #include "tlog/store/store.h"
 
 namespace tlog::session {
@@ -81,6 +82,7 @@ struct VdiskStatus {
   ScrubSchedule scrubs;
   std::vector<store::StoreStatus> stores;  // of the log
   std::vector<blocks::PartStatus> block_servers;
+  std::optional<StandbyStatus> standby;  // of a vdisk with slaveStorage
 };
 
 class Vdisk {
@@ -111,6 +113,17 @@ class Vdisk {
   // asked; status().log.scrub says how it goes. One in the background gives way and goes on
   // afterwards.
   virtual Status scrub(const flush::ScrubOptions& options) = 0;
+
+  // WaitNbdSlaveSync: waits until the standby has every record that was acknowledged before the
+  // call, stored by then or not: their sequence. kTimeout says how far it has come; kUnavailable
+  // why it cannot be waited for (slave sync is off, the standby has diverged, ...).
+  virtual Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) = 0;
+  // Goes over to the standby. Refused (kUnavailable, kNotSupported) with the reason; then nothing
+  // has changed.
+  virtual Result<Receipt> fail_over(const FailoverOptions& options) = 0;
+  // Begins to bring the cluster that is not active up to date from the log; status().standby says
+  // how it goes.
+  virtual Status resync(const ResyncOptions& options) = 0;
 
   virtual VdiskStatus status() const = 0;
 };

@@ -77,6 +77,9 @@ class FakeVdisk final : public session::Vdisk {
       return fail(Code::kTimeout, "flush: not stored in time");
     return target;
   }
+  Result<Sequence> wait_slave_sync(std::uint64_t) override { return unused(); }
+  Result<session::Receipt> fail_over(const session::FailoverOptions&) override { return unused(); }
+  Status resync(const session::ResyncOptions&) override { return unused(); }
   session::VdiskStatus status() const override {
     MutexLock lock(mutex_);
     return status_;
