@@ -12,7 +12,7 @@ void decode(ConstByteSpan bytes) {
   if (!metadata) return;
   auto again = format::decode_metadata(format::encode_metadata(*metadata).span());
   TLOG_ASSERT(again && again->format == metadata->format &&
-              again->epochs.size() == metadata->epochs.size());
+              again->epochs.size() == metadata->epochs.size() && again->blocks == metadata->blocks);
 }
 
 }  // namespace

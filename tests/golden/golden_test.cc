@@ -135,7 +135,7 @@ TEST_F(Golden, shards) {
 
 TEST_F(Golden, metadata) {
   const format::Metadata known = testing::sample_metadata();
-  const std::string kept = golden("metadata-2", format::encode_metadata(known).span());
+  const std::string kept = golden("metadata-3", format::encode_metadata(known).span());
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
@@ -151,7 +151,18 @@ TEST_F(Golden, metadata) {
   EXPECT_EQ(decoded->last[4].hash, known.last[4].hash);
   EXPECT_EQ(decoded->key_id, known.key_id);
   EXPECT_EQ(decoded->servers, known.servers);
+  EXPECT_EQ(decoded->blocks, known.blocks);
   EXPECT_EQ(known.format.fingerprint(), 1'120'615'435u);
+}
+
+TEST_F(Golden, metadata_of_version_2_is_still_read) {
+  const std::string kept = testing::read_text(file_path("metadata-2"));
+  auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->generation, 42u);
+  EXPECT_EQ(decoded->servers, testing::sample_metadata().servers);
+  EXPECT_EQ(decoded->epochs[1].write_quorum, 6u);
+  EXPECT_EQ(decoded->blocks, format::BlockPlace{});
 }
 
 TEST_F(Golden, metadata_of_version_1_is_still_read) {
@@ -162,6 +173,7 @@ TEST_F(Golden, metadata_of_version_1_is_still_read) {
   EXPECT_EQ(decoded->last.size(), 5u);
   EXPECT_TRUE(decoded->servers.empty());
   EXPECT_EQ(decoded->epochs[1].write_quorum, 0u);
+  EXPECT_EQ(decoded->blocks, format::BlockPlace{});
 }
 
 TEST_F(Golden, index_page) {

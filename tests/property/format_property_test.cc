@@ -81,6 +81,11 @@ Metadata draw_metadata() {
     server.address = *rc::gen::string<std::string>();
     server.rebuilding = *rc::gen::arbitrary<bool>();
   }
+  metadata.blocks = {.cluster = *rc::gen::string<std::string>(),
+                     .switches = *rc::gen::arbitrary<std::uint64_t>(),
+                     .epoch = *rc::gen::arbitrary<Epoch>(),
+                     .sequence = *rc::gen::arbitrary<Sequence>(),
+                     .since = *rc::gen::arbitrary<TimestampNs>()};
   metadata.key_id =
       *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::arbitrary<std::uint8_t>());
   return metadata;
@@ -101,6 +106,7 @@ RC_GTEST_PROP(FormatProperty, metadata_round_trip, ()) {
   RC_ASSERT(decoded->index_pages == metadata.index_pages);
   RC_ASSERT(decoded->key_id == metadata.key_id);
   RC_ASSERT(decoded->servers == metadata.servers);
+  RC_ASSERT(decoded->blocks == metadata.blocks);
 }
 
 RC_GTEST_PROP(FormatProperty, index_page_round_trip, ()) {

@@ -142,6 +142,8 @@ inline format::Metadata sample_metadata() {
   metadata.servers[2].since = 3;
   metadata.servers[2].address = "unix:/run/redis.sock";
   metadata.servers[2].rebuilding = true;
+  metadata.blocks = {
+      .cluster = "standby", .switches = 2, .epoch = 3, .sequence = 79, .since = 9500};
   return metadata;
 }
 

@@ -48,6 +48,8 @@ class Core : public std::enable_shared_from_this<Core> {
   Status scrub(const ScrubOptions& options);
   void end_background_scrub();
   void mend(AggregationNumber number, const std::vector<walk::BadShard>& shards);
+  // `done` when a quorum has it, or when the writer ends.
+  void place_blocks(const format::BlockPlace& place, std::function<void(Status)> done);
   void close(std::uint64_t deadline_ns, std::function<void()> done);
   void stop();  // at once; what is under way answers to nobody
 
@@ -127,8 +129,11 @@ class Core : public std::enable_shared_from_this<Core> {
   std::uint64_t missing_ = 0;          // shards of those that are not stored
   std::uint64_t uncommitted_ = 0;      // in pending_
   AggregationNumber published_ = 0;    // the head hint in the newest metadata
-  bool full_ = false;                  // may_append() was false
+  std::uint64_t placings_ = 0;
+  std::map<std::uint64_t, std::function<void(Status)>> placing_;  // not on a quorum yet
+  bool full_ = false;                                             // may_append() was false
   bool stopped_ = false;
+  Error ended_{Code::kShutdown, ""};  // why it is stopped
 
   io::TimerId hints_timer_ = 0;
   bool hints_saving_ = false;

@@ -49,13 +49,14 @@ void Core::last_step_done() {
 }
 
 void Core::stop() {
-  stop_with(Error(Code::kShutdown, "append: the log writer was closed before the stores had it"));
+  stop_with(Error(Code::kShutdown, "the log writer was closed before the stores had it"));
 }
 
 // Everybody who waits is answered with `error`.
 void Core::stop_with(const Error& error) {
   if (stopped_) return;
   stopped_ = true;
+  ended_ = error;
   place_->close();
   read_place_->close();
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
@@ -73,7 +74,8 @@ void Core::stop_with(const Error& error) {
     if (pending.done) unanswered.push_back(std::move(pending.done));
   }
   pending_.clear();
-  for (auto& done : unanswered) done(fail(error));
+  for (auto& done : unanswered) done(fail(error.within("append")));
+  for (auto& [id, done] : std::exchange(placing_, {})) done(fail(error.within("place blocks")));
   if (closed_) std::exchange(closed_, {})();
 }
 

@@ -48,8 +48,7 @@ void Core::fenced(const std::string& by) {
     MutexLock lock(status_mutex_);
     status_.fenced = by;
   }
-  stop_with(
-      Error(Code::kFenced, fmt::format("append: another writer has taken the vdisk over: {}", by)));
+  stop_with(Error(Code::kFenced, fmt::format("another writer has taken the vdisk over: {}", by)));
   if (parts_.on_fenced) parts_.on_fenced(by);
 }
 

@@ -23,9 +23,9 @@ std::string writer_name() {
 }
 
 // Runs `begin` on the loop and waits until it calls what it is given; false when it has not within
-// the core's timeout for opening.
+// the timeout.
 template <class Begin>
-bool begin_and_wait(const std::shared_ptr<Core>& core, Begin begin) {
+bool begin_and_wait(const std::shared_ptr<Core>& core, std::uint64_t timeout_ns, Begin begin) {
   struct Wait {
     Mutex mutex;
     CondVar changed;
@@ -39,7 +39,7 @@ bool begin_and_wait(const std::shared_ptr<Core>& core, Begin begin) {
       wait->changed.notify_one();
     });
   });
-  const auto deadline = steady_now() + std::chrono::nanoseconds(core->parts().open_timeout_ns);
+  const auto deadline = steady_now() + std::chrono::nanoseconds(timeout_ns);
   MutexLock lock(wait->mutex);
   while (!wait->done && steady_now() < deadline) {
     wait->changed.wait_until(wait->mutex, deadline);
@@ -49,7 +49,8 @@ bool begin_and_wait(const std::shared_ptr<Core>& core, Begin begin) {
 
 // Publishes the metadata that the core was made with and waits for the quorum.
 Status claim_and_wait(const std::shared_ptr<Core>& core) {
-  if (begin_and_wait(core, [core](std::function<void()> done) { core->claim(std::move(done)); })) {
+  if (begin_and_wait(core, core->parts().open_timeout_ns,
+                     [core](std::function<void()> done) { core->claim(std::move(done)); })) {
     return {};
   }
   std::string why;
@@ -62,8 +63,9 @@ Status claim_and_wait(const std::shared_ptr<Core>& core) {
 
 // Servers that are away do not hold it up for long: they say so, or the claim names them.
 Status enroll_and_wait(const std::shared_ptr<Core>& core, Epoch epoch) {
-  begin_and_wait(
-      core, [core, epoch](std::function<void()> done) { core->enroll(epoch, std::move(done)); });
+  begin_and_wait(core, core->parts().open_timeout_ns, [core, epoch](std::function<void()> done) {
+    core->enroll(epoch, std::move(done));
+  });
   Status different;
   io::run_on(*core->parts().loop, [&] {
     different = core->check_servers();
@@ -169,6 +171,24 @@ class Writer final : public LogWriter {
   void mend(AggregationNumber number, std::vector<walk::BadShard> shards) override {
     core_->parts().loop->post(
         [core = core_, number, shards = std::move(shards)] { core->mend(number, shards); });
+  }
+
+  Status place_blocks(const format::BlockPlace& place, std::uint64_t timeout_ns) override {
+    auto answer = std::make_shared<Status>();
+    const bool answered = begin_and_wait(
+        core_, timeout_ns, [core = core_, place, answer](std::function<void()> done) {
+          core->place_blocks(place, [answer, done = std::move(done)](Status status) {
+            *answer = std::move(status);
+            done();
+          });
+        });
+    if (answered) return *answer;
+    std::string why;
+    io::run_on(*core_->parts().loop, [&] { why = core_->describe_claim(); });
+    return fail(Code::kTimeout,
+                fmt::format("record that the blocks are in cluster '{}': {}; it goes on "
+                            "by itself when the stores are back",
+                            place.cluster, why));
   }
 
   void close(std::uint64_t deadline_ns, std::function<void()> done) override {

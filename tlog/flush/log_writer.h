@@ -31,16 +31,16 @@ namespace tlog::flush {
 class HintedShards;
 
 struct LogWriterStatus {
-  AggregationNumber committed = 0;   // all up to here are committed
-  std::uint64_t in_flight = 0;       // aggregations not yet committed
-  std::uint64_t missing_shards = 0;  // committed, but not yet on all k+m stores
+  AggregationNumber committed = 0;    // all up to here are committed
+  std::uint64_t in_flight = 0;        // aggregations not yet committed
+  std::uint64_t missing_shards = 0;   // committed, but not yet on all k+m stores
   std::uint64_t doubtful_shards = 0;  // committed; whether their store has them is being looked up
-  std::uint64_t buffered_bytes = 0;  // memory held for shards that are not stored yet
-  std::uint64_t hinted_bytes = 0;    // of the disk, held for shards that stores have missed
+  std::uint64_t buffered_bytes = 0;   // memory held for shards that are not stored yet
+  std::uint64_t hinted_bytes = 0;     // of the disk, held for shards that stores have missed
   // Per store: shards that are to be looked up there, or made anew for it.
   std::vector<std::uint64_t> left;
-  ScrubStatus scrub;                 // that somebody asked for: it runs, or was the last one
-  ScrubStatus light_scrub;           // the same of the background's, of each kind
+  ScrubStatus scrub;        // that somebody asked for: it runs, or was the last one
+  ScrubStatus light_scrub;  // the same of the background's, of each kind
   ScrubStatus deep_scrub;
   std::string fenced;       // empty, or who has taken the vdisk over: see on_fenced
   std::string waiting_for;  // empty, or the reason why the oldest append has not committed
@@ -107,6 +107,13 @@ class LogWriter {
   // A reader has met these: they are made anew, or put from where they are kept. What is still on
   // its way to its store is left alone.
   virtual void mend(AggregationNumber number, std::vector<walk::BadShard> shards) = 0;
+  // From now on the metadata says that the vdisk's active blocks are in this place. Answers when a
+  // quorum of stores has it: then every later opening, on whatever host, finds it. kTimeout with
+  // the stores that are missing: it is brought to them all the same, and may be found by a later
+  // opening or not, until a call answers {}; who wants another place than that calls again.
+  // kFenced: another writer decides now. kShutdown: the writer is closing; again it may be found or
+  // not. Waits for the loop: not on its thread.
+  virtual Status place_blocks(const format::BlockPlace& place, std::uint64_t timeout_ns) = 0;
   // Waits, until the clock's monotonic_ns() is `deadline_ns`, for appends and for the shards of
   // stores that work, writes the metadata's head hint, then calls `done`: no store is called any
   // more. Appends that are not committed by then are answered with kShutdown. Destroying the writer

@@ -14,7 +14,9 @@ namespace {
 // before it.
 constexpr std::size_t kEnvelopeHead = 16;
 constexpr std::size_t kEnvelopeTail = 4;
-constexpr std::uint32_t kMetadataVersion = 2;  // 1 had no servers; it is still read
+// 1 had no servers, 2 no place of the blocks; both are still read. A program that does not know
+// the place must not serve the vdisk: it would take the wrong cluster's blocks for its contents.
+constexpr std::uint32_t kMetadataVersion = 3;
 constexpr std::uint32_t kPageVersion = 1;
 constexpr std::string_view kMetadataMagic = "TLOGMETA";
 constexpr std::string_view kPageMagic = "TLOGPAGE";
@@ -178,6 +180,23 @@ void write_servers(wire::Metadata::Builder root, const std::vector<ServerEntry>&
   }
 }
 
+Result<BlockPlace> read_blocks(wire::BlockPlace::Reader from) {
+  TLOG_ASSIGN(std::string cluster, read_text(from.getCluster(), kTextMax));
+  return BlockPlace{.cluster = std::move(cluster),
+                    .switches = from.getSwitches(),
+                    .epoch = from.getEpoch(),
+                    .sequence = from.getSequence(),
+                    .since = from.getSince()};
+}
+
+void write_blocks(wire::BlockPlace::Builder into, const BlockPlace& blocks) {
+  into.setCluster(text_of(blocks.cluster));
+  into.setSwitches(blocks.switches);
+  into.setEpoch(blocks.epoch);
+  into.setSequence(blocks.sequence);
+  into.setSince(blocks.since);
+}
+
 Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
   Metadata metadata;
   metadata.generation = from.getGeneration();
@@ -190,6 +209,7 @@ Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
     return fail(Code::kCorruption, fmt::format("a key id of {} bytes", key_id.size()));
   metadata.key_id.assign(key_id.begin(), key_id.end());
   TLOG_ASSIGN(metadata.servers, read_servers(from.getServers()));
+  TLOG_ASSIGN(metadata.blocks, read_blocks(from.getBlocks()));
   return metadata;
 }
 
@@ -261,6 +281,7 @@ Buffer encode_metadata(const Metadata& metadata) {
   root.setIndexPages(metadata.index_pages);
   root.setKeyId(kj::arrayPtr(metadata.key_id.data(), metadata.key_id.size()));
   write_servers(root, metadata.servers);
+  write_blocks(root.initBlocks(), metadata.blocks);
   return enclose(kMetadataMagic, kMetadataVersion, message);
 }
 

@@ -64,6 +64,17 @@ struct ServerEntry {
   friend bool operator==(const ServerEntry&, const ServerEntry&) = default;
 };
 
+// Which cluster has the vdisk's active blocks since its last failover. What a writer has applied
+// after it is there alone, whatever a configuration names first.
+struct BlockPlace {
+  std::string cluster = {};    // "": never switched, they are where the configuration says
+  std::uint64_t switches = 0;  // so many there have been, this one included
+  Epoch epoch = 0;             // of the writer that has switched
+  Sequence sequence = 0;       // the cluster had all records up to this one when it took over
+  TimestampNs since = 0;
+  friend bool operator==(const BlockPlace&, const BlockPlace&) = default;
+};
+
 struct Metadata {
   std::uint64_t generation = 0;  // the highest wins at a quorum read
   VdiskFormat format;
@@ -73,6 +84,7 @@ struct Metadata {
   std::uint64_t index_pages = 0;     // pages 0 .. index_pages-1 exist
   std::vector<std::uint8_t> key_id;  // which master key seals this log; not secret
   std::vector<ServerEntry> servers;  // in the order of the stores; empty or shorter: not known
+  BlockPlace blocks;
 };
 
 // Index page p lists the aggregations p*256+1 .. (p+1)*256; stored sealed, see seal/page.h.

@@ -64,6 +64,14 @@ struct ServerEntry {
   rebuilding @4 :Bool;
 }
 
+struct BlockPlace {
+  cluster @0 :Text;
+  switches @1 :UInt64;
+  epoch @2 :UInt64;
+  sequence @3 :UInt64;
+  since @4 :UInt64;
+}
+
 struct Metadata {
   generation @0 :UInt64;
   format @1 :VdiskFormat;
@@ -72,6 +80,7 @@ struct Metadata {
   indexPages @4 :UInt64;
   keyId @5 :Data;
   servers @6 :List(ServerEntry);   # since version 2
+  blocks @7 :BlockPlace;   # since version 3
 }
 
 struct IndexPage {

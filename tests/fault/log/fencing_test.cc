@@ -196,6 +196,37 @@ TEST_F(Fencing, a_late_claim_closes_nothing_newer) {
   }
 }
 
+// Which cluster has the active blocks is the newest writer's to say: a fenced one is told so, and
+// what it has sent is not read by anybody.
+TEST_F(Fencing, a_fenced_writer_does_not_move_the_active_blocks) {
+  const std::vector<std::string> servers = fleet_->addresses();
+  Host first(servers, 1);
+  begin(first, 5);
+  if (HasFatalFailure()) return;
+  const format::BlockPlace placed{
+      .cluster = "standby", .switches = 1, .epoch = 1, .sequence = 5, .since = 1000};
+  Status placing = first->writer().place_blocks(placed, 20'000 * kMs);
+  ASSERT_TRUE(placing) << placing.error().message();
+  Host second(servers, 2);
+  second->adopt(*first);
+  open(second);
+  if (HasFatalFailure()) return;
+  auto wrong = placed;
+  wrong.cluster = "primary";
+  wrong.switches = 2;
+  placing = first->writer().place_blocks(wrong, 20'000 * kMs);
+  ASSERT_FALSE(placing);
+  EXPECT_EQ(placing.error().code(), Code::kFenced) << placing.error().message();
+  placing = first->writer().place_blocks(wrong, 20'000 * kMs);  // and afterwards
+  ASSERT_FALSE(placing);
+  EXPECT_EQ(placing.error().code(), Code::kFenced) << placing.error().message();
+  EXPECT_THAT(placing.error().message(), HasSubstr("taken the vdisk over"));
+  second->close_writer();
+  auto reader = second->read();
+  ASSERT_TRUE(reader) << reader.error().message();
+  EXPECT_EQ((*reader)->metadata().blocks, placed);
+}
+
 // Both at once: one of them, or one after the other, or they are in each other's way; never both.
 TEST_F(Fencing, two_that_claim_at_once_are_never_both_the_writer) {
   const std::vector<std::string> servers = fleet_->addresses();

@@ -5,6 +5,7 @@
 
 #include "tests/support/log_samples.h"
 #include "tlog/base/crc32c.h"
+#include "tlog/base/limits.h"
 
 namespace tlog::format {
 namespace {
@@ -46,6 +47,7 @@ TEST(Metadata, round_trip) {
   }
   expect_equal(decoded->last, metadata.last);
   EXPECT_EQ(decoded->servers, metadata.servers);
+  EXPECT_EQ(decoded->blocks, metadata.blocks);
 }
 
 TEST(Metadata, empty_of_a_new_vdisk) {
@@ -55,6 +57,7 @@ TEST(Metadata, empty_of_a_new_vdisk) {
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->format, metadata.format);
   EXPECT_TRUE(decoded->epochs.empty());
+  EXPECT_EQ(decoded->blocks, BlockPlace{});
 }
 
 // Found by the fuzzer: encoded again, such a name was cut off and the fingerprint another one.
@@ -77,6 +80,15 @@ TEST(Metadata, an_impossible_write_quorum_is_corruption) {
     ASSERT_FALSE(decoded) << quorum;
     EXPECT_EQ(decoded.error().code(), Code::kCorruption);
   }
+}
+
+// Nothing that is named so can be configured, and it would be copied from one writer to the next.
+TEST(Metadata, a_place_of_blocks_longer_than_any_name_is_corruption) {
+  Metadata metadata = sample_metadata();
+  metadata.blocks.cluster.assign(kTextMax + 1, 'x');
+  auto decoded = decode_metadata(encode_metadata(metadata).span());
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code(), Code::kCorruption);
 }
 
 TEST(Metadata, many_epochs) {
@@ -141,7 +153,7 @@ TEST(Metadata, page_is_not_metadata) {
 
 TEST(Metadata, newer_version_is_not_supported) {
   Buffer bytes = encode_metadata(sample_metadata());
-  bytes.data()[8] = std::byte{3};
+  bytes.data()[8] = std::byte{4};
   ConstByteSpan covered = bytes.span().first(bytes.size() - 4);
   const std::uint32_t crc = crc32c(covered);
   std::memcpy(bytes.data() + covered.size(), &crc, 4);
