@@ -32,9 +32,9 @@ struct BlockChanges {
 
 class BlockBatch {
  public:
-  // With `only`, blocks of other servers are left out.
-  explicit BlockBatch(const ClusterLayout& layout, std::optional<std::size_t> only = {})
-      : layout_(layout), only_(only) {}
+  // With `servers`, blocks of those that are false there are left out.
+  explicit BlockBatch(const ClusterLayout& layout, std::vector<bool> servers = {})
+      : layout_(layout), servers_(std::move(servers)) {}
 
   void write(std::uint64_t offset, ConstByteSpan bytes);
   void zero(std::uint64_t offset, std::uint64_t length);
@@ -59,7 +59,9 @@ class BlockBatch {
   };
 
   void add(std::uint64_t offset, std::uint64_t length, const std::byte* bytes);
-  bool wanted(std::uint64_t index) const { return !only_ || layout_.server_of(index) == *only_; }
+  bool wanted(std::uint64_t index) const {
+    return servers_.empty() || servers_[layout_.server_of(index)];
+  }
   bool is_partial(std::uint64_t index, const Block& block) const {
     return block.given < layout_.bytes_of_block(index);
   }
@@ -69,7 +71,7 @@ class BlockBatch {
   }
 
   const ClusterLayout layout_;
-  const std::optional<std::size_t> only_;
+  const std::vector<bool> servers_;
   std::map<std::uint64_t, Block> blocks_;
   std::vector<BlockRange> zeros_;
   Buffer assembled_;

@@ -124,9 +124,16 @@ Status BlockServer::check_last(const RespReply& reply) {
   if (record.writer != options_.epoch) {
     return fail(Code::kUnavailable, "another connection of the vdisk was made at the same time");
   }
-  if (record.id && is_forked_off(record, last_writer_, options_.forks)) return begin_anew(record);
+  if (record.id && is_forked_off(record, last_writer_, options_.forks)) {
+    if (!follows_ || options_.discards) return begin_anew(record);
+    return diverged(record, "the vdisk was taken over without the newest of them");
+  }
   const std::optional<Sequence> reach = reach_of(record, last_writer_);
   const Sequence known = reach.value_or(record.applied.sequence);
+  if (record.id && known > possible_ && follows_) {
+    if (options_.discards) return begin_anew(record);
+    return diverged(record, fmt::format("the vdisk's own end at {}", possible_));
+  }
   if (record.id && known > possible_) {
     return fail(
         Code::kInvalidArgument,
@@ -152,6 +159,18 @@ Status BlockServer::be_used(const ServerRecord& record, Sequence reach) {
   if (!record.id || record.applying == applying) return use({});
   connection_->greet(encode_command({"HSET", key_, kApplyingField, applied_text(applying)}), use);
   return {};
+}
+
+// A standby's: what it has was perhaps the only copy of something, so a person decides.
+Status BlockServer::diverged(const ServerRecord& record, const std::string& why) {
+  const Sequence reach =
+      std::max(record.applied.sequence, record.applying ? record.applying->sequence : Sequence{0});
+  std::string reason =
+      fmt::format("it has diverged: it has changes up to sequence {} (epoch {}), and {}", reach,
+                  record.applied.epoch, why);
+  MutexLock lock(mutex_);
+  diverged_ = reason;
+  return fail(Code::kInvalidArgument, reason);
 }
 
 // Its blocks have changes of a writer that was taken over from, or a part of them, and that are not

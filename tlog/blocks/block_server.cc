@@ -26,6 +26,7 @@ BlockServer::BlockServer(Options options, io::Loop& loop, Logger& logger)
       logger_(logger),
       connection_(std::make_shared<store::RespConnection>(options_.connection, name_.get(), loop,
                                                           logger, health_)),
+      follows_(options_.follows),
       needed_(options_.needed),
       possible_(options_.possible) {}
 
@@ -60,6 +61,10 @@ PartStatus BlockServer::status() const {
   if (part.server.state != store::StoreState::kUp) return part;
   part.server.usable = usable_;
   MutexLock lock(mutex_);
+  if (follows_) {
+    if (!part.server.usable) part.server.condition = "it follows the log, and has not answered yet";
+    return part;
+  }
   if (!lacking_) {
     if (!part.server.usable) part.server.condition = "its last answer was no good, tried again";
     return part;
@@ -89,7 +94,7 @@ void BlockServer::note_lacking(Sequence has) {
   const bool comes_on = lacks_ && lacking_ && lacking_->has <= has && lacking_->wanted == needed_;
   lacks_ = true;
   lacking_ = lacking;
-  if (comes_on) return;  // it is being refilled
+  if (comes_on || follows_) return;  // it is being refilled, or has nothing to lack
   logger_.error(fmt::format(
       "event=blocks_lacking vdisk={} store=\"{}\" has={} wanted={} next=\"refilled from "
       "the log\"",
@@ -164,6 +169,48 @@ void BlockServer::begin_refill(Sequence has, ChangeDone done) {
   };
   loop_.post([self = shared_from_this(), look = std::move(look)]() mutable {
     self->submit(self->record_command(0), std::move(look));
+  });
+}
+
+void BlockServer::start_over(ChangeDone done) {
+  loop_.post([self = shared_from_this(), done = std::move(done)] { self->wipe(done); });
+}
+
+void BlockServer::ask_position(PositionDone done) {
+  std::string command = record_command(1);
+  store::append_word(command, kChainField);
+  auto look = [self = shared_from_this(), done = std::move(done)](const Result<RespReply>& reply) {
+    if (!reply) {
+      MutexLock lock(self->mutex_);
+      if (self->diverged_.empty()) return done(fail(reply.error()));
+      return done(fail(Code::kCorruption, fmt::format("{}: {}", self->name(), self->diverged_)));
+    }
+    auto record = parse_record(*reply);
+    if (!record || reply->elements.size() != kRecordFields + 1)
+      return done(fail(self->connection_->unexpected(*reply)));
+    if (Status owned = self->check_owner(*record); !owned)
+      return done(fail(owned.error().within(self->name())));
+    if (!self->lacks_) self->usable_ = true;
+    PartPosition position{.sequence = record->applied.sequence,
+                          .epoch = record->applied.epoch,
+                          .is_empty = !record->id,
+                          .chain = {}};
+    if (!record->id) position.sequence = 0;
+    const RespReply& chain = reply->elements.back();
+    if (record->id && chain.type == RespReply::Type::kString) position.chain = chain.value_text();
+    done(position);
+  };
+  loop_.post(
+      [self = shared_from_this(), command = std::move(command), look = std::move(look)]() mutable {
+        self->submit(std::move(command), std::move(look));
+      });
+}
+
+void BlockServer::look() {
+  if (is_looking_.exchange(true)) return;
+  ask_position([self = shared_from_this()](const Result<PartPosition>& position) {
+    if (!position) self->usable_ = false;
+    self->is_looking_ = false;
   });
 }
 

@@ -58,6 +58,8 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
     Sequence needed = 0;    // what it must have
     Sequence possible = 0;  // and cannot have more
     std::vector<Fork> forks = {};
+    bool follows = false;  // see ClusterStorageOptions
+    bool discards = false;
   };
   // The blocks that were asked for, in their order; kNil is one that was never written.
   class Found {
@@ -81,7 +83,9 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
     // A refilling's: only on a server that has all up to here and no further. Otherwise only on
     // one that lacks nothing.
     std::optional<Sequence> from = {};
+    std::string chain = {};  // kept with `upto`, see FollowStep; "": nothing
   };
+  using PositionDone = std::function<void(Result<PartPosition>)>;
 
   BlockServer(Options options, io::Loop& loop, Logger& logger);
 
@@ -95,6 +99,12 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   // What was found lacking() still `has` this, and can be refilled from there: with 0, what may be
   // left of its blocks is removed.
   void begin_refill(Sequence has, ChangeDone done);
+  // The same whatever is there.
+  void start_over(ChangeDone done);
+  void ask_position(PositionDone done);
+  void stop_following() { follows_ = false; }
+  // Asks for a sign of life, unless that is under way; status() tells what came of it.
+  void look();
 
   const std::string& name() const { return name_.get(); }
   bool usable() const { return usable_; }  // the last thing heard of it was good
@@ -116,6 +126,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   Status check_last(const store::RespReply& reply);
   Status be_used(const ServerRecord& record, Sequence reach);
   Status begin_anew(const ServerRecord& record);
+  Status diverged(const ServerRecord& record, const std::string& why);
   Status check_owner(const ServerRecord& record) const;
   // Whether blocks that came with this record are the vdisk's newest.
   Status trust(const ServerRecord& record, Sequence needed);
@@ -142,6 +153,8 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   const std::shared_ptr<store::RespHealth> health_ = std::make_shared<store::RespHealth>();
   const std::shared_ptr<store::RespConnection> connection_;
   std::atomic<bool> usable_ = false;
+  std::atomic<bool> follows_;
+  std::atomic<bool> is_looking_ = false;
 
   // The loop's thread only.
   std::string client_;             // this connection's name
@@ -158,6 +171,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
 
   mutable Mutex mutex_;
   std::optional<Lacking> lacking_ GUARDED_BY(mutex_);
+  std::string diverged_ GUARDED_BY(mutex_);    // why what it has is not the vdisk's; "": it is
   std::deque<Read> reads_ GUARDED_BY(mutex_);  // that wait for a command
 };
 

@@ -51,6 +51,24 @@ struct RefillStep {
   Sequence upto = 0;
 };
 
+// How far one part of a storage that follows the log has come.
+struct PartPosition {
+  Sequence sequence = 0;  // it has the changes of all records up to this one
+  Epoch epoch = 0;        // of the writer that brought them
+  bool is_empty = false;  // it has nothing, and is to be begun with begin_refill()
+  // What was said with the step that ended at or before `sequence`, see FollowStep; "": nothing.
+  std::string chain;
+};
+// The changes of all records after `from` up to `upto`, for those parts that are at `from`.
+struct FollowStep {
+  std::vector<RefillStep::Change> changes;  // their ranges do not overlap
+  std::vector<bool> parts;                  // which; of the others' blocks nothing is said
+  Sequence from = 0;
+  Sequence upto = 0;
+  // Kept on each part with `upto`, in the same moment: which log it is that has brought it there.
+  std::string chain;
+};
+
 class BlockStorage {
  public:
   virtual ~BlockStorage() = default;
@@ -83,6 +101,27 @@ class BlockStorage {
     (void)step;
     return fail(Code::kNotSupported, "refill: " + name() + ": has no parts");
   }
+  // Empties a part that has what is not the vdisk's, and begins its refilling with nothing.
+  virtual Status start_over(std::size_t part) {
+    (void)part;
+    return fail(Code::kNotSupported, "start over: " + name() + ": has no parts");
+  }
+  // For a storage that follows the log instead of being applied to
+  // (ClusterStorageOptions::follows). Per part its position, or why it is not known: kCorruption
+  // when the part has what is not the vdisk's.
+  virtual std::vector<Result<PartPosition>> positions() { return {}; }
+  // Per part what has come of it; parts that were not asked for are well. kUnavailable also when a
+  // part is not where the step goes on from: look at the positions() again.
+  virtual std::vector<Status> follow(const FollowStep& step) {
+    return std::vector<Status>(step.parts.size(),
+                               fail(Code::kNotSupported, "follow: " + name() + ": has no parts"));
+  }
+  // From now on it is the vdisk's active one, and has everything up to `upto` (follow() has brought
+  // all parts there).
+  virtual void stop_following(Sequence upto) { (void)upto; }
+  // Asks all its parts for a sign of life, so that parts() tells of one that nobody needs just now.
+  // Does not wait.
+  virtual void look_at_parts() {}
   // Its servers, in their order; none for a storage without.
   virtual std::vector<PartStatus> parts() const { return {}; }
   // Whether these servers, in their order, are the storage's own as far as they answer: an error

@@ -34,6 +34,8 @@ inline constexpr std::string_view kIdField = "id";
 inline constexpr std::string_view kAppliedField = "applied";
 inline constexpr std::string_view kWriterField = "writer";
 inline constexpr std::string_view kApplyingField = "applying";
+// What a follower has said of the log that it follows, see FollowStep::chain.
+inline constexpr std::string_view kChainField = "chain";
 
 // How far the changes of the records have come on a server, and by which epoch's writer.
 struct Applied {

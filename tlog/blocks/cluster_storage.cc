@@ -68,6 +68,18 @@ class ClusterStorage final : public BlockStorage {
   std::vector<Lacking> lacking() const override;
   Status begin_refill(const Lacking& part) override;
   Status refill(const RefillStep& step) override;
+  Status start_over(std::size_t part) override {
+    MutexLock lock(changing_);
+    Answer answer;
+    servers_[part]->start_over(answer.taker());
+    return answer.wait();
+  }
+  std::vector<Result<PartPosition>> positions() override;
+  std::vector<Status> follow(const FollowStep& step) override;
+  void stop_following(Sequence upto) override;
+  void look_at_parts() override {
+    for (const auto& server : servers_) server->look();
+  }
   std::vector<PartStatus> parts() const override {
     std::vector<PartStatus> all;
     for (const auto& server : servers_) all.push_back(server->status());
@@ -84,8 +96,16 @@ class ClusterStorage final : public BlockStorage {
  private:
   Status check_range(std::string_view operation, std::uint64_t offset, std::uint64_t length) const;
   Status settle_batch(Sequence upto) REQUIRES(changing_);
-  Status send(const BlockChanges& all, Sequence upto) REQUIRES(changing_);
+  struct Sending {
+    Sequence upto = 0;
+    std::optional<Sequence> from = {};
+    std::string chain = {};
+    std::vector<bool> all_of = {};  // these get it also when it does not concern them
+  };
+  std::vector<Status> send(const BlockChanges& all, const Sending& sending) REQUIRES(changing_);
   bool concerns(const BlockChanges& all, std::size_t server) const;
+  std::vector<Status> bring(const std::vector<RefillStep::Change>& changes, const Sending& sending)
+      EXCLUDES(changing_);
 
   io::Loop& loop_;
   const ClusterLayout layout_;
@@ -135,11 +155,13 @@ bool ClusterStorage::concerns(const BlockChanges& all, std::size_t server) const
 }
 
 // To all servers that it concerns, at once.
-Status ClusterStorage::send(const BlockChanges& all, Sequence upto) {
+std::vector<Status> ClusterStorage::send(const BlockChanges& all, const Sending& sending) {
   std::vector<std::shared_ptr<BlockChanges>> each(servers_.size());
   for (std::size_t server = 0; server < servers_.size(); ++server) {
-    if (concerns(all, server)) each[server] = std::make_shared<BlockChanges>();
-    if (each[server]) each[server]->zeros = all.zeros;
+    const bool wanted =
+        sending.all_of.empty() ? concerns(all, server) : static_cast<bool>(sending.all_of[server]);
+    if (wanted) each[server] = std::make_shared<BlockChanges>();
+    if (wanted) each[server]->zeros = all.zeros;
   }
   for (const BlockBytes& block : all.data) {
     auto& changes = each[layout_.server_of(block.index)];
@@ -151,15 +173,17 @@ Status ClusterStorage::send(const BlockChanges& all, Sequence upto) {
       std::count_if(each.begin(), each.end(), [](const auto& one) { return one != nullptr; })));
   for (std::size_t server = 0; server < servers_.size(); ++server) {
     if (!each[server]) continue;
-    servers_[server]->change({.changes = each[server], .upto = upto},
+    servers_[server]->change({.changes = each[server],
+                              .upto = sending.upto,
+                              .from = sending.from,
+                              .chain = sending.chain},
                              [&results, &countdown, server](Status status) {
                                results[server] = std::move(status);
                                countdown.arrive();
                              });
   }
   countdown.wait();
-  for (Status& result : results) TLOG_TRY(std::move(result));
-  return {};
+  return results;
 }
 
 Status ClusterStorage::settle_batch(Sequence upto) {
@@ -167,7 +191,10 @@ Status ClusterStorage::settle_batch(Sequence upto) {
   Buffer old(partial.size() * layout_.block_size);
   if (!partial.empty()) TLOG_TRY(reader_.fetch(partial, old.span(), true));
   const BlockChanges all = batch_.changes(old.span());
-  Status sent = send(all, upto);
+  Status sent;
+  for (Status& answer : send(all, {.upto = upto})) {
+    if (sent && !answer) sent = std::move(answer);
+  }
   for (const BlockRange& range : all.zeros) cache_.forget(range.first, range.end);
   for (const BlockBytes& block : all.data) {
     if (sent) {
@@ -233,9 +260,16 @@ Status ClusterStorage::begin_refill(const Lacking& part) {
 
 Status ClusterStorage::refill(const RefillStep& step) {
   TLOG_ASSERT(step.server < servers_.size());
+  std::vector<bool> one(servers_.size());
+  one[step.server] = true;
+  return bring(step.changes, {.upto = step.upto, .from = step.from, .all_of = one})[step.server];
+}
+
+std::vector<Status> ClusterStorage::bring(const std::vector<RefillStep::Change>& changes,
+                                          const Sending& sending) {
   MutexLock lock(changing_);
-  BlockBatch batch(layout_, step.server);
-  for (const RefillStep::Change& change : step.changes) {
+  BlockBatch batch(layout_, sending.all_of);
+  for (const RefillStep::Change& change : changes) {
     if (change.bytes == nullptr) {
       batch.zero(change.offset, change.length);
     } else {
@@ -244,14 +278,42 @@ Status ClusterStorage::refill(const RefillStep& step) {
   }
   const std::vector<std::uint64_t> partial = batch.partial();
   Buffer old(partial.size() * layout_.block_size);
-  if (!partial.empty()) TLOG_TRY(reader_.fetch(partial, old.span(), false));
-  Answer answer;
-  servers_[step.server]->change(
-      {.changes = std::make_shared<BlockChanges>(batch.changes(old.span())),
-       .upto = step.upto,
-       .from = step.from},
-      answer.taker());
-  return answer.wait();
+  if (!partial.empty()) {
+    if (Status fetched = reader_.fetch(partial, old.span(), false); !fetched)
+      return std::vector<Status>(servers_.size(), fail(fetched.error()));
+  }
+  const BlockChanges all = batch.changes(old.span());
+  std::vector<Status> results = send(all, sending);
+  for (const BlockRange& range : all.zeros) cache_.forget(range.first, range.end);
+  for (const BlockBytes& block : all.data) cache_.forget(block.index, block.index + 1);
+  return results;
+}
+
+// ---- Following ----
+
+std::vector<Result<PartPosition>> ClusterStorage::positions() {
+  std::vector<Result<PartPosition>> all(servers_.size());
+  Countdown countdown(servers_.size());
+  for (std::size_t server = 0; server < servers_.size(); ++server) {
+    servers_[server]->ask_position([&all, &countdown, server](Result<PartPosition> position) {
+      all[server] = std::move(position);
+      countdown.arrive();
+    });
+  }
+  countdown.wait();
+  return all;
+}
+
+std::vector<Status> ClusterStorage::follow(const FollowStep& step) {
+  TLOG_ASSERT(step.parts.size() == servers_.size());
+  return bring(step.changes,
+               {.upto = step.upto, .from = step.from, .chain = step.chain, .all_of = step.parts});
+}
+
+void ClusterStorage::stop_following(Sequence upto) {
+  MutexLock lock(changing_);
+  for (const auto& server : servers_) server->stop_following();
+  settled_ = std::max(settled_, upto);
 }
 
 // An emptied server, or a new one, has no record: it is refilled.
@@ -308,11 +370,15 @@ Result<std::unique_ptr<BlockStorage>> open_cluster_storage(const ClusterStorageO
                                                            .epoch = options.epoch,
                                                            .needed = options.needed,
                                                            .possible = options.possible,
-                                                           .forks = options.forks},
+                                                           .forks = options.forks,
+                                                           .follows = options.follows,
+                                                           .discards = options.discards},
                                       loop, logger));
     servers.back()->open();
   }
   auto storage = std::make_unique<ClusterStorage>(layout, servers, options, loop);
+  if (options.follows)
+    return std::unique_ptr<BlockStorage>(std::move(storage));  // positions() tells
   std::vector<Status> answers(servers.size());
   Countdown countdown(servers.size());
   for (std::size_t number = 0; number < servers.size(); ++number) {

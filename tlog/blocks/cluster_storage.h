@@ -26,6 +26,11 @@ struct ClusterStorageOptions {
   std::vector<Fork> forks = {};
   Sequence needed = 0;    // all up to it has been confirmed and may be nowhere else but in the log
   Sequence possible = 0;  // nothing after it exists
+  // It is brought up to date with follow(), and only then may become the vdisk's active storage. A
+  // server that has what is not the vdisk's is refused, or with `discards` emptied; nothing is
+  // `needed`.
+  bool follows = false;
+  bool discards = false;
   std::uint64_t cache_bytes = 32 * kMiB;  // 0: none
   std::uint64_t read_ahead_bytes = 256 * kKiB;
 };

@@ -23,6 +23,7 @@ ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Cha
       changes_(std::move(change.changes)),
       upto_(change.upto),
       from_(change.from),
+      chain_(std::move(change.chain)),
       done_(std::move(done)) {}
 
 void ServerChange::finish(Status status) {
@@ -189,8 +190,11 @@ void ServerChange::pump() {
 // Everything has been confirmed, on the connection that is still up: so the record may say so.
 void ServerChange::conclude() {
   concluding_ = true;
-  server_->submit(store::encode_command({"HSET", server_->key_, kAppliedField,
-                                         applied_text({upto_, server_->options_.epoch})}),
+  const std::string applied = applied_text({upto_, server_->options_.epoch});
+  server_->submit(chain_.empty()
+                      ? store::encode_command({"HSET", server_->key_, kAppliedField, applied})
+                      : store::encode_command(
+                            {"HMSET", server_->key_, kAppliedField, applied, kChainField, chain_}),
                   [](const Result<RespReply>&) {});  // the record that is read next shows it
   server_->submit(
       server_->record_command(0),

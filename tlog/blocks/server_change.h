@@ -33,6 +33,7 @@ class ServerChange : public std::enable_shared_from_this<ServerChange> {
   const std::shared_ptr<const BlockChanges> changes_;
   const Sequence upto_;
   const std::optional<Sequence> from_;  // of a refilling
+  const std::string chain_;
   BlockServer::ChangeDone done_;
 
   bool announced_ = false;

@@ -92,7 +92,7 @@ TEST(BlockBatch, the_last_block_is_whole_at_the_vdisks_end) {
 
 TEST(BlockBatch, other_servers_blocks_are_left_out) {
   std::vector<std::byte> bytes(6 * 4096, std::byte{7});
-  BlockBatch batch(layout(), 1);
+  BlockBatch batch(layout(), {false, true, false});
   batch.write(0, bytes);
   const BlockChanges changes = batch.changes({});
   ASSERT_EQ(changes.data.size(), 2u);
