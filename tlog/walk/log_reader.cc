@@ -32,6 +32,16 @@ class Reader final : public LogReader {
   const LogHead& head() const override { return head_; }
   const Error* damage() const override { return damage_ ? &*damage_ : nullptr; }
   Status refresh_head() override { return load(); }
+  void advance_head(const format::AggregationReference& newest) override {
+    if (newest.number <= head_.number) return;
+    head_ = {.number = newest.number,
+             .epoch = newest.epoch,
+             .sequence = newest.last_sequence,
+             .hash = newest.hash,
+             .timestamp = newest.last_timestamp,
+             .committed = newest.number};
+    damage_.reset();
+  }
   Status walk(const WalkOptions& options, const Visitor& visitor) override;
   Result<AggregationNumber> find_sequence(Sequence sequence) override;
   Result<AggregationNumber> find_time(TimestampNs time) override;
@@ -57,6 +67,7 @@ class Reader final : public LogReader {
   format::Metadata metadata_;
   LogHead head_;
   std::optional<Error> damage_;
+  std::optional<Chain> walked_;  // of the last walk, whose end the next one may go on from
   std::map<std::uint64_t, std::optional<format::IndexPage>> pages_;  // nullopt: could not be read
 };
 
@@ -104,6 +115,7 @@ Status Reader::load() {
   }
   metadata_ = std::move(survey.metadata);
   pages_.clear();
+  walked_.reset();
   if (!parts_.beside_writer) expect_servers(metadata_, parts_.stores);
   return find_head(survey.lacking);
 }
@@ -195,6 +207,7 @@ Error Reader::at(AggregationNumber number, const Chain& chain, const Error& erro
 Result<Chain> Reader::chain_before(AggregationNumber first) const {
   Chain chain(metadata_);
   if (first <= 1) return chain;
+  if (walked_ && walked_->last() && walked_->last()->number + 1 == first) return *walked_;
   Found before = read_one(first - 1);
   Status good = before.visited ? chain.append(before.visited->opened)
                                : Status(fail(std::move(before.visited).error()));
@@ -234,6 +247,7 @@ Status Reader::walk(const WalkOptions& options, const Visitor& visitor) {
     if (Status good = chain.append(found.visited->opened); !good) {
       return fail(at(number, chain, good.error()));
     }
+    walked_.emplace(chain);
     TLOG_ASSIGN(bool go_on, visitor(*found.visited));
     if (!go_on) return {};
   }

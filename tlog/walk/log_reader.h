@@ -92,6 +92,10 @@ class LogReader {
   virtual const Error* damage() const = 0;
   virtual Status refresh_head() = 0;  // probes forward again: the writer may have gone on
 
+  // The same without asking anybody, for who reads beside the writer and is told by it: this is
+  // committed, and so is all before it.
+  virtual void advance_head(const format::AggregationReference& newest) = 0;
+
   virtual Status walk(const WalkOptions& options, const Visitor& visitor) = 0;
 
   // The aggregation that holds a sequence, or the last one whose records all are at or before a
