@@ -68,6 +68,18 @@ config::Config EngineRig::configuration() const {
     }
     config.clusters.push_back(blocks);
   }
+  if (!options_.slave_servers.empty()) {
+    vdisk.slave.cluster = "standby";
+    vdisk.slave.failover_after_ns = options_.failover_after_ns;
+    vdisk.tlog.slave_sync = options_.slave_sync;
+    config::Cluster standby;
+    standby.name = vdisk.slave.cluster;
+    standby.request_timeout_ns = options_.block_timeout_ns;
+    for (const std::string& address : options_.slave_servers) {
+      standby.servers.push_back({.address = address, .db = "", .password_file = ""});
+    }
+    config.clusters.push_back(standby);
+  }
   vdisk.tlog.cluster = "local";
   vdisk.tlog.data_shards = options_.data_shards;
   vdisk.tlog.parity_shards = options_.parity_shards;
@@ -86,7 +98,9 @@ session::Environment EngineRig::environment() const {
 }
 
 Status EngineRig::try_start() {
-  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), {}, environment()));
+  session::EngineOptions how;
+  how.make_standby = options_.make_standby;
+  TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), how, environment()));
   TLOG_TRY(engine->prepare());
   TLOG_TRY(engine->start());
   auto opened = engine->open("vm1", false);

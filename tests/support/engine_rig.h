@@ -32,6 +32,10 @@ struct EngineRigOptions {
   const Clock* clock = nullptr;  // null: the system's
   config::Durability durability = config::Durability::kJournal;
   io::IoMode io = io::IoMode::kAuto;
+  std::vector<std::string> slave_servers = {};  // addresses of a standby for the blocks
+  bool slave_sync = true;                       // follow with it
+  std::uint64_t failover_after_ns = 0;          // 0: not by itself
+  session::MakeStandby make_standby = {};
   std::vector<std::string> servers =
       {};  // addresses of redis-protocol stores instead of directories
 };

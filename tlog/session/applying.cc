@@ -20,7 +20,8 @@ constexpr std::uint64_t kRetryNs = 1'000'000'000;
 
 // A good batch, or whatever there is when a quiet moment has come or somebody waits for room.
 bool Applying::due() const {
-  if (core_.state == State::kFailed || core_.durable.value() < core_.next_apply) return false;
+  if (core_.state == State::kFailed || core_.apply_held || core_.durable.value() < core_.next_apply)
+    return false;
   if (core_.apply_blocked && core_.clock.monotonic_ns() < core_.apply_retry_ns) return false;
   return core_.draining || core_.apply_now || core_.waiting_for_room != 0 ||
          core_.journal->durable() - core_.position_of(core_.next_apply) >= kBatchBytesWanted;
@@ -30,6 +31,7 @@ bool Applying::take(Batch& batch) {
   MutexLock lock(core_.mutex());
   if (!due()) return false;
   const Sequence durable_end = core_.durable.value() + 1;
+  batch.storage = core_.storage();
   batch.first = core_.next_apply;
   batch.begin = core_.entry(batch.first).position;
   Sequence s = batch.first;
@@ -55,7 +57,7 @@ Status Applying::write_out(const Batch& batch, const std::vector<Overlay::Piece>
   std::uint64_t run_end = 0;
   auto write_run = [&]() -> Status {
     if (run.empty()) return {};
-    Status done = core_.storage->write(run_offset, run);
+    Status done = batch.storage->write(run_offset, run);
     run.clear();
     return done;
   };
@@ -63,8 +65,8 @@ Status Applying::write_out(const Batch& batch, const std::vector<Overlay::Piece>
     if (piece.kind != Overlay::Kind::kData) {
       TLOG_TRY(write_run());
       bool hole = piece.kind == Overlay::Kind::kHole;
-      TLOG_TRY(hole ? core_.storage->discard(piece.offset, piece.length)
-                    : core_.storage->zero(piece.offset, piece.length));
+      TLOG_TRY(hole ? batch.storage->discard(piece.offset, piece.length)
+                    : batch.storage->zero(piece.offset, piece.length));
       continue;
     }
     if (run.empty() || piece.offset != run_end || run.size() >= kPiecesPerWrite) {
@@ -75,13 +77,14 @@ Status Applying::write_out(const Batch& batch, const std::vector<Overlay::Piece>
     run_end = piece.end();
   }
   TLOG_TRY(write_run());
-  return core_.storage->settle(batch.end - 1);
+  return batch.storage->settle(batch.end - 1);
 }
 
 void Applying::forget_applied(const Batch& batch, const std::vector<Overlay::Piece>& newest) {
   for (std::size_t i = 0; i < newest.size(); i += kForgottenAtOnce) {
     std::size_t end = std::min(i + kForgottenAtOnce, newest.size());
     MutexLock lock(core_.mutex());
+    if (core_.storage() != batch.storage) return;
     for (std::size_t j = i; j < end; ++j) {
       core_.overlay.remove_applied(newest[j].offset, newest[j].length, batch.end - 1);
     }
@@ -119,11 +122,12 @@ bool Applying::step() {
     laid_over.insert(entry.offset, entry.size, kind, entry.data_position(), batch.first + i);
   }
   const std::vector<Overlay::Piece> newest = laid_over.all();
-  const Status done = write_out(batch, newest);
+  Status done = write_out(batch, newest);
   if (done) forget_applied(batch, newest);
   {
     MutexLock lock(core_.mutex());
     if (batch.pinned) core_.journal->unpin(batch.begin);
+    if (core_.storage() != batch.storage) return true;  // the new one gets it, if it is to have it
     if (done) {
       core_.next_apply = batch.end;
       if (core_.apply_blocked) core_.reason.clear();

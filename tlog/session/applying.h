@@ -28,6 +28,7 @@ class Applying {
     Sequence first = 0;
     Sequence end = 0;
     std::vector<journal::Entry> entries;
+    std::shared_ptr<blocks::BlockStorage> storage;  // that it goes to, all of it
     journal::Position begin = 0;
     bool pinned = false;
     const std::byte* memory = nullptr;  // of `begin`

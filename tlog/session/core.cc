@@ -14,11 +14,11 @@ Core::Core(Parts parts)
       records_max(parts.records_max),
       stores_are_local(parts.stores_are_local),
       journal(std::move(parts.journal)),
-      storage(std::move(parts.storage)),
       loop(*parts.loop),
       workers(*parts.workers),
       clock(*parts.clock),
-      logger(*parts.logger) {
+      logger(*parts.logger),
+      storage_(std::move(parts.storage)) {
   settings.take(config.tlog);
 }
 

@@ -25,6 +25,8 @@
 #include "tlog/journal/committer.h"
 #include "tlog/journal/journal.h"
 #include "tlog/session/overlay.h"
+#include "tlog/session/recent_log.h"
+#include "tlog/session/unsynced_ranges.h"
 #include "tlog/session/vdisk.h"
 
 namespace tlog::session {
@@ -64,7 +66,7 @@ class Core {
     std::uint64_t records_max = 0;  // bounds the record table and with it the overlay
     bool stores_are_local = false;  // on this machine's disks, perhaps the journal's
     std::unique_ptr<journal::Journal> journal;
-    std::unique_ptr<blocks::BlockStorage> storage;
+    std::shared_ptr<blocks::BlockStorage> storage;
     io::Loop* loop = nullptr;
     io::Workers* workers = nullptr;
     const Clock* clock = nullptr;
@@ -79,22 +81,39 @@ class Core {
   const std::uint64_t records_max;
   const bool stores_are_local;
   const std::unique_ptr<journal::Journal> journal;
-  const std::unique_ptr<blocks::BlockStorage> storage;
   io::Loop& loop;
   io::Workers& workers;
   const Clock& clock;
   Logger& logger;
   Counters counters;
 
+  // The active one. Whoever does several things that belong together asks once: a failover puts
+  // another in its place at any time. What was read from or done to the former one still holds,
+  // because the new one had all of it by then.
+  std::shared_ptr<blocks::BlockStorage> storage() const {
+    MutexLock lock(storage_mutex_);
+    return storage_;
+  }
+  // Under mutex(), so that who holds it sees the same storage throughout.
+  void replace_storage(std::shared_ptr<blocks::BlockStorage> storage) REQUIRES(mutex()) {
+    MutexLock lock(storage_mutex_);
+    storage_.swap(storage);
+  }
+
   // Self-synchronised.
+  RecentLog recent_log;
   Watermark durable;
   Watermark stored;
   Watermark applied;
+  std::atomic<TimestampNs> oldest_unsynced{0};  // of its records; 0: none, or nothing follows
+  std::atomic<Sequence> synced{0};              // the standby has all up to here
   std::atomic<Sequence> appended{0};
   // The background parts to tell; set once before serving starts.
   std::function<void()> request_commit;
   std::function<bool(Sequence)> wait_durable;  // false: failed. Not under mutex()
   std::function<std::string()> log_waits_for;  // why nothing is stored, "" when it is; for people
+  // A read of this storage has failed: see Standby::await_storage(). Null without a standby.
+  std::function<bool(const blocks::BlockStorage*, std::uint64_t deadline_ns)> await_storage;
   std::function<void()>
       work_changed;  // schedules the strands that have something to do; REQUIRES mutex()
 
@@ -118,6 +137,9 @@ class Core {
       false;  // the log takes no more: let the arena go ahead, the journal still has it
   bool apply_blocked = false;        // the same for block storage
   std::uint64_t apply_retry_ns = 0;  // monotonic; not tried again before, while blocked
+  bool apply_held = false;           // the vdisk is going over to other block storage
+  bool keeps_unsynced = false;       // there is a standby: what is released before it has it ...
+  UnsyncedRanges unsynced;           // ... is noted here
   bool apply_now = false;            // a quiet moment: apply though the batch is small
   bool draining = false;             // closing: apply and release everything
 
@@ -136,6 +158,10 @@ class Core {
   // under mutex().
   void fail_for_good(const std::string& why);
   std::string who() const;  // "vdisk 'vm1'"
+
+ private:
+  mutable Mutex storage_mutex_;  // never held for long
+  std::shared_ptr<blocks::BlockStorage> storage_ GUARDED_BY(storage_mutex_);
 };
 
 // Runs one task at a time on the workers, again when told so during the task.

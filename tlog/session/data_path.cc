@@ -209,6 +209,21 @@ bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into,
   return true;
 }
 
+// With a standby, a client need not notice that the storage it read from has died.
+Status DataPath::read_storage(std::uint64_t offset, ByteSpan into) {
+  std::uint64_t deadline_ns = 0;
+  for (;;) {
+    const std::shared_ptr<blocks::BlockStorage> storage = core_.storage();
+    Status done = storage->read(offset, into);
+    if (done || !core_.await_storage) return done;
+    const Code code = done.error().code();
+    if (code != Code::kUnavailable && code != Code::kTimeout) return done;
+    if (deadline_ns == 0)
+      deadline_ns = core_.clock.monotonic_ns() + core_.settings.stall_timeout_ns;
+    if (!core_.await_storage(storage.get(), deadline_ns)) return done;
+  }
+}
+
 Status DataPath::read(std::uint64_t offset, ByteSpan into) {
   TLOG_TRY(check_range("read", offset, into.size()));
   ++core_.counters.reads;
@@ -216,7 +231,7 @@ Status DataPath::read(std::uint64_t offset, ByteSpan into) {
   if (into.empty()) return {};
   std::vector<Overlay::Piece> elsewhere;
   for (;;) {
-    if (!copy_logged(offset, into, elsewhere)) return core_.storage->read(offset, into);
+    if (!copy_logged(offset, into, elsewhere)) return read_storage(offset, into);
     bool from_files = false;
     for (const Overlay::Piece& piece : elsewhere) {
       ByteSpan to = into.subspan(piece.offset - offset, piece.length);
@@ -224,7 +239,7 @@ Status DataPath::read(std::uint64_t offset, ByteSpan into) {
         TLOG_TRY(core_.journal->read_back(piece.position, to));
         from_files = true;
       } else {
-        TLOG_TRY(core_.storage->read(piece.offset, to));
+        TLOG_TRY(read_storage(piece.offset, to));
       }
     }
     if (!from_files) return {};
@@ -258,7 +273,7 @@ Result<std::vector<blocks::Extent>> DataPath::extents(std::uint64_t offset, std:
       continue;
     }
     TLOG_ASSIGN(std::vector<blocks::Extent> below,
-                core_.storage->extents(piece.offset, piece.length));
+                core_.storage()->extents(piece.offset, piece.length));
     for (const blocks::Extent& extent : below) add(extent);
   }
   return extents;

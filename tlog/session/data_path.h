@@ -50,6 +50,7 @@ class DataPath {
   Status wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns);
   Status settle(const char* operation, Sequence sequence);
   Status failed(const char* operation) const;
+  Status read_storage(std::uint64_t offset, ByteSpan into);
   bool copy_logged(std::uint64_t offset, ByteSpan into, std::vector<Overlay::Piece>& elsewhere);
 
   Core& core_;

@@ -161,7 +161,8 @@ class EngineImpl final : public Engine {
                            .sealer = sealer_,
                            .memory_budget = budget(),
                            .memory_stores = options_.memory_stores,
-                           .may_create = may_create && !vdisk.read_only};
+                           .may_create = may_create && !vdisk.read_only,
+                           .make_standby = options_.make_standby};
     TLOG_ASSIGN(std::shared_ptr<ServedVdisk> opened, open_vdisk(context, std::move(prepared)));
     opened->start();
     MutexLock lock(mutex_);

@@ -40,6 +40,9 @@ struct EngineOptions {
   // Servers do what the configuration's coordination says: a vdisk is begun when it is this host's
   // turn. Tools open and take over at once.
   bool coordinate = false;
+  // What a vdisk with slaveStorage is followed and gone over to by (slave-sync/). Without it
+  // nothing follows, as for tools.
+  MakeStandby make_standby = {};
   std::string control_socket;  // told to the other hosts; "": none
 };
 

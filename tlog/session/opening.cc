@@ -262,12 +262,28 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     if (!parts.core.storage) {
       // Behind the claim of the epoch, which says there who may write.
       const Sequence first = parts.recovered.first_sequence;
-      TLOG_ASSIGN(parts.core.storage,
-                  open_cluster(context, format.vdisk,
-                               {.epoch = parts.log->epoch(),
-                                .forks = forks_of(reader->metadata()),
-                                .needed = first - 1,
-                                .possible = first + parts.recovered.entries.size() - 1}));
+      const ClusterClaim claim{.epoch = parts.log->epoch(),
+                               .forks = forks_of(reader->metadata()),
+                               .needed = first - 1,
+                               .possible = first + parts.recovered.entries.size() - 1};
+      const std::string active = active_cluster(vdisk, reader->metadata());
+      if (const auto& placed = reader->metadata().blocks;
+          !placed.cluster.empty() && placed.cluster != active) {
+        // The configuration knows it no more: what is configured now is filled from the log.
+        environment.logger.warning(
+            fmt::format("event=blocks_moved vdisk={} from={} to={} reason=\"the configuration does "
+                        "not name the cluster that was active\" next=\"filled from the log\"",
+                        vdisk.name, placed.cluster, active));
+        TLOG_TRY(parts.log->place_blocks({.cluster = active,
+                                          .switches = 0,
+                                          .epoch = claim.epoch,
+                                          .sequence = claim.possible,
+                                          .since = environment.clock.wall_ns()},
+                                         vdisk.tlog.stall_timeout_ns));
+      }
+      TLOG_ASSIGN(parts.core.storage, open_cluster(context, format.vdisk, active, claim));
+      parts.make_standby = context.make_standby;
+      TLOG_ASSIGN(parts.standby, standby_parts(context, format.vdisk, active, claim));
     }
     environment.logger.info(
         fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "

@@ -32,6 +32,7 @@ struct OpeningContext {
   std::uint64_t memory_budget = 0;  // of this vdisk
   bool memory_stores = false;
   bool may_create = false;
+  MakeStandby make_standby = {};  // see EngineOptions
 };
 
 format::VdiskFormat format_of(const config::Vdisk& vdisk);

@@ -112,6 +112,7 @@ Result<ServedSettings> settings_of(const config::Config& config, const config::V
   if (vdisk.storage_cluster.empty()) return settings;
   TLOG_ASSIGN(settings.block_servers,
               server_options(*config.find_cluster(vdisk.storage_cluster), files));
+  TLOG_ASSIGN(settings.standby, standby_settings(config, vdisk, files));
   return settings;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tlog/session/laid_over.h"
+
 namespace tlog::session {
 namespace {
 
@@ -38,7 +40,8 @@ bool Refilling::stopping() {
 void Refilling::run() {
   std::string noted;
   while (!stopping()) {
-    for (const blocks::Lacking& part : core_.storage->lacking()) {
+    storage_ = core_.storage();
+    for (const blocks::Lacking& part : storage_->lacking()) {
       Status done = refill(part);
       if (done) noted.clear();
       if (done || stopping() || done.error().message() == noted) continue;
@@ -47,6 +50,7 @@ void Refilling::run() {
           "event=refill_failed vdisk={} store=\"{}\" reason=\"{}\" next=\"tried again\"",
           core_.config.name, part.name, noted));
     }
+    storage_.reset();
     MutexLock lock(mutex_);
     if (!stop_) changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
   }
@@ -57,7 +61,7 @@ Status Refilling::refill(const blocks::Lacking& part) {
   if (part.has < part.wanted) {
     TLOG_TRY(read_log(part));
   } else {
-    TLOG_TRY(core_.storage->begin_refill(part));
+    TLOG_TRY(storage_->begin_refill(part));
   }
   core_.logger.info(fmt::format("event=refilled vdisk={} store=\"{}\" from={} to={} ms={}",
                                 core_.config.name, part.name, part.has, part.wanted,
@@ -88,7 +92,7 @@ Status Refilling::read_log(const blocks::Lacking& part) {
   TLOG_ASSIGN(auto reader, walk::LogReader::open(parts));
   walk::WalkOptions from;
   TLOG_ASSIGN(from.first, reader->find_sequence(part.has + 1));
-  TLOG_TRY(core_.storage->begin_refill(part));
+  TLOG_TRY(storage_->begin_refill(part));
   Sequence reached = part.has;
   Status walked = reader->walk(from, [&](walk::Visited& visited) -> Result<bool> {
     TLOG_TRY(apply(part, visited, reached));
@@ -105,24 +109,15 @@ Status Refilling::read_log(const blocks::Lacking& part) {
 // Laid over each other first, as applying does it: the newest bytes of each range.
 Status Refilling::apply(const blocks::Lacking& part, const walk::Visited& visited,
                         Sequence& reached) {
-  Overlay laid_over;
+  LaidOver laid_over;
   blocks::RefillStep step{.server = part.server, .changes = {}, .from = reached, .upto = reached};
   for (const format::Record& record : visited.opened.aggregation.records) {
     if (record.sequence <= reached || record.sequence > part.wanted) continue;
     step.upto = record.sequence;
-    const Overlay::Kind kind = overlay_kind(record.operation);
-    if (kind == Overlay::Kind::kNone) continue;
-    laid_over.insert(record.offset, record.size, kind,
-                     reinterpret_cast<std::uintptr_t>(record.data.data()), record.sequence);
+    laid_over.add(record);
   }
-  for (const Overlay::Piece& piece : laid_over.all()) {
-    const bool is_data = piece.kind == Overlay::Kind::kData;
-    step.changes.push_back(
-        {.offset = piece.offset,
-         .length = piece.length,
-         .bytes = is_data ? reinterpret_cast<const std::byte*>(piece.position) : nullptr});
-  }
-  TLOG_TRY(core_.storage->refill(step));
+  step.changes = laid_over.changes();
+  TLOG_TRY(storage_->refill(step));
   reached = step.upto;
   return {};
 }

@@ -43,6 +43,7 @@ class Refilling {
   const std::vector<store::Store*> stores_;
   const seal::Sealer& sealer_;
   flush::LogWriter& log_;  // told of the shards that reading finds missing or wrong
+  std::shared_ptr<blocks::BlockStorage> storage_;  // whose parts are looked at; the thread's own
   std::thread thread_;
   Mutex mutex_;
   CondVar changed_;

@@ -39,7 +39,7 @@ bool Releasing::due() const {
 }
 
 Status Releasing::release_up_to(Sequence end, bool clean) {
-  TLOG_TRY(core_.storage->flush());
+  TLOG_TRY(core_.storage()->flush());
   journal::Journal::Release release;
   {
     MutexLock lock(core_.mutex());
@@ -52,6 +52,13 @@ Status Releasing::release_up_to(Sequence end, bool clean) {
   TLOG_TRY(core_.journal->release(release));
   MutexLock lock(core_.mutex());
   TLOG_ASSERT(end >= core_.table_first);
+  if (core_.keeps_unsynced) {
+    for (Sequence s = std::max(core_.table_first, core_.synced.load() + 1); s < end; ++s) {
+      const journal::Entry& entry = core_.entry(s);
+      const bool changes = overlay_kind(entry.operation) != Overlay::Kind::kNone;
+      core_.unsynced.add(s, entry.timestamp, entry.offset, changes ? entry.size : 0);
+    }
+  }
   core_.table.erase(core_.table.begin(),
                     core_.table.begin() + static_cast<std::ptrdiff_t>(end - core_.table_first));
   core_.table_first = end;

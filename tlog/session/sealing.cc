@@ -131,13 +131,14 @@ Status Sealing::seal_and_append(Job& job) {
   prev_ = identity.aggregation_hash;
   ++next_number_;
   const Sequence last = aggregation.header.last_sequence;
-  log_.append(std::move(shards), reference, job.urgent, [this, last](Status status) {
+  log_.append(std::move(shards), reference, job.urgent, [this, last, reference](Status status) {
     // At closing: what was not stored in time is in the journal and will be.
     if (!status && status.error().code() == Code::kShutdown) return;
     if (!status) {
       core_.fail_for_good(status.error().message());
       return;
     }
+    core_.recent_log.add(reference);
     on_stored_(last);
   });
   return {};

@@ -55,6 +55,16 @@ ServedVdisk::ServedVdisk(Parts parts)
   };
   releasing_.retry_later = applying_.retry_later;
   adopt(std::move(parts.recovered), parts.head);
+  if (!parts.make_standby) return;
+  StandbyParts standby = std::move(parts.standby);
+  standby.core = &core_;
+  standby.log_stores = reading_->stores();
+  standby.sealer = parts.sealer;
+  standby.log = log_.get();
+  standby_ = parts.make_standby(std::move(standby));
+  core_.await_storage = [this](const blocks::BlockStorage* failed, std::uint64_t deadline_ns) {
+    return standby_->await_storage(failed, deadline_ns);
+  };
 }
 
 ServedVdisk::~ServedVdisk() = default;
@@ -92,6 +102,7 @@ void ServedVdisk::start() {
   });
   data_path_.arm_tick();
   if (!core_.config.storage_cluster.empty()) refilling_.start();
+  if (standby_) standby_->start();
   scrubbing_.start();
 }
 
@@ -112,6 +123,7 @@ void ServedVdisk::on_commit() {
 
 void ServedVdisk::on_stored(Sequence sequence) {
   core_.stored.advance(sequence);
+  if (standby_) standby_->on_stored();
   MutexLock lock(core_.mutex());
   if (core_.waiting_for_room != 0) core_.room.notify_all();
   work_changed();
@@ -166,7 +178,11 @@ void ServedVdisk::reconfigure(const ServedSettings& settings) {
   for (std::size_t i = 0; i < std::min(stores_.size(), settings.log_servers.size()); ++i) {
     stores_[i]->move_to(settings.log_servers[i]);
   }
-  if (!settings.block_servers.empty()) core_.storage->move_to(settings.block_servers);
+  if (standby_) {
+    standby_->reconfigure(settings.standby);
+  } else if (!settings.block_servers.empty()) {
+    core_.storage()->move_to(settings.block_servers);
+  }
   {
     MutexLock lock(core_.mutex());
     work_changed();
@@ -182,7 +198,7 @@ void ServedVdisk::reconfigure(const ServedSettings& settings) {
 
 std::vector<Status> ServedVdisk::check_block_servers(
     const std::vector<store::RespStoreOptions>& servers) {
-  return core_.storage->check_servers(servers);
+  return core_.storage()->check_servers(servers);
 }
 
 void ServedVdisk::arm_tick() {
@@ -225,7 +241,7 @@ bool ServedVdisk::drain(std::uint64_t deadline_ns) {
   while (core_.applied.wait(last, std::min(left(), kLookAtLackingNs)) !=
          Watermark::Outcome::kReached) {
     // What a server lacks is not refilled any more: what cannot be applied stays in the journal.
-    if (left() == 0 || !core_.storage->lacking().empty()) return false;
+    if (left() == 0 || !core_.storage()->lacking().empty()) return false;
   }
   return stored;
 }
@@ -242,6 +258,7 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
     core_.room.notify_all();
   }
   scrubbing_.stop();
+  if (standby_) standby_->ask_to_stop();
   refilling_.ask_to_stop();  // what it has come to counts at the next opening
   bool drained = !failed && drain(deadline_ns - budget_ns / kLogEndShare);
   end_timers();
@@ -253,6 +270,7 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
   log_closed.wait();
   core_.stored.poison();  // whoever still waits for the stores: not in this life
   refilling_.stop();
+  if (standby_) standby_->stop();
   apply_strand_.stop_and_wait();
   release_strand_.stop_and_wait();
   {
@@ -341,8 +359,9 @@ VdiskStatus ServedVdisk::status() const {
   status.scrubs = scrubbing_.status();
   if (status.reason.empty()) status.reason = status.log.waiting_for;
   for (const auto& store : stores_) status.stores.push_back(store->status());
-  status.block_servers = core_.storage->parts();
+  status.block_servers = core_.storage()->parts();
   if (standby_) status.standby = standby_->status();
+  if (status.standby && status.standby->standby.empty()) status.standby.reset();
   return status;
 }
 

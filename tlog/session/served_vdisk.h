@@ -38,6 +38,7 @@ struct ServedSettings {
   // In their order; none where there are no servers.
   std::vector<store::RespStoreOptions> log_servers;
   std::vector<store::RespStoreOptions> block_servers;
+  Standby::Settings standby;
 };
 
 class ServedVdisk final : public Vdisk {
@@ -53,6 +54,8 @@ class ServedVdisk final : public Vdisk {
     const seal::Sealer* sealer = nullptr;
     io::FileSystem* files = nullptr;
     std::string scrub_path;  // see Scrubbing
+    MakeStandby make_standby;  // null: nothing follows
+    StandbyParts standby;      // of one that is on a cluster; completed here
   };
   explicit ServedVdisk(Parts parts);
   ~ServedVdisk() override;  // closed, or never started

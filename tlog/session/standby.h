@@ -113,6 +113,8 @@ class Standby {
   virtual void ask_to_stop() = 0;  // no step begins afterwards
   virtual void stop() = 0;         // and waits until it has
 
+  virtual void on_stored() = 0;  // more has been stored; the loop's thread
+
   // Waits until the standby has all records up to `target`, which are stored or being stored.
   // kTimeout; kUnavailable with the reason why it cannot be expected (off, diverged, failed over).
   virtual Status wait_synced(Sequence target, std::uint64_t timeout_ns) = 0;
@@ -146,6 +148,8 @@ struct StandbyParts {
   Standby::Settings settings;
   std::string active;    // cluster that core->storage() was opened on
   std::string receipts;  // directory of them
+  // Optional: told of each step of a failover when it begins, for tests.
+  std::function<void(std::string_view step)> on_step;
   // Opens the vdisk's blocks on these servers as a follower of this epoch's writer.
   std::function<Result<std::shared_ptr<blocks::BlockStorage>>(
       const std::vector<store::RespStoreOptions>& servers, Sequence possible, bool discard)>

@@ -12,7 +12,7 @@ Result<std::uint64_t> size_if_present(io::FileSystem& files, const std::string& 
   return file->size();
 }
 
-Result<blocks::ClusterStorageOptions> cluster_options(const OpeningContext& context,
+blocks::ClusterStorageOptions options_without_servers(const OpeningContext& context,
                                                       const Uuid& vdisk) {
   blocks::ClusterStorageOptions options;
   options.vdisk = context.vdisk.name;
@@ -20,14 +20,21 @@ Result<blocks::ClusterStorageOptions> cluster_options(const OpeningContext& cont
   options.size = context.vdisk.size;
   options.block_size = context.vdisk.block_size;
   options.cache_bytes = context.vdisk.storage_cache;
+  return options;
+}
+
+Result<blocks::ClusterStorageOptions> cluster_options(const OpeningContext& context,
+                                                      const Uuid& vdisk,
+                                                      const std::string& cluster) {
+  blocks::ClusterStorageOptions options = options_without_servers(context, vdisk);
   TLOG_ASSIGN(options.servers,
-              server_options(*context.config.find_cluster(context.vdisk.storage_cluster),
-                             context.environment.files));
+              server_options(*context.config.find_cluster(cluster), context.environment.files));
   return options;
 }
 
 Status create_cluster(const OpeningContext& context, const Uuid& vdisk) {
-  TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk));
+  TLOG_ASSIGN(blocks::ClusterStorageOptions options,
+              cluster_options(context, vdisk, context.vdisk.storage_cluster));
   options.create = true;
   TLOG_ASSIGN(auto storage,
               blocks::open_cluster_storage(options, context.loop, context.environment.logger));
@@ -82,13 +89,59 @@ Result<std::unique_ptr<blocks::BlockStorage>> open_file(const OpeningContext& co
 
 Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
                                                            const Uuid& vdisk,
+                                                           const std::string& cluster,
                                                            const ClusterClaim& claim) {
-  TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk));
+  TLOG_ASSIGN(blocks::ClusterStorageOptions options, cluster_options(context, vdisk, cluster));
   options.epoch = claim.epoch;
   options.forks = claim.forks;
   options.needed = claim.needed;
   options.possible = claim.possible;
   return blocks::open_cluster_storage(options, context.loop, context.environment.logger);
+}
+
+const std::string& active_cluster(const config::Vdisk& vdisk, const format::Metadata& metadata) {
+  const std::string& placed = metadata.blocks.cluster;
+  return !placed.empty() && placed == vdisk.slave.cluster ? vdisk.slave.cluster
+                                                          : vdisk.storage_cluster;
+}
+
+Result<Standby::Settings> standby_settings(const config::Config& config, const config::Vdisk& vdisk,
+                                           io::FileSystem& files) {
+  Standby::Settings settings;
+  settings.slave_sync = vdisk.tlog.slave_sync && !vdisk.slave.cluster.empty();
+  settings.failover_after_ns = vdisk.slave.failover_after_ns;
+  settings.primary = vdisk.storage_cluster;
+  TLOG_ASSIGN(settings.primary_servers,
+              server_options(*config.find_cluster(vdisk.storage_cluster), files));
+  settings.slave = vdisk.slave.cluster;
+  if (settings.slave.empty()) return settings;
+  TLOG_ASSIGN(settings.slave_servers, server_options(*config.find_cluster(settings.slave), files));
+  return settings;
+}
+
+Result<StandbyParts> standby_parts(const OpeningContext& context, const Uuid& vdisk,
+                                   const std::string& active, const ClusterClaim& claim) {
+  StandbyParts parts;
+  parts.active = active;
+  parts.files = &context.environment.files;
+  parts.receipts =
+      io::join_path(context.config.journal.directory, context.vdisk.name + "/receipts");
+  TLOG_ASSIGN(parts.settings,
+              standby_settings(context.config, context.vdisk, context.environment.files));
+  blocks::ClusterStorageOptions options = options_without_servers(context, vdisk);
+  options.epoch = claim.epoch;
+  options.forks = claim.forks;
+  options.follows = true;
+  parts.open_follower = [options, &loop = context.loop, &logger = context.environment.logger](
+                            const std::vector<store::RespStoreOptions>& servers, Sequence possible,
+                            bool discard) -> Result<std::shared_ptr<blocks::BlockStorage>> {
+    blocks::ClusterStorageOptions follower = options;
+    follower.servers = servers;
+    follower.possible = possible;
+    follower.discards = discard;
+    return blocks::open_cluster_storage(follower, loop, logger);
+  };
+  return parts;
 }
 
 }  // namespace tlog::session

@@ -28,8 +28,22 @@ struct ClusterClaim {
   Sequence needed = 0;
   Sequence possible = 0;
 };
+// `cluster`: one of the vdisk's, see active_cluster().
 Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
                                                            const Uuid& vdisk,
+                                                           const std::string& cluster,
                                                            const ClusterClaim& claim);
+
+// Which of the vdisk's clusters has its blocks: since a failover the one that the log's metadata
+// names.
+const std::string& active_cluster(const config::Vdisk& vdisk, const format::Metadata& metadata);
+
+// What a standby of the vdisk is made with, but for what only the served vdisk has. `context` need
+// not outlive it, what it borrows must.
+Result<StandbyParts> standby_parts(const OpeningContext& context, const Uuid& vdisk,
+                                   const std::string& active, const ClusterClaim& claim);
+// What the configuration says of it.
+Result<Standby::Settings> standby_settings(const config::Config& config, const config::Vdisk& vdisk,
+                                           io::FileSystem& files);
 
 }  // namespace tlog::session
