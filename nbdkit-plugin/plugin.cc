@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nbdkit-plugin/errors.h"
+#include "slave-sync/keeper.h"
 #include "tlog/base/limits.h"
 #include "tlog/config/config.h"
 #include "tlog/etcd/source.h"
@@ -47,6 +48,7 @@ Status Plugin::get_ready() {
   override_config(configuration);
   logger_.set_level(configuration.log_level);
   session::EngineOptions options;
+  options.make_standby = standby::make_keeper;
   options.memory_stores = parameters_.memory_store;
   options.coordinate = true;
   options.control_socket = control_path(configuration);
