@@ -46,6 +46,34 @@ struct ScrubCommand {
 // kCorruption: damage was found and is not repaired.
 Status scrub(const Place& place, const ScrubCommand& command);
 
+struct WaitCommand {
+  std::string vdisk;
+  std::uint64_t timeout_ms = 0;
+  bool json = false;
+};
+// Until the standby has everything that was acknowledged before; kTimeout, or why that cannot be.
+Status wait_slave_sync(const Place& place, const WaitCommand& command);
+
+struct FailoverCommand {
+  std::string vdisk;
+  std::uint64_t timeout_ms = 0;
+  bool accept_loss = false;
+  bool back = false;  // a failback: to the vdisk's own cluster, and the other one follows then
+  bool json = false;
+};
+// Goes over to the standby, and prints the receipt.
+Status failover(const Place& place, const FailoverCommand& command);
+
+struct ResyncCommand {
+  std::string vdisk;
+  bool force = false;
+  bool wait = true;
+  std::uint64_t patience_ms = 0;  // while nothing moves
+  bool json = false;
+};
+// Has the cluster that is not active follow again. kUnavailable: it has what would be discarded.
+Status resync(const Place& place, const ResyncCommand& command);
+
 struct TakeoverCommand {
   std::string vdisk;
   bool accept_loss = false;

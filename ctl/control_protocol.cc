@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "ctl/control_fields.h"
 #include "tlog/base/limits.h"
 
 namespace tlog::control {
@@ -17,108 +18,30 @@ struct CommandName {
   Command command;
   std::string_view name;
 };
-constexpr CommandName kCommands[] = {{Command::kPing, "ping"},     {Command::kStatus, "status"},
-                                     {Command::kReload, "reload"}, {Command::kMark, "mark"},
-                                     {Command::kFlush, "flush"},   {Command::kScrub, "scrub"}};
+constexpr CommandName kCommands[] = {{Command::kPing, "ping"},
+                                     {Command::kStatus, "status"},
+                                     {Command::kReload, "reload"},
+                                     {Command::kMark, "mark"},
+                                     {Command::kFlush, "flush"},
+                                     {Command::kScrub, "scrub"},
+                                     {Command::kWaitSlaveSync, "wait-slave-sync"},
+                                     {Command::kFailover, "failover"},
+                                     {Command::kResync, "resync"}};
 
-// One list of keys for both directions: `visit` is called with each key and its field.
-template <class Report, class Visit>
-void visit_store(Report& store, Visit visit) {
-  visit("name", store.name);
-  visit("usable", store.usable);
-  visit("condition", store.condition);
-  visit("putBytes", store.put_bytes);
-  visit("getBytes", store.get_bytes);
-  visit("errors", store.errors);
-  visit("queuedBytes", store.queued_bytes);
-  visit("state", store.state);
-  visit("server", store.server);
-  visit("warning", store.warning);
-  visit("has", store.has);
-  visit("wanted", store.wanted);
-  visit("left", store.left);
-}
-
-template <class Report, class Visit>
-void visit_background_scrub(Report& scrub, Visit visit) {
-  visit("running", scrub.running);
-  visit("beganNs", scrub.began_ns);
-  visit("done", scrub.done);
-  visit("last", scrub.last);
-  visit("missing", scrub.missing);
-  visit("wrong", scrub.wrong);
-  visit("unreachable", scrub.unreachable);
-  visit("mended", scrub.mended);
-  visit("nextNs", scrub.next_ns);
-  visit("finishedNs", scrub.finished_ns);
-  visit("finishedMissing", scrub.finished_missing);
-  visit("finishedWrong", scrub.finished_wrong);
-  visit("finishedUnreachable", scrub.finished_unreachable);
-  visit("finishedMended", scrub.finished_mended);
-}
-// The key of each in the report.
-template <class Report, class Visit>
-void visit_background_scrubs(Report& vdisk, Visit visit) {
-  visit("lightScrub", vdisk.light_scrub);
-  visit("deepScrub", vdisk.deep_scrub);
-}
-
-template <class Report, class Visit>
-void visit_vdisk(Report& vdisk, Visit visit) {
-  visit("name", vdisk.name);
-  visit("uuid", vdisk.uuid);
-  visit("state", vdisk.state);
-  visit("reason", vdisk.reason);
-  visit("size", vdisk.size);
-  visit("epoch", vdisk.epoch);
-  visit("appended", vdisk.appended);
-  visit("durable", vdisk.durable);
-  visit("stored", vdisk.stored);
-  visit("applied", vdisk.applied);
-  visit("journalBytesUsed", vdisk.journal_bytes_used);
-  visit("journalBytesTotal", vdisk.journal_bytes_total);
-  visit("arenaBytesUsed", vdisk.arena_bytes_used);
-  visit("arenaBytesTotal", vdisk.arena_bytes_total);
-  visit("overlayExtents", vdisk.overlay_extents);
-  visit("reads", vdisk.reads);
-  visit("readBytes", vdisk.read_bytes);
-  visit("writes", vdisk.writes);
-  visit("writeBytes", vdisk.write_bytes);
-  visit("flushes", vdisk.flushes);
-  visit("slowed", vdisk.slowed);
-  visit("stalls", vdisk.stalls);
-  visit("committed", vdisk.committed);
-  visit("inFlight", vdisk.in_flight);
-  visit("missingShards", vdisk.missing_shards);
-  visit("bufferedBytes", vdisk.buffered_bytes);
-  visit("hintedBytes", vdisk.hinted_bytes);
-  visit("waitingFor", vdisk.waiting_for);
-  visit("scrubRunning", vdisk.scrub_running);
-  visit("scrubDeep", vdisk.scrub_deep);
-  visit("scrubRuns", vdisk.scrub_runs);
-  visit("scrubDone", vdisk.scrub_done);
-  visit("scrubLast", vdisk.scrub_last);
-  visit("scrubChecked", vdisk.scrub_checked);
-  visit("scrubMissing", vdisk.scrub_missing);
-  visit("scrubWrong", vdisk.scrub_wrong);
-  visit("scrubUnreachable", vdisk.scrub_unreachable);
-  visit("scrubBytes", vdisk.scrub_bytes);
-  visit("scrubFinding", vdisk.scrub_finding);
-  visit("backgroundScrubWaiting", vdisk.background_scrub_waiting);
-  visit("lease", vdisk.lease);
-  visit("leaseHolder", vdisk.lease_holder);
-  visit("leaseEndsInMs", vdisk.lease_ends_in_ms);
-  visit("leaseReason", vdisk.lease_reason);
-  visit("configSource", vdisk.config_source);
-  visit("configGeneration", vdisk.config_generation);
-  visit("configLoadedNs", vdisk.config_loaded_ns);
-  visit("configError", vdisk.config_error);
-  visit("configErrorNs", vdisk.config_error_ns);
+bool has_timeout(Command command) {
+  return command == Command::kFlush || command == Command::kWaitSlaveSync ||
+         command == Command::kFailover;
 }
 
 // Names of stores come from the configuration: bytes that are no UTF-8 must not stop a status.
 std::string dump(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<Json> object_of(std::string_view line) {
+  Json json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;  // discarded when it is not JSON at all
+  return json;
 }
 
 Json json_of(const std::vector<StoreReport>& stores) {
@@ -131,6 +54,22 @@ Json json_of(const std::vector<StoreReport>& stores) {
   return list;
 }
 
+// A receipt travels as the object that it is in its file.
+void put_receipt(const std::string& text, Json& into) {
+  if (std::optional<Json> receipt = object_of(text)) into["receipt"] = *std::move(receipt);
+}
+
+Json json_of(const StandbyReport& standby) {
+  Json json = Json::object();
+  visit_standby(standby, [&](const char* key, const auto& field) { json[key] = field; });
+  Json synced = Json::object();
+  visit_position(standby.synced, [&](const char* key, const auto& field) { synced[key] = field; });
+  json["synced"] = std::move(synced);
+  json["servers"] = json_of(standby.servers);
+  put_receipt(standby.receipt, json);
+  return json;
+}
+
 Json json_of(const VdiskReport& vdisk) {
   Json json = Json::object();
   visit_vdisk(vdisk, [&](const char* key, const auto& field) { json[key] = field; });
@@ -141,6 +80,8 @@ Json json_of(const VdiskReport& vdisk) {
   });
   json["stores"] = json_of(vdisk.stores);
   json["blockServers"] = json_of(vdisk.block_servers);
+  if (vdisk.standby) json["standby"] = json_of(*vdisk.standby);
+  json["alarms"] = vdisk.alarms;
   return json;
 }
 
@@ -175,12 +116,6 @@ class Reader {
   const Json& object_;
   std::optional<std::string> wrong_;
 };
-
-std::optional<Json> object_of(std::string_view line) {
-  Json json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return std::nullopt;  // discarded when it is not JSON at all
-  return json;
-}
 
 tl::unexpected<Error> bad_request(std::string_view reason) {
   return fail(Code::kInvalidArgument, fmt::format("control: request: {}", reason));
@@ -217,27 +152,39 @@ Code code_of(std::string_view name) {
   return Code::kIoError;
 }
 
-Status read_changes(const Json& json, std::vector<std::string>& into) {
-  auto changes = json.find("changes");
-  if (changes == json.end()) return {};
-  if (!changes->is_array()) return bad_reply("\"changes\" is not a list");
-  for (const Json& change : *changes) {
-    if (!change.is_string()) return bad_reply("a change is not text");
-    into.push_back(change.get<std::string>());
+Status read_texts(const Json& json, const char* key, std::vector<std::string>& into) {
+  auto texts = json.find(key);
+  if (texts == json.end()) return {};
+  if (!texts->is_array()) return bad_reply(fmt::format("\"{}\" is not a list", key));
+  for (const Json& text : *texts) {
+    if (!text.is_string()) return bad_reply(fmt::format("one of \"{}\" is not text", key));
+    into.push_back(text.get<std::string>());
   }
+  return {};
+}
+
+// Null when there is none.
+Result<const Json*> object_in(const Json& json, const char* key) {
+  auto found = json.find(key);
+  if (found == json.end()) return nullptr;
+  if (!found->is_object()) return bad_reply(fmt::format("\"{}\" is not an object", key));
+  return &*found;
+}
+
+Status read_receipt(const Json& json, std::string& into) {
+  TLOG_ASSIGN(const Json* receipt, object_in(json, "receipt"));
+  if (receipt != nullptr) into = dump(*receipt);
   return {};
 }
 
 Status read_background_scrubs(const Json& json, VdiskReport& vdisk) {
   Status read;
   visit_background_scrubs(vdisk, [&](const char* name, BackgroundScrubReport& into) {
-    auto found = json.find(name);
-    if (found == json.end() || !read) return;  // an older server has none
-    if (!found->is_object()) {
-      read = bad_reply(fmt::format("\"{}\" is not an object", name));
-      return;
-    }
-    Reader reader(*found);
+    if (!read) return;
+    auto scrub = object_in(json, name);
+    if (!scrub) read = fail(scrub.error());
+    if (!scrub || *scrub == nullptr) return;  // an older server has none
+    Reader reader(**scrub);
     visit_background_scrub(into, std::ref(reader));
     if (reader.wrong()) read = bad_reply(*reader.wrong());
   });
@@ -257,6 +204,23 @@ Status read_stores(const Json& json, const char* key, std::vector<StoreReport>& 
   return {};
 }
 
+Status read_standby(const Json& json, std::optional<StandbyReport>& into) {
+  TLOG_ASSIGN(const Json* found, object_in(json, "standby"));
+  if (found == nullptr) return {};
+  StandbyReport& standby = into.emplace();
+  Reader reader(*found);
+  visit_standby(standby, std::ref(reader));
+  if (reader.wrong()) return bad_reply(*reader.wrong());
+  TLOG_ASSIGN(const Json* synced, object_in(*found, "synced"));
+  if (synced != nullptr) {
+    Reader position(*synced);
+    visit_position(standby.synced, std::ref(position));
+    if (position.wrong()) return bad_reply(*position.wrong());
+  }
+  TLOG_TRY(read_stores(*found, "servers", standby.servers));
+  return read_receipt(*found, standby.receipt);
+}
+
 Result<VdiskReport> vdisk_of(const Json& json) {
   if (!json.is_object()) return bad_reply("a vdisk is not an object");
   VdiskReport vdisk;
@@ -266,6 +230,8 @@ Result<VdiskReport> vdisk_of(const Json& json) {
   TLOG_TRY(read_background_scrubs(json, vdisk));
   TLOG_TRY(read_stores(json, "stores", vdisk.stores));
   TLOG_TRY(read_stores(json, "blockServers", vdisk.block_servers));
+  TLOG_TRY(read_standby(json, vdisk.standby));
+  TLOG_TRY(read_texts(json, "alarms", vdisk.alarms));
   return vdisk;
 }
 
@@ -278,7 +244,12 @@ std::string encode_request(const Request& request) {
   }
   if (!request.vdisk.empty()) json["vdisk"] = request.vdisk;
   if (request.command == Command::kMark) json["name"] = request.name;
-  if (request.command == Command::kFlush) json["timeoutMs"] = request.timeout_ms;
+  if (has_timeout(request.command)) json["timeoutMs"] = request.timeout_ms;
+  if (request.command == Command::kFailover) {
+    json["acceptLoss"] = request.accept_loss;
+    json["keepFollowing"] = request.keep_following;
+  }
+  if (request.command == Command::kResync) json["force"] = request.force;
   if (request.command == Command::kScrub) {
     json["deep"] = request.deep;
     json["repair"] = request.repair;
@@ -301,11 +272,16 @@ Result<Request> decode_request(std::string_view line) {
   reader("deep", request.deep);
   reader("repair", request.repair);
   reader("bytesPerSecond", request.bytes_per_second);
+  reader("acceptLoss", request.accept_loss);
+  reader("keepFollowing", request.keep_following);
+  reader("force", request.force);
   if (reader.wrong()) return bad_request(*reader.wrong());
   auto known = std::find_if(std::begin(kCommands), std::end(kCommands),
                             [&](const CommandName& c) { return c.name == command; });
   if (known == std::end(kCommands)) {
-    return bad_request("unknown \"command\", expected ping, status, reload, mark, flush or scrub");
+    return bad_request(
+        "unknown \"command\", expected ping, status, reload, mark, flush, scrub, wait-slave-sync, "
+        "failover or resync");
   }
   request.command = known->command;
   TLOG_TRY(check(request));
@@ -323,6 +299,7 @@ std::string encode_reply(const Reply& reply) {
     json["configGeneration"] = reply.config_generation;
     json["changes"] = reply.changes;
   }
+  put_receipt(reply.receipt, json);
   return dump(json) + '\n';
 }
 
@@ -351,7 +328,8 @@ Result<Reply> decode_reply(std::string_view line) {
   if (reader.wrong()) return bad_reply(*reader.wrong());
   if (!ok)
     return fail(code_of(code), error.empty() ? "control: the server answered nothing" : error);
-  TLOG_TRY(read_changes(*json, reply.changes));
+  TLOG_TRY(read_texts(*json, "changes", reply.changes));
+  TLOG_TRY(read_receipt(*json, reply.receipt));
   auto vdisks = json->find("vdisks");
   if (vdisks == json->end()) return reply;
   if (!vdisks->is_array()) return bad_reply("\"vdisks\" is not a list");

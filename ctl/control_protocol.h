@@ -6,12 +6,16 @@
 //   {"command":"flush","vdisk":"vm1","timeoutMs":60000}
 //   {"command":"reload"}
 //   {"command":"scrub","vdisk":"vm1","deep":true,"repair":true,"bytesPerSecond":67108864}
+//   {"command":"wait-slave-sync","vdisk":"vm1","timeoutMs":60000}
+//   {"command":"failover","vdisk":"vm1","timeoutMs":60000,"acceptLoss":false,"keepFollowing":true}
+//   {"command":"resync","vdisk":"vm1","force":false}
 // Answers: {"ok":true,...} or {"ok":false,"error":"...","code":"not found"}; the codes are
 // code_name()'s words. Unknown keys are ignored on both sides, so that either may be newer. Docs:
 // tlogctl(1). Threading: pure functions and values. Errors: kInvalidArgument (a request),
 // kCorruption (an answer).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,16 +29,29 @@ constexpr std::size_t kReplyBytesMax = 4 * kMiB;
 constexpr std::uint64_t kFlushTimeoutMsDefault = 60'000;
 constexpr std::uint64_t kFlushTimeoutMsMax = 24 * 3'600'000;
 
-enum class Command { kPing, kStatus, kReload, kMark, kFlush, kScrub };
+enum class Command {
+  kPing,
+  kStatus,
+  kReload,
+  kMark,
+  kFlush,
+  kScrub,
+  kWaitSlaveSync,
+  kFailover,
+  kResync,
+};
 
 struct Request {
   Command command = Command::kPing;
-  std::string vdisk = {};  // of kMark, kFlush and kScrub; of kStatus it may be empty: all
+  std::string vdisk = {};  // of all but kPing and kReload; of kStatus it may be empty: all
   std::string name = {};   // of kMark
-  std::uint64_t timeout_ms = kFlushTimeoutMsDefault;  // of kFlush
+  std::uint64_t timeout_ms = kFlushTimeoutMsDefault;  // of kFlush, kWaitSlaveSync and kFailover
   bool deep = false;                                  // of kScrub, as the rest
   bool repair = false;
   std::uint64_t bytes_per_second = 0;
+  bool accept_loss = false;     // of kFailover: go over although acknowledged writes are missing
+  bool keep_following = false;  // of kFailover: a failback, what is left becomes the standby
+  bool force = false;           // of kResync: discard what is not the vdisk's
 };
 
 struct StoreReport {
@@ -73,6 +90,33 @@ struct BackgroundScrubReport {
   std::uint64_t finished_wrong = 0;
   std::uint64_t finished_unreachable = 0;
   std::uint64_t finished_mended = 0;
+};
+
+// session::SyncPosition; the hash in hexadecimal digits.
+struct PositionReport {
+  Epoch epoch = 0;
+  Sequence sequence = 0;
+  AggregationNumber aggregation = 0;
+  std::string hash = {};
+};
+
+// session::StandbyStatus.
+struct StandbyReport {
+  std::string state = {};    // standby_state_name()'s words
+  std::string reason = {};   // why it is not in sync, or refused
+  std::string primary = {};  // the vdisk's own cluster: `storage` in the configuration
+  std::string active = {};   // the cluster that has the blocks now
+  std::string standby = {};  // the one that follows, or would
+  std::string phase = {};    // of the failover under way
+  bool was_complete = false;
+  PositionReport synced = {};
+  std::uint64_t lag_records = 0;
+  std::uint64_t lag_ms = 0;
+  std::uint64_t applied_bytes = 0;
+  std::uint64_t failing_ms = 0;  // for how long the active cluster has been failing
+  std::uint64_t failover_after_ms = 0;
+  std::vector<StoreReport> servers = {};
+  std::string receipt = {};  // the last one, session::receipt_summary_json(); "": none
 };
 
 // session::VdiskStatus as it travels. The watermarks keep their names everywhere.
@@ -134,17 +178,21 @@ struct VdiskReport {
   std::uint64_t config_error_ns = 0;
   std::vector<StoreReport> stores;         // of the log, in their order
   std::vector<StoreReport> block_servers;  // the same of block storage on a cluster
+  std::optional<StandbyReport> standby;    // of a vdisk with slaveStorage
+  // What somebody has to look after, "WORD: in full"; the words are those of docs/failover.md.
+  std::vector<std::string> alarms;
 };
 
 struct Reply {
   std::uint64_t pid = 0;            // of the server
   std::uint64_t monotonic_ns = 0;   // when it looked: for rates
-  Sequence sequence = 0;            // of kMark and kFlush
-  std::vector<VdiskReport> vdisks;  // of kStatus
+  Sequence sequence = 0;            // of kMark, kFlush and kWaitSlaveSync
+  std::vector<VdiskReport> vdisks;  // of kStatus, kScrub and kResync
   // Of kReload:
   std::string config_source = {};
   std::uint64_t config_generation = 0;
   std::vector<std::string> changes = {};  // "KEY: OLD -> NEW"; none: nothing was different
+  std::string receipt = {};               // of kFailover, as StandbyReport's
 };
 
 std::string encode_request(const Request& request);  // with the final newline, as all of these

@@ -23,6 +23,9 @@ struct Arguments {
   std::string timeout = "1m";
   ScrubCommand scrub;
   TakeoverCommand takeover;
+  WaitCommand wait;
+  FailoverCommand failover;
+  ResyncCommand resync;
   std::string rate = "64MiB";
   std::string cluster;
   ReplaceCommand replace;
@@ -41,9 +44,36 @@ std::string check_timeout(const std::string& text) {
   return too_long ? "too long, expected at most 24h" : "";
 }
 
+Result<std::uint64_t> timeout_ms_of(const Arguments& arguments) {
+  TLOG_ASSIGN(const std::uint64_t timeout_ns, config::parse_duration_ns(arguments.timeout));
+  return timeout_ns / 1'000'000;
+}
+
+void add_timeout(CLI::App& command, Arguments& a, const char* description) {
+  command.add_option("--timeout", a.timeout, description)
+      ->capture_default_str()
+      ->check(check_timeout, "");
+}
+
 Status run_flush(const Arguments& arguments) {
-  TLOG_ASSIGN(std::uint64_t timeout_ns, config::parse_duration_ns(arguments.timeout));
-  return flush(arguments.place, arguments.vdisk, timeout_ns / 1'000'000);
+  TLOG_ASSIGN(const std::uint64_t timeout_ms, timeout_ms_of(arguments));
+  return flush(arguments.place, arguments.vdisk, timeout_ms);
+}
+
+Status run_wait(Arguments& arguments) {
+  TLOG_ASSIGN(arguments.wait.timeout_ms, timeout_ms_of(arguments));
+  return wait_slave_sync(arguments.place, arguments.wait);
+}
+
+Status run_failover(Arguments& arguments, bool back) {
+  arguments.failover.back = back;
+  TLOG_ASSIGN(arguments.failover.timeout_ms, timeout_ms_of(arguments));
+  return failover(arguments.place, arguments.failover);
+}
+
+Status run_resync(Arguments& arguments) {
+  TLOG_ASSIGN(arguments.resync.patience_ms, timeout_ms_of(arguments));
+  return resync(arguments.place, arguments.resync);
 }
 
 std::string check_rate(const std::string& text) {
@@ -115,9 +145,7 @@ void add_server_commands(CLI::App& app, Arguments& a, Status& result) {
   command = add(app, "flush", "Wait until all that was written is in the stores", result,
                 [&a] { return run_flush(a); });
   command->add_option("VDISK", a.vdisk, "the vdisk, unless there is only one");
-  command->add_option("--timeout", a.timeout, "how long to wait: 500ms, 30s, 2m")
-      ->capture_default_str()
-      ->check(check_timeout, "");
+  add_timeout(*command, a, "how long to wait: 500ms, 30s, 2m");
 }
 
 void add_scrub_commands(CLI::App& app, Arguments& a, Status& result) {
@@ -134,6 +162,36 @@ void add_scrub_commands(CLI::App& app, Arguments& a, Status& result) {
   };
   add_one("scrub", "Look whether the stores have every shard of the log", false);
   add_one("repair", "The same, and make what is missing or wrong anew from the others", true);
+}
+
+void add_standby_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* command = add(app, "wait-slave-sync", "Wait until the standby has all that was written",
+                          result, [&a] { return run_wait(a); });
+  command->add_option("VDISK", a.wait.vdisk, "the vdisk, unless there is only one");
+  add_timeout(*command, a, "how long to wait: 500ms, 30s, 2m");
+  command->add_flag("--json", a.wait.json, "for programs");
+
+  command = add(app, "failover", "Go over to the standby", result,
+                [&a] { return run_failover(a, false); });
+  command->add_option("VDISK", a.failover.vdisk, "the vdisk")->required();
+  add_timeout(*command, a, "how long to wait for the standby to have everything");
+  command->add_flag("--accept-loss", a.failover.accept_loss,
+                    "also when the standby lacks acknowledged writes, which are given up then");
+  command->add_flag("--json", a.failover.json, "for programs");
+
+  command = add(app, "failback", "Go back to the vdisk's own cluster; the other one follows then",
+                result, [&a] { return run_failover(a, true); });
+  command->add_option("VDISK", a.failover.vdisk, "the vdisk")->required();
+  add_timeout(*command, a, "how long to wait for the cluster to have everything");
+  command->add_flag("--json", a.failover.json, "for programs");
+
+  command = add(app, "resync", "Bring the cluster that is not active up to date from the log",
+                result, [&a] { return run_resync(a); });
+  command->add_option("VDISK", a.resync.vdisk, "the vdisk")->required();
+  command->add_flag("--force", a.resync.force, "discard what it has and is not the vdisk's");
+  command->add_flag("!--no-wait", a.resync.wait, "only begin; `tlogctl status` shows the rest");
+  add_timeout(*command, a, "how long to wait while nothing moves");
+  command->add_flag("--json", a.resync.json, "for programs");
 }
 
 void add_takeover_command(CLI::App& app, Arguments& a, Status& result) {
@@ -181,6 +239,7 @@ int run(int argc, char** argv) {
   add_file_commands(app, arguments, result);
   add_server_commands(app, arguments, result);
   add_scrub_commands(app, arguments, result);
+  add_standby_commands(app, arguments, result);
   add_takeover_command(app, arguments, result);
   add_cluster_commands(app, arguments, result);
   try {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "ctl/standby_text.h"
+
 namespace tlog::ctl {
 namespace {
 
@@ -38,7 +40,7 @@ class Rates {
 };
 
 void row(std::string& text, std::string_view name, std::string_view value) {
-  text += fmt::format("  {:<10} {}\n", name, value);
+  text += table_row(name, value);
 }
 
 // One kind of request: how many, how much, and how fast.
@@ -62,19 +64,14 @@ void watermark(std::string& text, std::string_view name, Sequence VdiskReport::*
   row(text, name, value);
 }
 
-std::string utc(std::uint64_t wall_ns) {
-  const auto seconds = static_cast<std::time_t>(wall_ns / 1'000'000'000);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
-}
-
 // Which configuration is in effect, and why not a newer one.
 void configuration(std::string& text, const VdiskReport& vdisk) {
   if (vdisk.config_generation == 0) return;
   row(text, "config",
       fmt::format("generation {} since {}, {}", vdisk.config_generation,
-                  utc(vdisk.config_loaded_ns), vdisk.config_source));
+                  utc_text(vdisk.config_loaded_ns), vdisk.config_source));
   if (vdisk.config_error.empty()) return;
-  text += fmt::format("    not taken over, {}:\n", utc(vdisk.config_error_ns));
+  text += fmt::format("    not taken over, {}:\n", utc_text(vdisk.config_error_ns));
   for (std::size_t at = 0; at < vdisk.config_error.size();) {
     const std::size_t end = std::min(vdisk.config_error.find('\n', at), vdisk.config_error.size());
     text += fmt::format("    {}\n", vdisk.config_error.substr(at, end - at));
@@ -94,14 +91,14 @@ void background_scrub(std::string& text, std::string_view name,
   std::string value;
   if (scrub.began_ns != 0) {
     value = fmt::format("{} since {}, aggregation {}{}, {}",
-                        scrub.running ? "running" : "interrupted", utc(scrub.began_ns), scrub.done,
-                        scrub.last == 0 ? "" : fmt::format(" of {}", scrub.last),
+                        scrub.running ? "running" : "interrupted", utc_text(scrub.began_ns),
+                        scrub.done, scrub.last == 0 ? "" : fmt::format(" of {}", scrub.last),
                         counts(scrub.missing, scrub.wrong, scrub.unreachable, scrub.mended));
   } else {
-    value = scrub.next_ns == 0 ? "no next one" : "next " + utc(scrub.next_ns);
+    value = scrub.next_ns == 0 ? "no next one" : "next " + utc_text(scrub.next_ns);
   }
   if (scrub.finished_ns != 0) {
-    value += fmt::format("; last {}: {}", utc(scrub.finished_ns),
+    value += fmt::format("; last {}: {}", utc_text(scrub.finished_ns),
                          counts(scrub.finished_missing, scrub.finished_wrong,
                                 scrub.finished_unreachable, scrub.finished_mended));
   }
@@ -114,8 +111,7 @@ void lease(std::string& text, const VdiskReport& vdisk) {
   std::string value = vdisk.lease;
   if (!vdisk.lease_holder.empty()) value += ", host " + vdisk.lease_holder;
   if (vdisk.lease_ends_in_ms > 0) {
-    value += fmt::format(", ends in {:.1f} s unless it is renewed",
-                         static_cast<double>(vdisk.lease_ends_in_ms) / 1000);
+    value += fmt::format(", ends in {} unless it is renewed", seconds_text(vdisk.lease_ends_in_ms));
   }
   if (!vdisk.lease_reason.empty()) value += ": " + vdisk.lease_reason;
   row(text, "lease", value);
@@ -149,6 +145,19 @@ void stores(std::string& text, std::string_view title,
 }
 
 }  // namespace
+
+std::string utc_text(std::uint64_t wall_ns) {
+  const auto seconds = static_cast<std::time_t>(wall_ns / 1'000'000'000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
+}
+
+std::string seconds_text(std::uint64_t ms) {
+  return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
+}
+
+std::string table_row(std::string_view name, std::string_view value) {
+  return fmt::format("  {:<10} {}\n", name, value);
+}
 
 std::string_view state_of(const control::StoreReport& store) {
   if (!store.state.empty()) return store.state;
@@ -206,6 +215,8 @@ std::string status_table(Sample now, Sample earlier) {
     text += fmt::format("    scrubs in the background: {}\n", vdisk.background_scrub_waiting);
   }
   lease(text, vdisk);
+  if (vdisk.standby) text += standby_rows(*vdisk.standby);
+  for (const std::string& alarm : vdisk.alarms) row(text, "ALARM", alarm);
   if (!vdisk.waiting_for.empty()) row(text, "waiting", vdisk.waiting_for);
   traffic(text, "reads", &VdiskReport::reads, &VdiskReport::read_bytes, vdisk, rates);
   traffic(text, "writes", &VdiskReport::writes, &VdiskReport::write_bytes, vdisk, rates);
@@ -214,6 +225,7 @@ std::string status_table(Sample now, Sample earlier) {
   configuration(text, vdisk);
   stores(text, "store", vdisk.stores);
   stores(text, "blocks on", vdisk.block_servers);
+  if (vdisk.standby) stores(text, "standby on", vdisk.standby->servers);
   return text;
 }
 

@@ -13,6 +13,14 @@ namespace tlog::ctl {
 // "12.3MiB": for people, not for parse_size().
 std::string human_bytes(std::uint64_t bytes);
 
+// "2026-11-22T01:02:03Z"
+std::string utc_text(std::uint64_t wall_ns);
+// "12.3 s"
+std::string seconds_text(std::uint64_t ms);
+
+// A line of a vdisk's table.
+std::string table_row(std::string_view name, std::string_view value);
+
 // The word for how a store is, also of a server that does not say it.
 std::string_view state_of(const control::StoreReport& store);
 

@@ -1,5 +1,4 @@
 // `tlogctl takeover`: no server is asked, because none serves the vdisk on this host yet.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -7,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/commands.h"
+#include "ctl/status_table.h"
 #include "ctl/target.h"
 #include "tlog/session/engine.h"
 
@@ -26,11 +26,6 @@ void show_progress(Sequence done, Sequence last) {
   if (isatty(STDERR_FILENO) == 0 || last == 0) return;
   std::fputs(fmt::format("\rblock storage: {} % of the log ", done * 100 / last).c_str(), stderr);
   if (done == last) std::fputs("\r\033[K", stderr);
-}
-
-std::string utc_text(TimestampNs time) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(static_cast<std::time_t>(time / 1'000'000'000)));
 }
 
 std::string text_of(const TakeoverCommand& command, const config::Vdisk& vdisk,

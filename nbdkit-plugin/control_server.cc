@@ -15,7 +15,9 @@
 #include <system_error>
 #include <utility>
 
+#include "nbdkit-plugin/control_reports.h"
 #include "tlog/base/limits.h"
+#include "tlog/session/receipt.h"
 
 namespace tlog::plugin {
 namespace {
@@ -23,7 +25,7 @@ namespace {
 using control::Descriptor;
 
 // How long one wait in the engine may last before it is looked whether the server stops.
-constexpr std::uint64_t kFlushSliceNs = 250'000'000;
+constexpr std::uint64_t kWaitSliceNs = 250'000'000;
 // Threads of clients that were hung up on and have not ended yet.
 constexpr std::size_t kEndingMax = 64;
 constexpr std::uint64_t kNsPerMs = 1'000'000;
@@ -53,115 +55,36 @@ Status remove_stale_socket(const std::string& path) {
   return {};
 }
 
-control::BackgroundScrubReport report_of(const session::ScrubSchedule::Kind& scrub) {
-  return {.running = scrub.running,
-          .began_ns = scrub.began,
-          .done = scrub.done,
-          .last = scrub.last,
-          .missing = scrub.found.missing,
-          .wrong = scrub.found.wrong,
-          .unreachable = scrub.found.unreachable,
-          .mended = scrub.found.mended,
-          .next_ns = scrub.next,
-          .finished_ns = scrub.finished,
-          .finished_missing = scrub.result.missing,
-          .finished_wrong = scrub.result.wrong,
-          .finished_unreachable = scrub.result.unreachable,
-          .finished_mended = scrub.result.mended};
-}
-
-control::StoreReport report_of(const store::StoreStatus& store) {
-  const bool is_down = !store.usable && store.state == store::StoreState::kUp;
-  return {.name = store.name,
-          .usable = store.usable,
-          .condition = store.condition,
-          .put_bytes = store.put_bytes,
-          .get_bytes = store.get_bytes,
-          .errors = store.errors,
-          .queued_bytes = store.queued_bytes,
-          .state = is_down ? "down" : std::string(store::state_name(store.state)),
-          .server = store.server,
-          .warning = store.warning};
-}
-
-control::VdiskReport report_of(const session::VdiskStatus& status,
-                               std::uint64_t arena_bytes_total) {
-  control::VdiskReport report;
-  report.name = status.name;
-  report.uuid = status.uuid.text();
-  report.state = session::state_name(status.state);
-  report.reason = status.reason;
-  report.size = status.size;
-  report.epoch = status.epoch;
-  report.appended = status.watermarks.appended;
-  report.durable = status.watermarks.durable;
-  report.stored = status.watermarks.stored;
-  report.applied = status.watermarks.applied;
-  report.journal_bytes_used = status.journal_bytes_used;
-  report.journal_bytes_total = status.journal_bytes_total;
-  report.arena_bytes_used = status.arena_bytes_used;
-  report.arena_bytes_total = arena_bytes_total;
-  report.overlay_extents = status.overlay_extents;
-  report.reads = status.reads;
-  report.read_bytes = status.read_bytes;
-  report.writes = status.writes;
-  report.write_bytes = status.write_bytes;
-  report.flushes = status.flushes;
-  report.slowed = status.slowed;
-  report.stalls = status.stalls;
-  report.committed = status.log.committed;
-  report.in_flight = status.log.in_flight;
-  report.missing_shards = status.log.missing_shards;
-  report.buffered_bytes = status.log.buffered_bytes;
-  report.hinted_bytes = status.log.hinted_bytes;
-  report.waiting_for = status.log.waiting_for;
-  const flush::ScrubStatus& scrub = status.log.scrub;
-  report.scrub_running = scrub.running;
-  report.scrub_deep = scrub.deep;
-  report.scrub_runs = scrub.runs;
-  report.scrub_done = scrub.done;
-  report.scrub_last = scrub.last;
-  report.scrub_checked = scrub.checked;
-  report.scrub_missing = scrub.missing;
-  report.scrub_wrong = scrub.wrong;
-  report.scrub_unreachable = scrub.unreachable;
-  report.scrub_bytes = scrub.bytes;
-  report.scrub_finding = scrub.first_finding;
-  report.light_scrub = report_of(status.scrubs.light);
-  report.deep_scrub = report_of(status.scrubs.deep);
-  report.background_scrub_waiting = status.scrubs.waiting;
-  for (const store::StoreStatus& store : status.stores) {
-    const std::size_t place = report.stores.size();
-    report.stores.push_back(report_of(store));
-    if (place < status.log.left.size()) report.stores.back().left = status.log.left[place];
-  }
-  for (const blocks::PartStatus& part : status.block_servers) {
-    report.block_servers.push_back(report_of(part.server));
-    report.block_servers.back().has = part.has;
-    report.block_servers.back().wanted = part.wanted;
-  }
-  return report;
-}
-
-// A vdisk that is not open here because it is another host's turn says so.
-void add_leases(const std::vector<session::LeaseStatus>& leases,
-                std::vector<control::VdiskReport>& reports) {
-  for (const session::LeaseStatus& lease : leases) {
-    auto report = std::find_if(reports.begin(), reports.end(), [&](const control::VdiskReport& r) {
-      return r.name == lease.vdisk;
-    });
-    if (report == reports.end()) continue;
-    report->lease = session::lease_state_name(lease.state);
-    report->lease_holder = lease.holder;
-    report->lease_ends_in_ms = lease.ends_in_ns / kNsPerMs;
-    report->lease_reason = lease.reason;
-    if (report->state != "closed" || lease.state == session::LeaseState::kHeld) continue;
-    if (lease.state == session::LeaseState::kStandby) report->state = "standby";
-    report->reason = lease.reason;
-  }
+// A failback takes the other cluster along as the standby: it must be one already.
+Status check_failback(const session::Vdisk& vdisk) {
+  const std::optional<session::StandbyStatus> standby = vdisk.status().standby;
+  if (!standby || standby->state != session::StandbyState::kFailedOver) return {};
+  return fail(Code::kUnavailable,
+              fmt::format("failback: {}: nothing follows '{}' since the vdisk went over to it; "
+                          "`tlogctl resync {}` first, which brings '{}' up to date",
+                          vdisk.name(), standby->active, vdisk.name(), standby->standby));
 }
 
 }  // namespace
+
+const ControlServer::Wait ControlServer::kFlush = {
+    .name = "flush",
+    .watermark = "stored",
+    .wait = &session::Vdisk::flush_to_stores,
+    .progress = [](const session::VdiskStatus& status) {
+      return Progress{status.watermarks.stored, status.log.waiting_for};
+    }};
+const ControlServer::Wait ControlServer::kSlaveSync = {
+    .name = "wait-slave-sync",
+    .watermark = "synced",
+    .wait = &session::Vdisk::wait_slave_sync,
+    .progress = [](const session::VdiskStatus& status) -> Progress {
+      if (!status.standby) return {};
+      const bool is_stored = status.watermarks.stored >= status.watermarks.appended;
+      std::string reason = status.standby->reason;
+      if (reason.empty() && !is_stored) reason = status.log.waiting_for;
+      return {status.standby->synced.sequence, std::move(reason)};
+    }};
 
 ControlServer::ControlServer(session::Engine& engine, const Clock& clock, Logger& logger,
                              ControlLimits limits)
@@ -388,8 +311,16 @@ Result<control::Reply> ControlServer::act(const control::Request& request) {
                            .repair = request.repair,
                            .bytes_per_second = request.bytes_per_second}));
     reply.vdisks = reports(request.vdisk);
+  } else if (request.command == control::Command::kFlush) {
+    TLOG_ASSIGN(reply.sequence, wait(kFlush, *vdisk, request.timeout_ms));
+  } else if (request.command == control::Command::kWaitSlaveSync) {
+    TLOG_ASSIGN(reply.sequence, wait(kSlaveSync, *vdisk, request.timeout_ms));
+  } else if (request.command == control::Command::kFailover) {
+    TLOG_ASSIGN(const session::Receipt receipt, fail_over(*vdisk, request));
+    reply.receipt = session::receipt_summary_json(receipt);
   } else {
-    TLOG_ASSIGN(reply.sequence, flush(*vdisk, request.timeout_ms));
+    TLOG_TRY(vdisk->resync({.force = request.force}));
+    reply.vdisks = reports(request.vdisk);
   }
   return reply;
 }
@@ -407,27 +338,38 @@ Status ControlServer::reload(control::Reply& reply) {
   return {};
 }
 
-// In slices, so that stop() does not wait for a flush; what is asked for stays what was appended at
-// the beginning.
-Result<Sequence> ControlServer::flush(session::Vdisk& vdisk, std::uint64_t timeout_ms) {
+// In slices, so that stop() does not wait for it; what is asked for stays what was appended at the
+// beginning.
+Result<Sequence> ControlServer::wait(const Wait& what, session::Vdisk& vdisk,
+                                     std::uint64_t timeout_ms) {
   const Sequence target = vdisk.status().watermarks.appended;
   const std::uint64_t deadline_ns = clock_.monotonic_ns() + timeout_ms * kNsPerMs;
   while (true) {
     std::uint64_t now_ns = clock_.monotonic_ns();
     std::uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    auto stored = vdisk.flush_to_stores(std::min(left_ns, kFlushSliceNs));
-    if (stored) return stored;
-    if (stored.error().code() != Code::kTimeout) return fail(stored.error());
-    session::VdiskStatus status = vdisk.status();
-    if (status.watermarks.stored >= target) return target;
-    if (stopping()) return fail(Code::kShutdown, "flush: the server stops");
-    if (left_ns <= kFlushSliceNs) {
+    auto reached = (vdisk.*what.wait)(std::min(left_ns, kWaitSliceNs));
+    if (reached) return reached;
+    if (reached.error().code() != Code::kTimeout) return fail(reached.error());
+    const session::VdiskStatus status = vdisk.status();
+    const Progress progress = what.progress(status);
+    if (progress.reached >= target) return target;
+    if (stopping()) return fail(Code::kShutdown, fmt::format("{}: the server stops", what.name));
+    if (left_ns <= kWaitSliceNs) {
       return fail(Code::kTimeout,
-                  fmt::format("flush: {}: stored up to {} of {} after {} ms{}{}", vdisk.name(),
-                              status.watermarks.stored, target, timeout_ms,
-                              status.log.waiting_for.empty() ? "" : ": ", status.log.waiting_for));
+                  fmt::format("{}: {}: {} up to {} of {} after {} ms{}{}", what.name, vdisk.name(),
+                              what.watermark, progress.reached, target, timeout_ms,
+                              progress.reason.empty() ? "" : ": ", progress.reason));
     }
   }
+}
+
+// The engine's part ends at Engine::stop_waiting(), which comes before stop().
+Result<session::Receipt> ControlServer::fail_over(session::Vdisk& vdisk,
+                                                  const control::Request& request) {
+  if (request.keep_following) TLOG_TRY(check_failback(vdisk));
+  return vdisk.fail_over({.timeout_ns = request.timeout_ms * kNsPerMs,
+                          .accept_loss = request.accept_loss,
+                          .keep_following = request.keep_following});
 }
 
 std::vector<control::VdiskReport> ControlServer::reports(const std::string& only) const {
@@ -439,7 +381,7 @@ std::vector<control::VdiskReport> ControlServer::reports(const std::string& only
     auto status = std::find_if(opened.begin(), opened.end(),
                                [&](const session::VdiskStatus& s) { return s.name == name; });
     if (status != opened.end()) {
-      all.push_back(report_of(*status, configuration->journal.arena_size));
+      all.push_back(report_of(*status, *configuration));
       continue;
     }
     control::VdiskReport closed;

@@ -58,6 +58,7 @@ class EngineImpl final : public Engine {
 
   void stop_waiting() override {
     for (auto& [name, coordinator] : coordinators_) coordinator->refuse();
+    for (auto& vdisk : opened()) vdisk->stop_waiting();
   }
 
   void stop(std::uint64_t budget_ns) override {

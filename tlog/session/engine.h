@@ -55,8 +55,8 @@ class Engine {
 
   virtual Status prepare() = 0;
   virtual Status start() = 0;
-  // Whoever waits in open() for this host's turn is refused, now and later. Before stop(), from any
-  // thread.
+  // Whoever waits in open() for this host's turn, or for a failover, is refused, now and later.
+  // Before stop(), from any thread.
   virtual void stop_waiting() = 0;
   // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.
   virtual void stop(std::uint64_t budget_ns) = 0;
@@ -76,8 +76,8 @@ class Engine {
   virtual Result<std::shared_ptr<Vdisk>> open(const std::string& name, bool read_only) = 0;
   virtual std::vector<VdiskStatus> status() const = 0;  // of the opened ones
   virtual std::vector<LeaseStatus> leases() const = 0;  // of the coordinated ones
-  // Makes this host the one that serves the vdisk, see session/takeover.h. After start(), instead of
-  // open(): blocks as long as its block storage takes.
+  // Makes this host the one that serves the vdisk, see session/takeover.h. After start(), instead
+  // of open(): blocks as long as its block storage takes.
   virtual Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
                                            const TakeoverProgress& progress) = 0;
 };

@@ -61,6 +61,10 @@ class ServedVdisk final : public Vdisk {
   ~ServedVdisk() override;  // closed, or never started
 
   void start();
+  // Gives up a failover that waits, and begins none any more. Before close(), from any thread.
+  void stop_waiting() {
+    if (standby_) standby_->ask_to_stop();
+  }
   // Refuses new calls, stores and applies what is there within the budget, ends everything. Not
   // from the loop's thread. True: all that was appended is stored and applied.
   bool close(std::uint64_t budget_ns);
@@ -131,8 +135,8 @@ class ServedVdisk final : public Vdisk {
   Refilling refilling_;
   Scrubbing scrubbing_;
   std::unique_ptr<Standby> standby_;  // of a vdisk with slaveStorage
-  bool closed_ = false;   // by the closing thread
-  bool drained_ = false;  // likewise
+  bool closed_ = false;               // by the closing thread
+  bool drained_ = false;              // likewise
   std::atomic<bool> is_fenced_{false};
   std::atomic<bool> flush_timer_armed_{false};
 

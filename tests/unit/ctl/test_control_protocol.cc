@@ -17,7 +17,13 @@ TEST(ControlProtocol, requests_survive_the_way) {
         Request{.command = Command::kMark, .vdisk = "vm1", .name = "before \"upgrade\" \xc3\xa4"},
         Request{.command = Command::kFlush, .vdisk = "vm1", .timeout_ms = 1234},
         Request{.command = Command::kScrub, .vdisk = "vm1", .deep = true, .bytes_per_second = 9},
-        Request{.command = Command::kScrub, .vdisk = "vm1", .repair = true}}) {
+        Request{.command = Command::kScrub, .vdisk = "vm1", .repair = true},
+        Request{.command = Command::kWaitSlaveSync, .vdisk = "vm1", .timeout_ms = 7},
+        Request{.command = Command::kFailover, .vdisk = "vm1", .timeout_ms = 8},
+        Request{.command = Command::kFailover, .vdisk = "vm1", .accept_loss = true},
+        Request{.command = Command::kFailover, .vdisk = "vm1", .keep_following = true},
+        Request{.command = Command::kResync, .vdisk = "vm1"},
+        Request{.command = Command::kResync, .vdisk = "vm1", .force = true}}) {
     std::string line = encode_request(request);
     ASSERT_EQ(line.find('\n'), line.size() - 1);
     auto decoded = decode_request(std::string_view(line).substr(0, line.size() - 1));
@@ -29,6 +35,9 @@ TEST(ControlProtocol, requests_survive_the_way) {
     EXPECT_EQ(decoded->deep, request.deep);
     EXPECT_EQ(decoded->repair, request.repair);
     EXPECT_EQ(decoded->bytes_per_second, request.bytes_per_second);
+    EXPECT_EQ(decoded->accept_loss, request.accept_loss);
+    EXPECT_EQ(decoded->keep_following, request.keep_following);
+    EXPECT_EQ(decoded->force, request.force);
   }
 }
 
@@ -59,6 +68,11 @@ TEST(ControlProtocol, wrong_requests_are_refused) {
       {R"({"command":"flush","vdisk":"vm1","timeoutMs":1e99})",
        "\"timeoutMs\" is not an unsigned number"},
       {R"({"command":"flush","vdisk":"vm1","timeoutMs":86400001})", "larger than 86400000"},
+      {R"({"command":"wait-slave-sync"})", "\"vdisk\" is missing"},
+      {R"({"command":"failover","timeoutMs":1})", "\"vdisk\" is missing"},
+      {R"({"command":"failover","vdisk":"vm1","acceptLoss":1})", "\"acceptLoss\" is not true or"},
+      {R"({"command":"failover","vdisk":"vm1","timeoutMs":86400001})", "larger than 86400000"},
+      {R"({"command":"resync","vdisk":"vm1","force":"yes"})", "\"force\" is not true or false"},
       {"{\"command\":\"mark\",\"vdisk\":\"vm1\",\"name\":\"\xff\"}", "not a JSON object"},
       {R"({"command":"status","vdisk":")" + std::string(65, 'v') + "\"}", "too long"},
       {R"({"command":"mark","vdisk":"v","name":")" + std::string(1025, 'n') + "\"}",
@@ -157,6 +171,74 @@ TEST(ControlProtocol, every_field_of_a_report_survives_the_way) {
     EXPECT_THAT(line, HasSubstr(key));
 }
 
+std::string some_text() {
+  return *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127));
+}
+
+StandbyReport some_standby() {
+  StandbyReport standby;
+  for (std::string* text : {&standby.state, &standby.reason, &standby.primary, &standby.active,
+                            &standby.standby, &standby.phase, &standby.synced.hash}) {
+    *text = some_text();
+  }
+  for (std::uint64_t* number :
+       {&standby.synced.epoch, &standby.synced.sequence, &standby.synced.aggregation,
+        &standby.lag_records, &standby.lag_ms, &standby.applied_bytes, &standby.failing_ms,
+        &standby.failover_after_ms}) {
+    *number = *rc::gen::arbitrary<std::uint64_t>();
+  }
+  standby.was_complete = *rc::gen::arbitrary<bool>();
+  if (*rc::gen::arbitrary<bool>()) standby.receipt = R"({"vdisk":"vm1","lost":[]})";
+  const auto servers = *rc::gen::inRange(0, 4);
+  for (int i = 0; i < servers; ++i) {
+    standby.servers.push_back({.name = some_text(),
+                               .usable = *rc::gen::arbitrary<bool>(),
+                               .condition = some_text(),
+                               .has = *rc::gen::arbitrary<std::uint64_t>(),
+                               .wanted = *rc::gen::arbitrary<std::uint64_t>()});
+  }
+  return standby;
+}
+
+TEST(ControlProtocol, a_standby_survives_the_way) {
+  EXPECT_TRUE(rc::check("every standby", [] {
+    VdiskReport vdisk;
+    vdisk.standby = some_standby();
+    const StandbyReport& sent = *vdisk.standby;
+    vdisk.alarms = *rc::gen::container<std::vector<std::string>>(rc::gen::just(some_text()));
+    const std::string line = encode_reply({.vdisks = {vdisk}, .receipt = sent.receipt});
+    const auto reply = decode_reply(line);
+    RC_ASSERT(reply.has_value());
+    RC_ASSERT(encode_reply(*reply) == line);
+    RC_ASSERT(reply->receipt == sent.receipt);
+    const VdiskReport& back = reply->vdisks.at(0);
+    RC_ASSERT(back.alarms == vdisk.alarms);
+    RC_ASSERT(back.standby.has_value());
+    RC_ASSERT(back.standby->state == sent.state);
+    RC_ASSERT(back.standby->phase == sent.phase);
+    RC_ASSERT(back.standby->was_complete == sent.was_complete);
+    RC_ASSERT(back.standby->synced.sequence == sent.synced.sequence);
+    RC_ASSERT(back.standby->synced.hash == sent.synced.hash);
+    RC_ASSERT(back.standby->lag_ms == sent.lag_ms);
+    RC_ASSERT(back.standby->failing_ms == sent.failing_ms);
+    RC_ASSERT(back.standby->receipt == sent.receipt);
+    RC_ASSERT(back.standby->servers.size() == sent.servers.size());
+    for (std::size_t i = 0; i < sent.servers.size(); ++i) {
+      RC_ASSERT(back.standby->servers[i].name == sent.servers[i].name);
+      RC_ASSERT(back.standby->servers[i].wanted == sent.servers[i].wanted);
+    }
+  }));
+}
+
+TEST(ControlProtocol, a_vdisk_without_a_standby_has_none) {
+  const auto reply = decode_reply(encode_reply({.vdisks = {VdiskReport{}}}));
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_FALSE(reply->vdisks.at(0).standby.has_value());
+  EXPECT_EQ(reply->receipt, "");
+  // What is no receipt does not make the answer unreadable.
+  EXPECT_EQ(decode_reply(encode_reply({.vdisks = {}, .receipt = "no json"}))->receipt, "");
+}
+
 TEST(ControlProtocol, errors_keep_their_code) {
   for (Code code :
        {Code::kInvalidArgument, Code::kNotFound, Code::kCorruption, Code::kWrongKey, Code::kNoSpace,
@@ -171,7 +253,13 @@ TEST(ControlProtocol, errors_keep_their_code) {
 TEST(ControlProtocol, nonsense_answers_are_corruption) {
   for (const char* line :
        {"", "[]", R"({"ok":1})", R"({"ok":true,"vdisks":{}})", R"({"ok":true,"vdisks":[1]})",
-        R"({"ok":true,"vdisks":[{"size":-1}]})", R"({"ok":true,"vdisks":[{"stores":[0]}]})"}) {
+        R"({"ok":true,"vdisks":[{"size":-1}]})", R"({"ok":true,"vdisks":[{"stores":[0]}]})",
+        R"({"ok":true,"vdisks":[{"standby":[]}]})", R"({"ok":true,"receipt":1})",
+        R"({"ok":true,"vdisks":[{"standby":{"lagMs":"1"}}]})",
+        R"({"ok":true,"vdisks":[{"standby":{"synced":{"hash":1}}}]})",
+        R"({"ok":true,"vdisks":[{"standby":{"servers":{}}}]})",
+        R"({"ok":true,"vdisks":[{"standby":{"receipt":[]}}]})",
+        R"({"ok":true,"vdisks":[{"alarms":[1]}]})", R"({"ok":true,"changes":[1]})"}) {
     auto reply = decode_reply(line);
     ASSERT_FALSE(reply.has_value()) << line;
     EXPECT_EQ(reply.error().code(), Code::kCorruption) << line;

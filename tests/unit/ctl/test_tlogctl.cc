@@ -4,10 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "nbdkit-plugin/control_server.h"
-#include "tests/support/process.h"
-#include "tests/support/temp_directory.h"
-#include "tests/unit/ctl/fake_engine.h"
+#include "tests/unit/ctl/tlogctl_fixture.h"
 
 namespace tlog::plugin {
 namespace {
@@ -16,32 +13,6 @@ using testing::CommandResult;
 using testing::FakeEngine;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr char kConfig[] =
-    "clusters: {c: {directories: [a, b, c, d, e, f]}}\n"
-    "vdisks:\n"
-    "  vm1: {size: 10GiB, storage: {file: blocks/vm1}}\n"
-    "  vm2: {size: 5MiB, storage: {file: blocks/vm2}}\n";
-
-class Tlogctl : public ::testing::Test {
- protected:
-  Tlogctl() { testing::write_text(directory.file("tlogdisk.yml"), kConfig); }
-
-  CommandResult run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), TLOGCTL);
-    return testing::run_command(arguments, {.environment = {}, .directory = directory.path()});
-  }
-  void serve(const std::string& socket) {
-    server = std::make_unique<ControlServer>(engine, system_clock(), null_logger());
-    auto bound = server->bind(directory.file(socket));
-    ASSERT_TRUE(bound.has_value()) << bound.error().message();
-    ASSERT_TRUE(server->start().has_value());
-  }
-
-  testing::TempDirectory directory;
-  FakeEngine engine;
-  std::unique_ptr<ControlServer> server;
-};
 
 TEST_F(Tlogctl, usage_errors_exit_with_2) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{},
@@ -52,7 +23,14 @@ TEST_F(Tlogctl, usage_errors_exit_with_2) {
                                                     {"mark", "a", "b", "c"},
                                                     {"status", "--bogus"},
                                                     {"flush", "vm1", "--timeout", "3"},
-                                                    {"flush", "vm1", "--timeout", "25h"}}) {
+                                                    {"flush", "vm1", "--timeout", "25h"},
+                                                    {"wait-slave-sync", "vm1", "--timeout", "x"},
+                                                    {"failover"},
+                                                    {"failover", "vm1", "--force"},
+                                                    {"failback"},
+                                                    {"failback", "vm1", "--accept-loss"},
+                                                    {"resync"},
+                                                    {"resync", "vm1", "--accept-loss"}}) {
     CommandResult result = run(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.text();
     EXPECT_EQ(result.output, "");
@@ -70,7 +48,8 @@ TEST_F(Tlogctl, version_and_help) {
   CommandResult help = run({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   for (const char* command :
-       {"keygen", "check-config", "status", "mark", "flush", "print-schema", "print-example"}) {
+       {"keygen", "check-config", "status", "mark", "flush", "print-schema", "print-example",
+        "wait-slave-sync", "failover", "failback", "resync"}) {
     EXPECT_THAT(help.output, HasSubstr(command));
   }
 }
