@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <initializer_list>
 
 #include "tlog/base/limits.h"
 #include "tlog/config/names.h"
@@ -20,14 +19,6 @@ struct Use {
 bool is_at_or_below(std::string_view path, std::string_view directory) {
   if (!path.starts_with(directory)) return false;
   return path.size() == directory.size() || directory == "/" || path[directory.size()] == '/';
-}
-
-// The first trail that stands in the file: where a problem of several keys is best shown.
-std::string first_known(const Problems& problems, std::initializer_list<std::string> trails) {
-  for (const std::string& trail : trails) {
-    if (problems.knows(trail)) return trail;
-  }
-  return *(trails.end() - 1);
 }
 
 void check_journal(const Config& config, Problems& problems) {
@@ -83,12 +74,6 @@ void check_servers(const Config& config, Problems& problems) {
       uses.push_back(std::move(use));
     }
   }
-}
-
-std::vector<std::string_view> cluster_names(const Config& config) {
-  std::vector<std::string_view> names;
-  for (const Cluster& cluster : config.clusters) names.push_back(cluster.name);
-  return names;
 }
 
 // The cluster that is named in the section `trail`: "tlog" or "vdisks/NAME/tlog".
@@ -192,26 +177,6 @@ void check_storage(const Config& config, Problems& problems) {
   }
 }
 
-// Blocks are put and got one by one, which only servers do.
-void check_storage_clusters(const Config& config, Problems& problems) {
-  const std::vector<std::string_view> names = cluster_names(config);
-  for (const Vdisk& vdisk : config.vdisks) {
-    if (vdisk.storage_cluster.empty()) continue;
-    const std::string trail = "vdisks/" + vdisk.name + "/storage/cluster";
-    const Cluster* cluster = config.find_cluster(vdisk.storage_cluster);
-    if (cluster == nullptr) {
-      std::string_view near = nearest(vdisk.storage_cluster, names);
-      problems.add(
-          trail, fmt::format("no such cluster: {}{}, expected {}", in_quotes(vdisk.storage_cluster),
-                             near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                             alternatives(names)));
-    } else if (!cluster->directories.empty()) {
-      problems.add(trail, fmt::format("cluster '{}' has directories, expected a cluster of servers",
-                                      cluster->name));
-    }
-  }
-}
-
 void check_control_socket(const Config& config, Problems& problems) {
   if (config.control_socket.empty()) return;
   std::string longest = config.control_socket;
@@ -229,6 +194,19 @@ void check_control_socket(const Config& config, Problems& problems) {
 
 }  // namespace
 
+std::string first_known(const Problems& problems, std::initializer_list<std::string> trails) {
+  for (const std::string& trail : trails) {
+    if (problems.knows(trail)) return trail;
+  }
+  return *(trails.end() - 1);
+}
+
+std::vector<std::string_view> cluster_names(const Config& config) {
+  std::vector<std::string_view> names;
+  for (const Cluster& cluster : config.clusters) names.push_back(cluster.name);
+  return names;
+}
+
 void check_meaning(Config& config, Problems& problems) {
   if (config.clusters.size() == 1 && !problems.knows("tlog/cluster")) {
     config.tlog.cluster = config.clusters[0].name;
@@ -245,7 +223,8 @@ void check_meaning(Config& config, Problems& problems) {
   check_servers(config, problems);
   check_tlogs(config, problems);
   check_storage(config, problems);
-  check_storage_clusters(config, problems);
+  check_block_clusters(config, problems);
+  check_lags(config, problems);
   check_coordinations(config, problems);
   check_control_socket(config, problems);
 }

@@ -2,6 +2,11 @@
 // What no single value can show: whether the parts of a configuration fit together.
 #pragma once
 
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "tlog/config/config.h"
 #include "tlog/config/problems.h"
 
@@ -9,7 +14,14 @@ namespace tlog::config {
 
 // Also gives tlog.cluster its default, the only cluster, in the defaults and in every vdisk.
 void check_meaning(Config& config, Problems& problems);
-// A part of it: the coordination sections.
+// Parts of it: the coordination sections; the clusters that keep blocks, and that follow; how old
+// what is not stored may become.
 void check_coordinations(const Config& config, Problems& problems);
+void check_block_clusters(const Config& config, Problems& problems);
+void check_lags(const Config& config, Problems& problems);
+
+std::vector<std::string_view> cluster_names(const Config& config);
+// The first trail that stands in the file: where a problem of several keys is best shown.
+std::string first_known(const Problems& problems, std::initializer_list<std::string> trails);
 
 }  // namespace tlog::config

@@ -30,6 +30,7 @@ class Comparison {
   void section(const Section& section, Target before, Target after, const std::string& trail);
   void value(const Property& property, Target before, Target after, const std::string& trail);
   void vdisks();
+  void exchange(Vdisk& before, const Vdisk& after, const std::string& trail);
   void clusters();
   void cluster(Cluster& before, Cluster& after);
   void refuse(std::string trail, std::string reason) {
@@ -104,6 +105,7 @@ void Comparison::vdisks() {
              "coordination begins and ends with the server, expected it as it was; restart the "
              "server to change it");
     } else {
+      exchange(before, *after, trail);
       section(section_of("vdisks"), &before, &*after, trail);
     }
   }
@@ -117,14 +119,38 @@ void Comparison::vdisks() {
   }
 }
 
-void Comparison::clusters() {
+// The blocks stay where they are: which of the two clusters has them is in the log, and the session
+// refuses names that do not fit it.
+void Comparison::exchange(Vdisk& before, const Vdisk& after, const std::string& trail) {
+  if (before.storage_cluster.empty() || before.slave.cluster.empty() ||
+      before.storage_cluster != after.slave.cluster ||
+      before.slave.cluster != after.storage_cluster) {
+    return;
+  }
+  difference_.changes.push_back(
+      {key_of(trail) + ".storage.cluster",
+       fmt::format("{} -> {}", before.storage_cluster, after.storage_cluster)});
+  before.storage_cluster = after.storage_cluster;
+}
+
+std::set<std::string> clusters_of(const Config& config, const Served& served) {
   std::set<std::string> used;
-  for (const std::string& name : served_.vdisks) {
-    const Vdisk* vdisk = running_.find_vdisk(name);
+  for (const std::string& name : served.vdisks) {
+    const Vdisk* vdisk = config.find_vdisk(name);
     if (vdisk == nullptr) continue;
     used.insert(vdisk->tlog.cluster);
-    if (!vdisk->storage_cluster.empty()) used.insert(vdisk->storage_cluster);
+    used.insert(vdisk->storage_cluster);
+    used.insert(vdisk->slave.cluster);
   }
+  used.erase("");
+  return used;
+}
+
+// One that is not used any more may change, and go.
+void Comparison::clusters() {
+  std::set<std::string> used = clusters_of(running_, served_);
+  const std::set<std::string> still = clusters_of(wanted_, served_);
+  std::erase_if(used, [&](const std::string& name) { return !still.contains(name); });
   for (Cluster& before : running_.clusters) {
     if (!used.contains(before.name)) continue;
     auto after = std::find_if(wanted_.clusters.begin(), wanted_.clusters.end(),

@@ -33,13 +33,16 @@ class Writer {
   }
   // `#key: value` is a setting that is commented out, `# words` a comment.
   void setting(unsigned indent, bool active, std::string_view line, bool never = false) {
-    const bool on = active || (all_active_ && !never);
+    const bool on = active || (all_active_ && !never && !excluded_);
     text_ += fmt::format("{}{}{}\n", std::string(indent, ' '), on ? "" : "#", line);
   }
+  // Of a section that is excluded by what is not commented out.
+  void exclude(bool excluded) { excluded_ = excluded; }
   void empty_line() { text_ += '\n'; }
 
  private:
   const bool all_active_;
+  bool excluded_ = false;
   std::string text_;
 };
 
@@ -112,6 +115,7 @@ void write_property(Writer& writer, const Property& property, unsigned indent, b
                           fmt::format("{}: {}", property.key, value_of(property)),
                           property.alternative);
   }
+  writer.exclude(property.alternative);
   writer.comment(indent, property.description);
   writer.setting(indent, own_active, fmt::format("{}:", property.key));
   if (property.type == Type::kNamed) {
@@ -120,6 +124,7 @@ void write_property(Writer& writer, const Property& property, unsigned indent, b
   }
   write_section(writer, *property.section, indent + 2, own_active,
                 property.inherits ? property.key : inherited);
+  writer.exclude(false);
 }
 
 void write_section(Writer& writer, const Section& section, unsigned indent, bool active,

@@ -49,6 +49,19 @@ Value read_member(Target target) {
 template <auto kMember>
 constexpr Access assign = {&write_member<kMember>, &read_member<kMember>};
 
+// Of a struct inside the section's own, which has no section of its own in the file.
+template <auto kOuter, auto kInner>
+constexpr Access assign_within = {
+    [](Target target, Value&& value) {
+      write_member<kInner>(
+          &(std::get<typename MemberOf<decltype(kOuter)>::class_type*>(target)->*kOuter),
+          std::move(value));
+    },
+    [](Target target) {
+      return read_member<kInner>(
+          &(std::get<typename MemberOf<decltype(kOuter)>::class_type*>(target)->*kOuter));
+    }};
+
 template <auto kMember>
 Target enter_member(Target target, std::string) {
   return &(std::get<typename MemberOf<decltype(kMember)>::class_type*>(target)->*kMember);
@@ -57,6 +70,8 @@ Target enter_member(Target target, std::string) {
 // The order of a kChoice's words is the order of its enumerators.
 static_assert(static_cast<int>(Durability::kJournal) == 0 &&
               static_cast<int>(Durability::kCluster) == 1);
+static_assert(static_cast<int>(OnLag::kThrottle) == 0 && static_cast<int>(OnLag::kAlarm) == 1 &&
+              static_cast<int>(OnLag::kFail) == 2);
 static_assert(static_cast<int>(io::IoMode::kAuto) == 0 &&
               static_cast<int>(io::IoMode::kUring) == 1 &&
               static_cast<int>(io::IoMode::kPosix) == 2);
@@ -292,6 +307,73 @@ const Section& tlog_section() {
            .maximum = kTiB,
            .reload = Reload::kLive,
            .set = assign<&Tlog::scrub_rate>},
+          {.key = "slaveSync",
+           .type = Type::kBoolean,
+           .description = "Whether the vdisk's slaveStorage, if it has one, follows the log, so "
+                          "that the vdisk can go over to it.",
+           .default_text = "false",
+           .reload = Reload::kLive,
+           .set = assign<&Tlog::slave_sync>},
+          {.key = "maxLag",
+           .type = Type::kDuration,
+           .description = "How old the oldest write may become that is acknowledged and not "
+                          "stored. Aggregations are closed within a quarter of that, also when "
+                          "flushTime is longer. 0s: no limit.",
+           .default_text = "0s",
+           .maximum = kDayNs,
+           .reload = Reload::kLive,
+           .set = assign_within<&Tlog::lag, &LagLimit::max_ns>},
+          {.key = "onLag",
+           .type = Type::kChoice,
+           .description =
+               "What keeps maxLag. throttle: writers are slowed from three quarters of it on, and "
+               "wait when it is reached, for stallTimeout at most. alarm: `tlogctl status` and the "
+               "log say so. fail: so they do, and writes are answered with an error while it "
+               "lasts.",
+           .default_text = "throttle",
+           .choices = {"throttle", "alarm", "fail"},
+           .reload = Reload::kLive,
+           .set = assign_within<&Tlog::lag, &LagLimit::on_lag>},
+      }};
+  return section;
+}
+
+const Section& slave_storage_section() {
+  static const Section section{
+      "A second cluster of servers, which follows the log when tlog.slaveSync says so, and from "
+      "which the vdisk is served when its first one fails. Only with storage.cluster.",
+      {
+          {.key = "cluster",
+           .type = Type::kName,
+           .description = "Another cluster than the one of storage. After a failover the two names "
+                          "may be exchanged; which of them is in use is known to the log.",
+           .default_note = "none: there is no standby",
+           .example = "standby",
+           .reload = Reload::kLive,
+           .set = assign<&SlaveStorage::cluster>},
+          {.key = "failoverAfter",
+           .type = Type::kDuration,
+           .description = "For how long the first cluster must have failed before the vdisk goes "
+                          "over by itself. 0s: never by itself, only by `tlogctl failover`.",
+           .default_text = "5s",
+           .maximum = 3'600'000 * kMillisecondNs,
+           .reload = Reload::kLive,
+           .set = assign<&SlaveStorage::failover_after_ns>},
+          {.key = "maxLag",
+           .type = Type::kDuration,
+           .description = "How old the oldest write may become that is acknowledged and not on "
+                          "this cluster, while it follows. 0s: no limit.",
+           .default_text = "0s",
+           .maximum = kDayNs,
+           .reload = Reload::kLive,
+           .set = assign_within<&SlaveStorage::lag, &LagLimit::max_ns>},
+          {.key = "onLag",
+           .type = Type::kChoice,
+           .description = "What keeps it, as tlog.onLag does.",
+           .default_text = "throttle",
+           .choices = {"throttle", "alarm", "fail"},
+           .reload = Reload::kLive,
+           .set = assign_within<&SlaveStorage::lag, &LagLimit::on_lag>},
       }};
   return section;
 }
@@ -440,6 +522,13 @@ const Section& vdisk_section() {
            .required = true,
            .section = &storage_section(),
            .enter = [](Target target, std::string) { return target; }},
+          {.key = "slaveStorage",
+           .type = Type::kSection,
+           .description = slave_storage_section().description,
+           .example_only = true,
+           .alternative = true,
+           .section = &slave_storage_section(),
+           .enter = enter_member<&Vdisk::slave>},
           {.key = "tlog",
            .type = Type::kSection,
            .description = "This vdisk's own settings on top of the file's tlog section.",

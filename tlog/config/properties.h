@@ -40,7 +40,8 @@ struct Value {
 };
 
 // What a section's keys are written into.
-using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, Coordination*, Vdisk*>;
+using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, LagLimit*, SlaveStorage*,
+                            Coordination*, Vdisk*>;
 
 struct Section;
 
@@ -71,7 +72,7 @@ struct Property {
   bool required = false;
   bool inherits = false;      // kSection: absent keys keep what the target has already
   bool example_only = false;  // commented out in the example file
-  bool alternative = false;   // excluded by a key that is not commented out there
+  bool alternative = false;   // excluded by what is not commented out there
   std::uint64_t minimum = 0;
   std::uint64_t maximum = 0;
   std::uint64_t multiple_of = 1;

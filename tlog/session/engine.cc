@@ -223,10 +223,11 @@ std::vector<config::Refusal> EngineImpl::reconfigure(const config::Config& wante
   std::vector<ServedSettings> settings;
   std::vector<config::Refusal> refusals;
   for (const auto& vdisk : vdisks) {
-    auto read = settings_of(wanted, *wanted.find_vdisk(vdisk->name()), environment_.files);
+    const std::string active = active_cluster(*vdisk, *running);
+    auto read = settings_of(wanted, *wanted.find_vdisk(vdisk->name()), active, environment_.files);
     if (!read) return {{"clusters", read.error().message()}};
     if (options_.memory_stores) read->log_servers.clear();
-    for (auto& refusal : check_servers(*vdisk, *running, wanted, *read, *loop_)) {
+    for (auto& refusal : check_servers(*vdisk, *running, wanted, active, *read, *loop_)) {
       if (std::find(refusals.begin(), refusals.end(), refusal) == refusals.end()) {
         refusals.push_back(std::move(refusal));
       }

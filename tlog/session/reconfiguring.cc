@@ -104,32 +104,60 @@ std::vector<config::Refusal> check_block_servers(ServedVdisk& vdisk,
 }  // namespace
 
 Result<ServedSettings> settings_of(const config::Config& config, const config::Vdisk& vdisk,
-                                   io::FileSystem& files) {
+                                   const std::string& active, io::FileSystem& files) {
   ServedSettings settings;
   settings.tlog = vdisk.tlog;
+  settings.slave = vdisk.slave;
   TLOG_ASSIGN(settings.log_servers,
               server_options(*config.find_cluster(vdisk.tlog.cluster), files));
   if (vdisk.storage_cluster.empty()) return settings;
-  TLOG_ASSIGN(settings.block_servers,
-              server_options(*config.find_cluster(vdisk.storage_cluster), files));
   TLOG_ASSIGN(settings.standby, standby_settings(config, vdisk, files));
+  const bool is_slave = active == settings.standby.slave;
+  settings.block_servers =
+      is_slave ? settings.standby.slave_servers : settings.standby.primary_servers;
   return settings;
 }
 
+std::string active_cluster(const ServedVdisk& vdisk, const config::Config& running) {
+  const auto standby = vdisk.status().standby;
+  if (standby && !standby->active.empty()) return standby->active;
+  return running.find_vdisk(vdisk.name())->storage_cluster;
+}
+
+std::vector<config::Refusal> check_active(const std::string& active, const config::Vdisk& running,
+                                          const config::Vdisk& wanted) {
+  if (active == wanted.storage_cluster) return {};
+  const std::string trail = fmt::format("vdisks/{}/", wanted.name);
+  if (active != wanted.slave.cluster) {
+    return {{trail + "slaveStorage/cluster",
+             fmt::format("cluster '{}' has the vdisk's blocks since its last failover, expected it "
+                         "to stay, as that of storage or of slaveStorage",
+                         active)}};
+  }
+  if (running.storage_cluster == wanted.storage_cluster) return {};
+  return {{trail + "storage/cluster",
+           fmt::format("cluster '{}' has the vdisk's blocks, expected the two clusters to be "
+                       "exchanged after it has gone over to '{}'; begin that with `tlogctl "
+                       "failover {}`",
+                       active, wanted.storage_cluster, wanted.name)}};
+}
+
 std::vector<config::Refusal> check_servers(ServedVdisk& vdisk, const config::Config& running,
-                                           const config::Config& wanted,
+                                           const config::Config& wanted, const std::string& active,
                                            const ServedSettings& settings, io::Loop& loop) {
   const config::Vdisk& after = *wanted.find_vdisk(vdisk.name());
-  std::vector<config::Refusal> refusals;
+  std::vector<config::Refusal> refusals =
+      check_active(active, *running.find_vdisk(vdisk.name()), after);
+  if (!refusals.empty()) return refusals;
   const auto log_places = moved(running, wanted, after.tlog.cluster);
   if (!log_places.empty() && !settings.log_servers.empty()) {
     refusals = check_log_servers(vdisk, log_places, *wanted.find_cluster(after.tlog.cluster),
                                  settings, loop);
   }
-  if (after.storage_cluster.empty()) return refusals;
-  const auto block_places = moved(running, wanted, after.storage_cluster);
+  if (active.empty()) return refusals;
+  const auto block_places = moved(running, wanted, active);
   if (block_places.empty()) return refusals;
-  for (auto& refusal : check_block_servers(vdisk, block_places, after.storage_cluster, settings)) {
+  for (auto& refusal : check_block_servers(vdisk, block_places, active, settings)) {
     refusals.push_back(std::move(refusal));
   }
   return refusals;

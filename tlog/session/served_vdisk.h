@@ -37,7 +37,8 @@ struct ServedSettings {
   config::Tlog tlog;  // its flush settings and timeouts
   // In their order; none where there are no servers.
   std::vector<store::RespStoreOptions> log_servers;
-  std::vector<store::RespStoreOptions> block_servers;
+  std::vector<store::RespStoreOptions> block_servers;  // of the cluster that is active
+  config::SlaveStorage slave;
   Standby::Settings standby;
 };
 

@@ -203,6 +203,86 @@ TEST(ConfigDifference, coordination_may_change_in_its_times_and_members_only) {
   EXPECT_EQ(where.line, 8U) << "where the file's own section stands";
 }
 
+// A vdisk with a standby cluster, perhaps.
+Difference with_standby(const std::string& before, const std::string& after,
+                        const std::string& other_clusters = "") {
+  auto text = [&](const std::string& vdisk, bool others) {
+    return "clusters:\n"
+           "  c: {directories: [a]}\n"
+           "  p: {servers: [{address: \"h:1\"}]}\n"
+           "  s: {servers: [{address: \"h:2\"}, {address: \"h:3\"}]}\n" +
+           (others ? other_clusters : "  t: {servers: [{address: \"h:4\"}]}\n") +
+           "tlog: {cluster: c, dataShards: 1, parityShards: 0}\n"
+           "vdisks: {v: {size: 1MiB, " +
+           vdisk + "}}\n";
+  };
+  const Checked running = check(text(before, false), kPath);
+  const Checked wanted = check(text(after, true), kPath);
+  EXPECT_THAT(running.problems, IsEmpty());
+  EXPECT_THAT(wanted.problems, IsEmpty());
+  return compare(running.config, wanted.config, {{"v"}, true});
+}
+
+constexpr char kT[] = "  t: {servers: [{address: \"h:4\"}]}\n";
+constexpr char kNone[] = "storage: {cluster: p}";
+constexpr char kStandby[] = "storage: {cluster: p}, slaveStorage: {cluster: s}";
+
+TEST(ConfigDifference, a_standby_may_come_and_go_and_change) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
+      {std::string(kStandby) + ", tlog: {slaveSync: true, maxLag: 2s, onLag: fail}",
+       {"vdisks.v.tlog.slaveSync: false -> true", "vdisks.v.tlog.maxLag: 0ns -> 2s",
+        "vdisks.v.tlog.onLag: throttle -> fail"}},
+      {"storage: {cluster: p}, slaveStorage: {cluster: t, failoverAfter: 1s, maxLag: 1s, onLag: "
+       "alarm}",
+       {"vdisks.v.slaveStorage.cluster: s -> t", "vdisks.v.slaveStorage.failoverAfter: 5s -> 1s",
+        "vdisks.v.slaveStorage.maxLag: 0ns -> 1s",
+        "vdisks.v.slaveStorage.onLag: throttle -> alarm"}},
+      {kNone, {"vdisks.v.slaveStorage.cluster: s -> none"}}};
+  for (const auto& [after, changes] : cases) {
+    SCOPED_TRACE(after);
+    const Difference difference = with_standby(kStandby, after, kT);
+    EXPECT_THAT(difference.refusals, IsEmpty());
+    std::vector<std::string> found;
+    for (const Change& change : difference.changes)
+      found.push_back(change.key + ": " + change.text);
+    EXPECT_EQ(found, changes);
+  }
+  EXPECT_THAT(with_standby(kNone, kStandby, kT).refusals, IsEmpty());
+  EXPECT_THAT(with_standby(kNone, kStandby, kT).changes, SizeIs(1));
+}
+
+TEST(ConfigDifference, the_two_clusters_of_the_blocks_may_be_exchanged_and_nothing_else) {
+  const Difference exchanged =
+      with_standby(kStandby, "storage: {cluster: s}, slaveStorage: {cluster: p}", kT);
+  EXPECT_THAT(exchanged.refusals, IsEmpty());
+  EXPECT_THAT(exchanged.changes, ElementsAre(Change{"vdisks.v.storage.cluster", "p -> s"},
+                                             Change{"vdisks.v.slaveStorage.cluster", "s -> p"}));
+  for (const char* after :
+       {"storage: {cluster: s}", "storage: {cluster: s}, slaveStorage: {cluster: t}",
+        "storage: {cluster: t}, slaveStorage: {cluster: p}",
+        "storage: {cluster: t}, slaveStorage: {cluster: s}"}) {
+    SCOPED_TRACE(after);
+    const Difference refused = with_standby(kStandby, after, kT);
+    ASSERT_THAT(refused.refusals, SizeIs(1));
+    EXPECT_EQ(refused.refusals[0].trail, "vdisks/v/storage/cluster");
+  }
+  EXPECT_THAT(with_standby(kNone, "storage: {cluster: s}", kT).refusals, SizeIs(1));
+}
+
+// The standby's places are part of what it has, as long as it is the standby.
+TEST(ConfigDifference, the_servers_of_a_standby_are_compared_while_it_is_one) {
+  const char* on_t = "storage: {cluster: p}, slaveStorage: {cluster: t}";
+  const char* two = "  t: {servers: [{address: \"h:4\"}, {address: \"h:5\"}]}\n";
+  const char* moved = "  t: {servers: [{address: \"h:7\"}]}\n";
+  EXPECT_THAT(with_standby(on_t, on_t, two).refusals, SizeIs(1));
+  EXPECT_THAT(with_standby(on_t, on_t, moved).changes,
+              ElementsAre(Change{"clusters.t.servers.0.address", "h:4 -> h:7"}));
+  for (const char* other : {two, ""}) {
+    EXPECT_THAT(with_standby(on_t, kStandby, other).refusals, IsEmpty()) << "not used any more";
+    EXPECT_THAT(with_standby(on_t, kNone, other).refusals, IsEmpty()) << "not used any more";
+  }
+}
+
 // A key that could not be read would be changed unseen.
 void every_value_can_be_read(const Section& section, const std::string& trail) {
   for (const Property& property : section.properties) {

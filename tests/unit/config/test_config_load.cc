@@ -54,7 +54,12 @@ TEST(ConfigLoad, absent_keys_have_their_defaults) {
     EXPECT_EQ(tlog.scrub_every_ns, fresh.tlog.scrub_every_ns);
     EXPECT_EQ(tlog.scrub_deep_every_ns, fresh.tlog.scrub_deep_every_ns);
     EXPECT_EQ(tlog.scrub_rate, fresh.tlog.scrub_rate);
+    EXPECT_EQ(tlog.slave_sync, fresh.tlog.slave_sync);
+    EXPECT_EQ(tlog.lag.max_ns, 0U);
+    EXPECT_EQ(tlog.lag.on_lag, fresh.tlog.lag.on_lag);
   }
+  EXPECT_EQ(config.vdisks[0].slave.cluster, "");
+  EXPECT_EQ(config.vdisks[0].slave.failover_after_ns, SlaveStorage{}.failover_after_ns);
   EXPECT_EQ(config.vdisks[0].block_size, Vdisk{}.block_size);
   EXPECT_EQ(config.vdisks[0].read_only, Vdisk{}.read_only);
   EXPECT_EQ(config.vdisks[0].size, kMiB);
@@ -142,6 +147,36 @@ TEST(ConfigLoad, coordination_is_there_when_it_is_named_and_inherited) {
   EXPECT_EQ(config.vdisks[1].coordination.prefix, "a/b");
   EXPECT_TRUE(config.vdisks[1].coordination.standby);
   EXPECT_EQ(parsed(kLeast).coordination.lease_ttl_ns, Coordination{}.lease_ttl_ns);
+}
+
+TEST(ConfigLoad, a_standby_and_what_it_promises) {
+  const Config config = parsed(
+      "clusters:\n"
+      "  c: {directories: [a]}\n"
+      "  p: {servers: [{address: \"h:1\"}]}\n"
+      "  s: {servers: [{address: \"h:2\"}, {address: \"h:3\"}]}\n"
+      "tlog: {cluster: c, dataShards: 1, parityShards: 0, slaveSync: true, maxLag: 2s}\n"
+      "vdisks:\n"
+      "  v:\n"
+      "    size: 1MiB\n"
+      "    storage: {cluster: p}\n"
+      "    slaveStorage: {cluster: s, failoverAfter: 500ms, maxLag: 10s, onLag: fail}\n"
+      "    tlog: {onLag: alarm}\n"
+      "  w: {size: 1MiB, storage: {cluster: p}, slaveStorage: {cluster: s, failoverAfter: 0s}}\n"
+      "  x: {size: 1MiB, storage: {file: x}}\n");
+  const Vdisk& v = config.vdisks[0];
+  EXPECT_EQ(v.slave.cluster, "s");
+  EXPECT_EQ(v.slave.failover_after_ns, 500'000'000U);
+  EXPECT_EQ(v.slave.lag.max_ns, 10'000'000'000U);
+  EXPECT_EQ(v.slave.lag.on_lag, OnLag::kFail);
+  EXPECT_TRUE(v.tlog.slave_sync);
+  EXPECT_EQ(v.tlog.lag.max_ns, 2'000'000'000U);
+  EXPECT_EQ(v.tlog.lag.on_lag, OnLag::kAlarm);
+  EXPECT_EQ(config.vdisks[1].slave.failover_after_ns, 0U);
+  EXPECT_EQ(config.vdisks[1].slave.lag.max_ns, 0U);
+  EXPECT_EQ(config.vdisks[1].tlog.lag.on_lag, OnLag::kThrottle);
+  // The file's slaveSync is for those that have a standby.
+  EXPECT_EQ(config.vdisks[2].slave.cluster, "");
 }
 
 TEST(ConfigLoad, a_small_journal_has_a_small_arena) {

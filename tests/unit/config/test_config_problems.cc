@@ -16,6 +16,10 @@ using testing::Not;
 
 constexpr char kPath[] = "/e/t.yml";
 constexpr char kClusters[] = "clusters: {c: {directories: [a, b, c, d, e, f]}}\n";
+// With which blocks can be on servers.
+constexpr char kServers[] =
+    "clusters:\n  c: {directories: [a]}\n  p: {servers: [{address: h:1}]}\n"
+    "  s: {servers: [{address: h:2}]}\ntlog: {cluster: c, dataShards: 1, parityShards: 0}\n";
 constexpr char kVdisks[] = "vdisks: {v: {size: 1MiB, storage: {file: x}}}\n";
 
 std::string errors_of(const std::string& text) {
@@ -46,6 +50,7 @@ class ConfigProblems : public testing::TestWithParam<BadInput> {};
 TEST_P(ConfigProblems, are_all_named_with_their_places) {
   std::string text =
       replaced(replaced(GetParam().text, "CLUSTERS\n", kClusters), "VDISKS\n", kVdisks);
+  text = replaced(text, "SERVERS\n", kServers);
   std::string errors = errors_of(text);
   std::vector<std::string> lines;
   for (std::size_t start = 0; start < errors.size();) {
@@ -381,6 +386,51 @@ const BadInput kInputs[] = {
      {"6:50: vdisks.v.coordination.prefix: '/a' cannot begin a key",
       "6:64: vdisks.v.coordination.leaseTtl: 2500ms is not a number of whole seconds",
       "6:86: vdisks.v.coordination.passwordFile: a password without a user"}},
+    {"slave_storage_of_a_file",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {file: x}\n"
+     "    slaveStorage: {cluster: s}\n",
+     {"10:5: vdisks.v.slaveStorage: blocks in a file cannot go over"}},
+    {"slave_storage_of_the_same_cluster",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {cluster: p}\n",
+     {"10:29: vdisks.v.slaveStorage.cluster: cluster 'p' has the vdisk's blocks already"}},
+    {"slave_storage_in_directories",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {cluster: c}\n",
+     {"10:29: vdisks.v.slaveStorage.cluster: cluster 'c' has directories, expected a cluster of "
+      "servers"}},
+    {"slave_storage_nowhere",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {cluster: ss}\n",
+     {"10:29: vdisks.v.slaveStorage.cluster: no such cluster: 'ss'; did you mean 's'?"}},
+    {"slave_storage_without_cluster",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {failoverAfter: 1s}\n",
+     {"10:5: vdisks.v.slaveStorage.cluster: missing"}},
+    {"slave_storage_values",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {cluster: s, failoverAfter: 1ms, maxLag: 50ms, onLag: panic}\n",
+     {"10:47: vdisks.v.slaveStorage.failoverAfter: too short: 1ms, expected 0s or at least 100ms",
+      "10:60: vdisks.v.slaveStorage.maxLag: too short: 50ms, expected 0s or at least 100ms",
+      "10:73: vdisks.v.slaveStorage.onLag: "}},
+    {"slave_storage_lag_of_nothing",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    slaveStorage: {cluster: s, onLag: fail}\n",
+     {"10:39: vdisks.v.slaveStorage.onLag: nothing is promised without maxLag"}},
+    {"slave_storage_on_a_server_of_storage",
+     "clusters:\n  c: {directories: [a]}\n  p: {servers: [{address: h:1, db: 1}]}\n"
+     "  s: {servers: [{address: h:2}, {address: h:1, db: 1}]}\n"
+     "tlog: {cluster: c, dataShards: 1, parityShards: 0}\n"
+     "vdisks: {v: {size: 1MiB, storage: {cluster: p}, slaveStorage: {cluster: s}}}\n",
+     {"4:33: clusters.s.servers.1: the same server and database as clusters.p.servers.0"}},
+    {"slave_sync_with_nothing_to_follow",
+     "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
+     "    tlog: {slaveSync: true}\n",
+     {"10:23: vdisks.v.tlog.slaveSync: the vdisk has nothing that could follow"}},
+    {"lag_too_short", "CLUSTERS\nVDISKS\ntlog: {maxLag: 99ms}\n", {"3:16: tlog.maxLag: too short"}},
+    {"lag_of_nothing",
+     "CLUSTERS\nvdisks: {v: {size: 512, storage: {file: x}, tlog: {onLag: alarm}}}\n",
+     {"2:59: vdisks.v.tlog.onLag: nothing is promised without maxLag"}},
     {"several",
      "CLUSTERS\nvdisks:\n  v: {size: 1, storage: {file: x}}\ntlog: {dataShards: x}\nkeyfile: a\n",
      {"3:13: vdisks.v.size: too small", "4:20: tlog.dataShards: not a number",
