@@ -96,21 +96,22 @@ Status Keeper::wait_stored(const Going& going) {
 // WaitNbdSlaveSync, its result never ignored.
 Status Keeper::wait_for_all(const Going& going) {
   TLOG_TRY(wait_stored(going));
+  const std::uint64_t asked = ask();
   for (;;) {
-    Status synced = wait_synced(going.receipt.appended, kSliceNs);
+    Status synced = wait_answer(asked, going.receipt.appended, kSliceNs);
     if (synced || synced.error().code() != Code::kTimeout) return synced;
     TLOG_TRY(still_wanted(going));
     if (core_.clock.monotonic_ns() >= going.deadline_ns) return synced;
   }
 }
 
-Status Keeper::record(const Going& going) {
-  return parts_.log->place_blocks({.cluster = going.receipt.to,
-                                   .switches = 0,
+Status Keeper::record(const Going& going, const std::string& cluster, std::uint64_t timeout_ns) {
+  return parts_.log->place_blocks({.cluster = cluster,
+                                   .switches = ++switches_,
                                    .epoch = parts_.log->epoch(),
                                    .sequence = going.receipt.appended,
                                    .since = core_.clock.wall_ns()},
-                                  kRecordNs);
+                                  timeout_ns);
 }
 
 // Its thread lets go of the follower, at the end of the step that it is in.
@@ -258,8 +259,12 @@ Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const s
   done = wait_for_all(going);
   if (!done && (!options.accept_loss || stopping_)) return give_up(done.error());
   enter("record");
-  done = record(going);
-  if (!done && (!options.accept_loss || stopping_)) return give_up(done.error());
+  done = record(going, receipt.to, kRecordNs);
+  if (!done && (!options.accept_loss || stopping_)) {
+    // It may still become known: what is said last counts.
+    (void)record(going, receipt.from, 0);
+    return give_up(done.error());
+  }
   if (!done) {
     core_.logger.error(
         fmt::format("event=failover_not_recorded vdisk={} reason=\"{}\" next=\"the next opening "
@@ -268,7 +273,10 @@ Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const s
   }
   enter("switch");
   done = park(*follower);
-  if (!done) return give_up(done.error());
+  if (!done) {
+    (void)record(going, receipt.from, 0);
+    return give_up(done.error());
+  }
   compare_sides(going, *follower);
   take_over(going, *follower);
   enter("receipt");

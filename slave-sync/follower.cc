@@ -165,7 +165,8 @@ session::SyncPosition Follower::position_of(const walk::Visited& visited) const 
           .hash = visited.opened.hash};
 }
 
-Status Follower::catch_up() {
+Status Follower::catch_up(bool ask) {
+  if (ask) is_placed_ = false;
   // What has been found by probing may not be committed: only the writer knows.
   const Sequence stored = parts_.core->stored.value();
   Status done;
@@ -209,7 +210,10 @@ Status Follower::bring(const Batch& batch) {
   for (Sequence from : froms) {
     if (Status one = bring_those_at(from, batch); !one) done = one;
   }
-  if (done) reached_ = position_of(batch.aggregations.back());
+  if (done) {
+    reached_ = position_of(batch.aggregations.back());
+    verified_ = position_text(reached_);
+  }
   applied_bytes_ += batch.bytes;
   note_position();
   return done;

@@ -37,8 +37,9 @@ class Follower {
   // Connects; answers when that is under way.
   Status open();
   // Brings all servers to everything that was stored when it was called, or returns the reason why
-  // not. What it has come to counts.
-  Status catch_up();
+  // not. What it has come to counts. `ask`: where they are is asked first, not remembered: one may
+  // have been emptied since.
+  Status catch_up(bool ask);
   // That all servers have.
   session::SyncPosition position() const;
   std::uint64_t applied_bytes() const { return applied_bytes_.load(); }

@@ -24,6 +24,7 @@ std::chrono::steady_clock::time_point after(std::chrono::nanoseconds time) {
 Keeper::Keeper(session::StandbyParts parts)
     : parts_(std::move(parts)),
       core_(*parts_.core),
+      switches_(parts_.switches),
       settings_(parts_.settings),
       active_(parts_.active),
       standby_(active_ == settings_.slave ? settings_.primary : settings_.slave) {
@@ -114,20 +115,30 @@ void Keeper::follow(Follower& follower, std::uint64_t generation) {
   }
   std::chrono::nanoseconds pause = kRetryFirst;
   bool is_open = false;
+  TimePoint looked{};
   while (goes_on(generation)) {
+    Round round{.generation = generation};
+    bool is_asked = false;
     {
       MutexLock lock(mutex_);
       more_stored_ = false;
+      round.asked = asked_;
+      is_asked = asked_ != answered_;
     }
+    // Also when nobody asks, and nothing is written: so that it is known in time.
+    const TimePoint now = std::chrono::steady_clock::now();
+    const bool asks = is_asked || now - looked >= kLookAgain;
+    if (asks) looked = now;
     Status done = is_open ? Status() : follower.open();
     is_open = static_cast<bool>(done);
-    if (done) done = follower.catch_up();
-    note_round(done, generation);
+    if (done) done = follower.catch_up(asks);
+    note_round(done, round);
     const TimePoint until = after(done ? std::chrono::nanoseconds(kLookAgain) : pause);
     pause = done ? std::chrono::nanoseconds(kRetryFirst)
                  : std::min<std::chrono::nanoseconds>(2 * pause, kRetryMost);
     MutexLock lock(mutex_);
-    while (!stopping_ && following_ && generation_ == generation && !(done && more_stored_)) {
+    while (!stopping_ && following_ && generation_ == generation &&
+           !(done && (more_stored_ || asked_ != answered_))) {
       if (!changed_.wait_until(mutex_, until)) break;
     }
   }
@@ -144,12 +155,13 @@ void Keeper::note_progress() {
   changed_.notify_all();
 }
 
-void Keeper::note_round(const Status& done, std::uint64_t generation) {
+void Keeper::note_round(const Status& done, const Round& round) {
   std::string event;
   {
     MutexLock lock(mutex_);
-    if (stopping_ || !following_ || generation_ != generation) return;
+    if (stopping_ || !following_ || generation_ != round.generation) return;
     if (done) {
+      answered_ = round.asked;
       if (state_ != StandbyState::kInSync && state_ != StandbyState::kFailingOver) {
         event = fmt::format("event=standby_in_sync vdisk={} cluster={} sequence={}",
                             core_.config.name, standby_, follower_->position().sequence);
@@ -208,6 +220,16 @@ std::string Keeper::why_not_expected() const {
 }
 
 Status Keeper::wait_synced(Sequence target, std::uint64_t timeout_ns) {
+  return wait_answer(ask(), target, timeout_ns);
+}
+
+std::uint64_t Keeper::ask() {
+  MutexLock lock(mutex_);
+  changed_.notify_all();
+  return ++asked_;
+}
+
+Status Keeper::wait_answer(std::uint64_t asked, Sequence target, std::uint64_t timeout_ns) {
   const TimePoint deadline = after(std::chrono::nanoseconds(timeout_ns));
   MutexLock lock(mutex_);
   for (;;) {
@@ -215,7 +237,7 @@ Status Keeper::wait_synced(Sequence target, std::uint64_t timeout_ns) {
       return fail(Code::kUnavailable, fmt::format("wait for slave sync: {}: {}", core_.who(), why));
     }
     const Sequence has = following_ && follower_ ? follower_->position().sequence : 0;
-    if (has >= target) return {};
+    if (has >= target && answered_ >= asked) return {};
     if (changed_.wait_until(mutex_, deadline)) continue;
     return fail(
         Code::kTimeout,

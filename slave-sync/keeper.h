@@ -47,7 +47,15 @@ class Keeper final : public session::Standby {
   void follow(Follower& follower, std::uint64_t generation);
   bool goes_on(std::uint64_t generation) const EXCLUDES(mutex_);
   void note_progress() EXCLUDES(mutex_);
-  void note_round(const Status& done, std::uint64_t generation) EXCLUDES(mutex_);
+  struct Round {
+    std::uint64_t generation = 0;
+    std::uint64_t asked = 0;  // what was asked before it
+  };
+  void note_round(const Status& done, const Round& round) EXCLUDES(mutex_);
+  // The servers are asked where they are; wait_answer() with what this answers.
+  std::uint64_t ask() EXCLUDES(mutex_);
+  Status wait_answer(std::uint64_t asked, Sequence target, std::uint64_t timeout_ns)
+      EXCLUDES(mutex_);
   void begin_following(bool discard) REQUIRES(mutex_);
   void start_threads() REQUIRES(mutex_);
   bool stopping() const { return stopping_.load(); }
@@ -69,7 +77,7 @@ class Keeper final : public session::Standby {
   Status wait_for_all(const Going& going) EXCLUDES(mutex_);
   Status wait_stored(const Going& going) EXCLUDES(mutex_);
   Status still_wanted(const Going& going) EXCLUDES(mutex_);
-  Status record(const Going& going);
+  Status record(const Going& going, const std::string& cluster, std::uint64_t timeout_ns);
   Status park(Follower& follower);
   void unpark();
   void hold(bool held);
@@ -80,6 +88,7 @@ class Keeper final : public session::Standby {
   const session::StandbyParts parts_;
   session::Core& core_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<std::uint64_t> switches_;  // since the vdisk was created, given up ones too
   std::thread follower_thread_;
   std::thread watch_thread_;
   std::string told_refusal_;         // of the watch's thread
@@ -100,6 +109,8 @@ class Keeper final : public session::Standby {
   bool parked_ GUARDED_BY(mutex_) = true;  // the follower's thread follows nobody
   bool was_complete_ GUARDED_BY(mutex_) = false;
   bool more_stored_ GUARDED_BY(mutex_) = false;
+  std::uint64_t asked_ GUARDED_BY(mutex_) = 0;     // how often somebody wanted to be certain
+  std::uint64_t answered_ GUARDED_BY(mutex_) = 0;  // of these, whom the servers have answered since
   std::uint64_t generation_ GUARDED_BY(mutex_) = 0;  // of what is to be followed
   std::shared_ptr<Follower> follower_ GUARDED_BY(mutex_);
   std::uint64_t failing_since_ns_ GUARDED_BY(mutex_) = 0;

@@ -275,7 +275,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                         "not name the cluster that was active\" next=\"filled from the log\"",
                         vdisk.name, placed.cluster, active));
         TLOG_TRY(parts.log->place_blocks({.cluster = active,
-                                          .switches = 0,
+                                          .switches = placed.switches + 1,
                                           .epoch = claim.epoch,
                                           .sequence = claim.possible,
                                           .since = environment.clock.wall_ns()},
@@ -284,6 +284,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
       TLOG_ASSIGN(parts.core.storage, open_cluster(context, format.vdisk, active, claim));
       parts.make_standby = context.make_standby;
       TLOG_ASSIGN(parts.standby, standby_parts(context, format.vdisk, active, claim));
+      parts.standby.switches = reader->metadata().blocks.switches;
     }
     environment.logger.info(
         fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "

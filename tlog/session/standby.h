@@ -147,6 +147,7 @@ struct StandbyParts {
   io::FileSystem* files = nullptr;
   Standby::Settings settings;
   std::string active;    // cluster that core->storage() was opened on
+  std::uint64_t switches = 0;  // format::BlockPlace's, so far
   std::string receipts;  // directory of them
   // Optional: told of each step of a failover when it begins, for tests.
   std::function<void(std::string_view step)> on_step;

@@ -91,6 +91,9 @@ TEST_F(StandbyFollow, a_wiped_standby_is_filled_again) {
   write_some(100);
   ASSERT_TRUE(in_sync());
   ASSERT_EQ((*standby_)[1].command({"FLUSHALL"}), "OK");
+  ASSERT_TRUE(in_sync());  // nothing was written since
+  EXPECT_TRUE(has_all(*standby_));
+  ASSERT_EQ((*standby_)[2].command({"FLUSHALL"}), "OK");
   write_some(50);
   ASSERT_TRUE(in_sync());
   EXPECT_TRUE(has_all(*standby_));
