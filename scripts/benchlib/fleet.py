@@ -21,7 +21,7 @@ class RedisServer:
         return f"unix:{self.socket}"
 
     def start(self, timeout=20):
-        os.makedirs(self.directory)
+        os.makedirs(self.directory, exist_ok=True)
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory, "--daemonize",
@@ -75,6 +75,15 @@ class RedisServer:
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """With all that it has: nothing is kept."""
+        self.process.kill()
+        self.process.wait()
+
+    def revive(self):
+        if self.process.poll() is not None:
+            self.start()
 
     def end(self):
         # SIGKILL also ends a stopped one, and there is nothing to keep.
