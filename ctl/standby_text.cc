@@ -86,7 +86,7 @@ std::string receipt_text(const std::string& text) {
   if (!receipt) return fmt::format("its receipt {}\n", unreadable(receipt.error()));
   std::string lines = receipt->text() + "\n";
   for (const session::LostRange& lost : receipt->lost) lines += lost_text(lost);
-  lines += fmt::format("  writes waited for {}\n", seconds_text(receipt->pause_ns / 1'000'000));
+  lines += fmt::format("  held for {} ms\n", receipt->pause_ns / 1'000'000);
   if (!receipt->path.empty()) lines += fmt::format("  receipt: {}\n", receipt->path);
   return lines;
 }

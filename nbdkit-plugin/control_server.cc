@@ -25,7 +25,7 @@ namespace {
 using control::Descriptor;
 
 // How long one wait in the engine may last before it is looked whether the server stops.
-constexpr std::uint64_t kWaitSliceNs = 250'000'000;
+constexpr std::uint64_t kFlushSliceNs = 250'000'000;
 // Threads of clients that were hung up on and have not ended yet.
 constexpr std::size_t kEndingMax = 64;
 constexpr std::uint64_t kNsPerMs = 1'000'000;
@@ -66,25 +66,6 @@ Status check_failback(const session::Vdisk& vdisk) {
 }
 
 }  // namespace
-
-const ControlServer::Wait ControlServer::kFlush = {
-    .name = "flush",
-    .watermark = "stored",
-    .wait = &session::Vdisk::flush_to_stores,
-    .progress = [](const session::VdiskStatus& status) {
-      return Progress{status.watermarks.stored, status.log.waiting_for};
-    }};
-const ControlServer::Wait ControlServer::kSlaveSync = {
-    .name = "wait-slave-sync",
-    .watermark = "synced",
-    .wait = &session::Vdisk::wait_slave_sync,
-    .progress = [](const session::VdiskStatus& status) -> Progress {
-      if (!status.standby) return {};
-      const bool is_stored = status.watermarks.stored >= status.watermarks.appended;
-      std::string reason = status.standby->reason;
-      if (reason.empty() && !is_stored) reason = status.log.waiting_for;
-      return {status.standby->synced.sequence, std::move(reason)};
-    }};
 
 ControlServer::ControlServer(session::Engine& engine, const Clock& clock, Logger& logger,
                              ControlLimits limits)
@@ -312,9 +293,11 @@ Result<control::Reply> ControlServer::act(const control::Request& request) {
                            .bytes_per_second = request.bytes_per_second}));
     reply.vdisks = reports(request.vdisk);
   } else if (request.command == control::Command::kFlush) {
-    TLOG_ASSIGN(reply.sequence, wait(kFlush, *vdisk, request.timeout_ms));
+    TLOG_ASSIGN(reply.sequence, flush(*vdisk, request.timeout_ms));
   } else if (request.command == control::Command::kWaitSlaveSync) {
-    TLOG_ASSIGN(reply.sequence, wait(kSlaveSync, *vdisk, request.timeout_ms));
+    // Ended by Engine::stop_waiting(), as a failover. Only the engine knows what may be believed of
+    // the standby: it is asked once, and not looked at meanwhile.
+    TLOG_ASSIGN(reply.sequence, vdisk->wait_slave_sync(request.timeout_ms * kNsPerMs));
   } else if (request.command == control::Command::kFailover) {
     TLOG_ASSIGN(const session::Receipt receipt, fail_over(*vdisk, request));
     reply.receipt = session::receipt_summary_json(receipt);
@@ -338,32 +321,30 @@ Status ControlServer::reload(control::Reply& reply) {
   return {};
 }
 
-// In slices, so that stop() does not wait for it; what is asked for stays what was appended at the
-// beginning.
-Result<Sequence> ControlServer::wait(const Wait& what, session::Vdisk& vdisk,
-                                     std::uint64_t timeout_ms) {
+// In slices, so that stop() does not wait for a flush; what is asked for stays what was appended at
+// the beginning.
+Result<Sequence> ControlServer::flush(session::Vdisk& vdisk, std::uint64_t timeout_ms) {
   const Sequence target = vdisk.status().watermarks.appended;
   const std::uint64_t deadline_ns = clock_.monotonic_ns() + timeout_ms * kNsPerMs;
   while (true) {
     std::uint64_t now_ns = clock_.monotonic_ns();
     std::uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    auto reached = (vdisk.*what.wait)(std::min(left_ns, kWaitSliceNs));
-    if (reached) return reached;
-    if (reached.error().code() != Code::kTimeout) return fail(reached.error());
-    const session::VdiskStatus status = vdisk.status();
-    const Progress progress = what.progress(status);
-    if (progress.reached >= target) return target;
-    if (stopping()) return fail(Code::kShutdown, fmt::format("{}: the server stops", what.name));
-    if (left_ns <= kWaitSliceNs) {
+    auto stored = vdisk.flush_to_stores(std::min(left_ns, kFlushSliceNs));
+    if (stored) return stored;
+    if (stored.error().code() != Code::kTimeout) return fail(stored.error());
+    session::VdiskStatus status = vdisk.status();
+    if (status.watermarks.stored >= target) return target;
+    if (stopping()) return fail(Code::kShutdown, "flush: the server stops");
+    if (left_ns <= kFlushSliceNs) {
       return fail(Code::kTimeout,
-                  fmt::format("{}: {}: {} up to {} of {} after {} ms{}{}", what.name, vdisk.name(),
-                              what.watermark, progress.reached, target, timeout_ms,
-                              progress.reason.empty() ? "" : ": ", progress.reason));
+                  fmt::format("flush: {}: stored up to {} of {} after {} ms{}{}", vdisk.name(),
+                              status.watermarks.stored, target, timeout_ms,
+                              status.log.waiting_for.empty() ? "" : ": ", status.log.waiting_for));
     }
   }
 }
 
-// The engine's part ends at Engine::stop_waiting(), which comes before stop().
+// Ended by Engine::stop_waiting(), which comes before stop().
 Result<session::Receipt> ControlServer::fail_over(session::Vdisk& vdisk,
                                                   const control::Request& request) {
   if (request.keep_following) TLOG_TRY(check_failback(vdisk));

@@ -3,7 +3,7 @@
 //
 // Life: bind (before the fork, while errors still reach the user's terminal; starts no thread) ->
 // start (after the fork) -> stop (every thread joined; a flush that waits is answered "shutdown").
-// stop() after Engine::stop_waiting(), which ends a failover that waits, and before Engine::stop().
+// stop() after Engine::stop_waiting(), which ends waits for a standby, and before Engine::stop().
 //
 // A client can do no more than hold its own thread: there are at most kClientsMax, requests and
 // answers are bounded in length and time, and when all threads are taken the client that has been
@@ -61,20 +61,6 @@ class ControlServer {
     std::thread thread;
   };
 
-  // A wait for everything that is appended: how it is done, and how far it has come.
-  struct Progress {
-    Sequence reached = 0;
-    std::string reason;  // why it is not there yet
-  };
-  struct Wait {
-    const char* name;
-    const char* watermark;
-    Result<Sequence> (session::Vdisk::*wait)(std::uint64_t timeout_ns);
-    Progress (*progress)(const session::VdiskStatus& status);
-  };
-  static const Wait kFlush;
-  static const Wait kSlaveSync;
-
   void accept_clients();
   void accept_one();
   bool make_room();
@@ -83,7 +69,7 @@ class ControlServer {
   std::string answer(std::string_view line);
   Status reload(control::Reply& reply);
   Result<control::Reply> act(const control::Request& request);
-  Result<Sequence> wait(const Wait& what, session::Vdisk& vdisk, std::uint64_t timeout_ms);
+  Result<Sequence> flush(session::Vdisk& vdisk, std::uint64_t timeout_ms);
   static Result<session::Receipt> fail_over(session::Vdisk& vdisk, const control::Request& request);
   std::vector<control::VdiskReport> reports(const std::string& only) const;
   bool stopping() const { return stopping_.load(); }

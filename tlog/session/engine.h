@@ -55,7 +55,7 @@ class Engine {
 
   virtual Status prepare() = 0;
   virtual Status start() = 0;
-  // Whoever waits in open() for this host's turn, or for a failover, is refused, now and later.
+  // Whoever waits in open() for this host's turn, for a failover or for a standby, is refused, now and later.
   // Before stop(), from any thread.
   virtual void stop_waiting() = 0;
   // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.

@@ -13,6 +13,8 @@ constexpr std::uint64_t kTickNs = 20'000'000;
 // and the metadata, are not to be lost because something else was slow.
 constexpr std::uint64_t kLogEndShare = 4;
 constexpr std::uint64_t kLookAtLackingNs = 100'000'000;
+// How long a wait for the standby may last before it is looked whether it is still wanted.
+constexpr std::uint64_t kWaitSliceNs = 250'000'000;
 
 }  // namespace
 
@@ -311,9 +313,25 @@ tl::unexpected<Error> ServedVdisk::no_standby(const char* operation) const {
 Result<Sequence> ServedVdisk::wait_slave_sync(std::uint64_t timeout_ns) {
   if (!standby_) return no_standby("wait for slave sync");
   const std::uint64_t began = core_.clock.monotonic_ns();
-  TLOG_ASSIGN(const Sequence target, data_path_.flush_to_stores(timeout_ns));
-  const std::uint64_t used = core_.clock.monotonic_ns() - began;
-  TLOG_TRY(standby_->wait_synced(target, timeout_ns > used ? timeout_ns - used : 0));
+  auto left = [&] {
+    const std::uint64_t used = core_.clock.monotonic_ns() - began;
+    return timeout_ns > used ? timeout_ns - used : 0;
+  };
+  // Of what is written meanwhile nothing is waited for.
+  const Sequence target = core_.appended.load();
+  for (;;) {
+    const std::uint64_t left_ns = left();
+    const auto stored = data_path_.flush_to_stores(std::min(left_ns, kWaitSliceNs));
+    if (stored || core_.stored.value() >= target) break;
+    if (stored.error().code() != Code::kTimeout || left_ns <= kWaitSliceNs) {
+      return fail(stored.error());
+    }
+    if (waiting_ended_) {
+      return fail(Code::kShutdown,
+                  fmt::format("wait for slave sync: {}: the vdisk is closing", core_.who()));
+    }
+  }
+  TLOG_TRY(standby_->wait_synced(target, left()));
   return target;
 }
 

@@ -4,6 +4,8 @@
 // (session/opening.h), closed by the Engine.
 #pragma once
 
+#include <atomic>
+
 #include "tlog/flush/hinted_stores.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/session/applying.h"
@@ -54,7 +56,7 @@ class ServedVdisk final : public Vdisk {
     std::shared_ptr<LogNews> log_news;  // told by `log`
     const seal::Sealer* sealer = nullptr;
     io::FileSystem* files = nullptr;
-    std::string scrub_path;  // see Scrubbing
+    std::string scrub_path;    // see Scrubbing
     MakeStandby make_standby;  // null: nothing follows
     StandbyParts standby;      // of one that is on a cluster; completed here
   };
@@ -62,8 +64,10 @@ class ServedVdisk final : public Vdisk {
   ~ServedVdisk() override;  // closed, or never started
 
   void start();
-  // Gives up a failover that waits, and begins none any more. Before close(), from any thread.
+  // Ends a failover and a wait for the standby that are under way, and those to come. Before
+  // close(), from any thread.
   void stop_waiting() {
+    waiting_ended_ = true;
     if (standby_) standby_->ask_to_stop();
   }
   // Refuses new calls, stores and applies what is there within the budget, ends everything. Not
@@ -136,8 +140,9 @@ class ServedVdisk final : public Vdisk {
   Refilling refilling_;
   Scrubbing scrubbing_;
   std::unique_ptr<Standby> standby_;  // of a vdisk with slaveStorage
-  bool closed_ = false;               // by the closing thread
-  bool drained_ = false;              // likewise
+  std::atomic<bool> waiting_ended_ = false;
+  bool closed_ = false;   // by the closing thread
+  bool drained_ = false;  // likewise
   std::atomic<bool> is_fenced_{false};
   std::atomic<bool> flush_timer_armed_{false};
 

@@ -84,13 +84,15 @@ class FakeVdisk final : public session::Vdisk {
     TLOG_TRY(check_standby());
     const Sequence target = status_.watermarks.appended;
     ++syncs_waiting_;
-    while (status_.standby->synced.sequence < target && changed_.wait_until(mutex_, deadline)) {
+    while (status_.standby->synced.sequence < target && !stopping_ &&
+           changed_.wait_until(mutex_, deadline)) {
     }
     --syncs_waiting_;
-    if (status_.standby->synced.sequence < target) {
-      return fail(Code::kTimeout, "wait: not synced in time");
-    }
-    return target;
+    if (status_.standby->synced.sequence >= target) return target;
+    if (stopping_) return fail(Code::kShutdown, "wait for slave sync: vm1: the vdisk is closing");
+    return fail(Code::kTimeout, "wait for slave sync: vm1: has " +
+                                    std::to_string(status_.standby->synced.sequence) + " of " +
+                                    std::to_string(target));
   }
   // While it is held it waits for release_failover(), stop_waiting() or its timeout.
   Result<session::Receipt> fail_over(const session::FailoverOptions& options) override {
@@ -110,6 +112,7 @@ class FakeVdisk final : public session::Vdisk {
     receipt.from = standby.active;
     receipt.to = standby.standby;
     receipt.cause = "asked for";
+    receipt.pause_ns = 12'345'678;
     receipt.appended = status_.watermarks.appended;
     receipt.log = receipt.standby = standby.synced;
     receipt.lost = lost_;

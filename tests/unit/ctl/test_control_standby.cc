@@ -55,16 +55,13 @@ TEST_F(ControlStandby, a_wait_ends_when_what_was_there_at_its_beginning_is_synce
   EXPECT_EQ(reply->sequence, 10u);
 }
 
-TEST_F(ControlStandby, a_wait_that_takes_too_long_says_how_far_it_came) {
+// What the engine says counts, not what a status shows: the standby may have lost it since.
+TEST_F(ControlStandby, a_wait_that_takes_too_long_says_what_the_engine_says) {
   begin(10, 4);
-  session::StandbyStatus standby = standby_in_sync(4);
-  standby.reason = "server 10.0.0.9 is down";
-  engine.first->set_standby(standby);
-  const auto reply = ask({.command = Command::kWaitSlaveSync, .vdisk = "vm1", .timeout_ms = 300});
+  const auto reply = ask({.command = Command::kWaitSlaveSync, .vdisk = "vm1", .timeout_ms = 100});
   ASSERT_FALSE(reply.has_value());
   EXPECT_EQ(reply.error().code(), Code::kTimeout);
-  EXPECT_THAT(reply.error().message(),
-              HasSubstr("synced up to 4 of 10 after 300 ms: server 10.0.0.9 is down"));
+  EXPECT_THAT(reply.error().message(), HasSubstr("has 4 of 10"));
 }
 
 TEST_F(ControlStandby, a_wait_ends_at_once_when_there_is_nothing_to_wait_for) {

@@ -40,7 +40,7 @@ TEST_F(TlogctlStandby, waiting_is_truthful) {
   const CommandResult late = run({"wait-slave-sync", "vm1", "--timeout", "100ms"});
   EXPECT_EQ(late.exit_code, 1);
   EXPECT_EQ(late.output, "");
-  EXPECT_THAT(late.error, HasSubstr("synced up to 4 of 10"));
+  EXPECT_THAT(late.error, HasSubstr("has 4 of 10"));
 
   set_state(StandbyState::kDiverged, "it has what nobody wrote");
   const CommandResult never = run({"wait-slave-sync", "vm1", "--timeout", "1h"});
@@ -58,7 +58,7 @@ TEST_F(TlogctlStandby, over_and_back) {
   EXPECT_EQ(over.exit_code, 0) << over.text();
   EXPECT_THAT(over.output, HasSubstr("vdisk 'vm1' went from cluster 'primary' to 'standby' at "
                                      "sequence 10, 0 acknowledged writes lost\n"));
-  EXPECT_THAT(over.output, HasSubstr("receipt: receipts/1\n"));
+  EXPECT_THAT(over.output, HasSubstr("\n  held for 12 ms\n  receipt: receipts/1\n"));
   EXPECT_THAT(over.output, HasSubstr("`tlogctl resync vm1`"));
   ASSERT_EQ(engine.first->failovers().size(), 1U);
   EXPECT_EQ(engine.first->failovers()[0].timeout_ns, 3'000'000'000U);
