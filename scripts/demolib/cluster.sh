@@ -1,19 +1,7 @@
 # The log on six redis-servers: sourced by scripts/demo. While a client writes: one server is killed, a second one too and
 # comes back, a third one is emptied and filled again; another host takes the vdisk over; it is restored without two servers.
 
-redis_pids=()
-start_redis() {
-  redis-server --port 0 --unixsocket "$work/redis-$1.sock" --dir "$work/redis-$1" --appendonly yes --save "" \
-    --logfile redis.log > /dev/null &
-  redis_pids[$1]=$!
-  other_pids+=($!)
-  wait_for 20 redis_answers "$1"
-}
-redis_answers() { redis-cli -s "$work/redis-$1.sock" ping 2>/dev/null | grep -q PONG; }
-kill_redis() {
-  kill -9 "${redis_pids[$1]}"
-  wait "${redis_pids[$1]}" 2>/dev/null || true
-}
+source "$root/scripts/demolib/redis.sh"
 
 # Its directory, its socket, its nbdkit: what differs between two hosts.
 configure() {
@@ -31,14 +19,6 @@ configure() {
     echo "  vm1: {size: 32MiB, storage: {file: blocks/vm1}}"
   } > "$1/tlogdisk.yml"
 }
-serve() {
-  rm -f "$1/pid"
-  (cd "$1" && exec nbdkit -f -U "$work/$1/nbd.sock" -P "$work/$1/pid" "$plugin" tlogdisk.yml) 2> "$1/nbdkit.log" &
-  nbdkit_pid=$!
-  other_pids+=($!)
-  wait_for 30 test -s "$1/pid"
-}
-
 # Writes one generation after the other, each flushed, and says which was the last.
 generation_file() { head -c 4194304 /dev/zero | openssl enc -aes-128-ctr -K "$(printf '%032x' "$1")" -iv "$(printf '%032x' 0)"; }
 write_for_ever() {
@@ -65,7 +45,6 @@ sys.exit(vdisk["missingShards"] != 0 or any(store["state"] != "up" for store in 
 }
 
 say "2. Six redis-servers, and a vdisk whose log is spread over them (4 data + 2 parity)"
-mkdir redis-{0..5}
 for i in 0 1 2 3 4 5; do start_redis "$i"; done
 show tlogctl keygen tlogdisk.key
 configure host-a

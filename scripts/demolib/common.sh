@@ -33,3 +33,12 @@ wait_for() {
     sleep 0.1
   done
 }
+
+# An nbdkit in a directory of its own, which has the configuration.
+serve() {
+  rm -f "$1/pid"
+  (cd "$1" && exec nbdkit -f -U "$work/$1/nbd.sock" -P "$work/$1/pid" "$plugin" tlogdisk.yml) 2> "$1/nbdkit.log" &
+  nbdkit_pid=$!
+  other_pids+=($!)
+  wait_for 30 test -s "$1/pid"
+}
