@@ -22,7 +22,7 @@ std::string position_text(const control::PositionReport& position) {
 
 // Which cluster does what.
 std::string roles_of(const control::StandbyReport& standby) {
-  if (standby.state == "failed over") {
+  if (standby.state == "failed over" || standby.state == "off") {
     return fmt::format("the vdisk is on '{}', nothing follows it", standby.active);
   }
   if (standby.state == "failing over") {
@@ -58,11 +58,13 @@ std::string unreadable(const Error& error) {
 }  // namespace
 
 std::string standby_rows(const control::StandbyReport& standby) {
+  // Why it is off, or nothing follows, says all of it.
+  const bool is_idle = standby.state == "off" || standby.state == "failed over";
   std::string value = standby.state;
-  if (standby.state != "off") value += ": " + roles_of(standby);
-  if (!standby.reason.empty()) value += "; " + standby.reason;
+  if (!is_idle || standby.reason.empty()) value += ": " + roles_of(standby);
+  if (!standby.reason.empty()) value += (is_idle ? ": " : "; ") + standby.reason;
   std::string text = table_row("standby", value);
-  if (standby.state != "off" && standby.state != "failed over") {
+  if (!is_idle) {
     text += table_row(
         "lag", fmt::format("{} records, {}{}", standby.lag_records, seconds_text(standby.lag_ms),
                            standby.was_complete ? "" : "; not complete yet"));

@@ -29,7 +29,7 @@ configure() {
 }
 ctl() { tlogctl --config host/tlogdisk.yml "$@"; }
 show_ctl() { printf '  $ tlogctl'; printf ' %q' "$@"; echo; ctl "$@" | sed 's/^/    /'; }
-standby_lines() { ctl status vm1 | grep -E '^  (standby |lag|failing|receipt|ALARM)' | sed 's/^/  /'; }
+standby_lines() { ctl status vm1 | grep -E '^  (standby  |lag|failing|receipt|ALARM)' | sed 's/^/  /'; }
 
 # Of the client: how far it is, and whether it goes on.
 client_says() { python3 -c 'import json, sys; print(json.load(open("client.json"))[sys.argv[1]])' "$1" 2>/dev/null || echo 0; }

@@ -182,11 +182,14 @@ TEST(StandbyText, each_state_says_who_has_the_vdisk) {
   control::StandbyReport standby{.state = "failed over", .active = "b", .standby = "a"};
   EXPECT_EQ(ctl::standby_rows(standby),
             "  standby    failed over: the vdisk is on 'b', nothing follows it\n");
+  standby.reason = "nothing follows";
+  EXPECT_EQ(ctl::standby_rows(standby), "  standby    failed over: nothing follows\n");
+  standby.reason.clear();
   standby.state = "failing over";
   standby.phase = "wait";
   EXPECT_THAT(ctl::standby_rows(standby), HasSubstr("from 'b' to 'a', phase wait\n"));
   standby = {.state = "off", .reason = "slaveSync is off"};
-  EXPECT_EQ(ctl::standby_rows(standby), "  standby    off; slaveSync is off\n");
+  EXPECT_EQ(ctl::standby_rows(standby), "  standby    off: slaveSync is off\n");
   standby = {.state = "catching up", .lag_ms = 100};
   EXPECT_THAT(ctl::standby_rows(standby), HasSubstr("0 records, 0.1 s; not complete yet\n"));
 }
