@@ -60,6 +60,34 @@ TEST_F(StandbyFollow, wait_tells_the_truth_about_a_dead_standby) {
   EXPECT_TRUE(has_all(*standby_));
 }
 
+// Nothing to bring is no reason to say that it is there.
+TEST_F(StandbyFollow, wait_of_an_empty_vdisk_asks_the_standby) {
+  kill_all(*standby_);
+  start(options());
+  auto synced = vdisk().wait_slave_sync(kSecondNs);
+  ASSERT_FALSE(synced);
+  EXPECT_EQ(synced.error().code(), Code::kTimeout);
+  start_all(*standby_);
+  ASSERT_TRUE(in_sync());
+  auto receipt = vdisk().fail_over({});
+  EXPECT_TRUE(receipt) << receipt.error().message();
+}
+
+// What it had before it was told to begin anew does not count.
+TEST_F(StandbyFollow, wait_during_a_forced_resync_is_for_its_end) {
+  start(options());
+  write_some(20);
+  ASSERT_TRUE(in_sync());
+  kill_all(*standby_);
+  ASSERT_TRUE(vdisk().resync({.force = true}));
+  auto synced = vdisk().wait_slave_sync(kSecondNs);
+  ASSERT_FALSE(synced);
+  EXPECT_EQ(synced.error().code(), Code::kTimeout);
+  start_all(*standby_);
+  ASSERT_TRUE(in_sync());
+  EXPECT_TRUE(has_all(*standby_));
+}
+
 // It is written on, and the journal given back, as if there were no standby.
 TEST_F(StandbyFollow, dead_standby_does_not_pin_the_journal) {
   start(options());
