@@ -30,30 +30,65 @@ std::uint64_t StampedWriter::number_in(const std::vector<std::byte>& bytes, std:
   return number;
 }
 
+void StampedWriter::tell() {
+  if (progress_ == nullptr) return;
+  progress_->issued = issued_;
+  progress_->answered = answered_;
+  progress_->flushed = flushed_;
+}
+
+void StampedWriter::tell(Progress& progress) {
+  progress_ = &progress;
+  tell();
+}
+
+void StampedWriter::adopt(const Progress& progress) {
+  progress_ = nullptr;
+  answered_ = progress.answered;
+  flushed_ = progress.flushed;
+  while (issued_ < progress.issued) {
+    operations_.push_back(operation(++issued_));
+    operations_.back().answered = issued_ <= answered_;
+  }
+}
+
+// The same whoever asks.
+StampedWriter::Operation StampedWriter::operation(std::uint64_t number) const {
+  std::mt19937_64 random(seed_ * 1'000'003 + number);
+  const std::uint64_t kind = random() % 100;
+  Operation operation;
+  operation.block = random() % last_.size();
+  operation.flush_before = kind < 8;
+  operation.fua = kind >= 80 && kind < 84;
+  operation.zero = kind >= 90;
+  operation.discard = kind % 2 == 0;
+  return operation;
+}
+
+Status StampedWriter::issue(session::Vdisk& vdisk, const Operation& operation,
+                            std::uint64_t number) {
+  const std::uint64_t offset = operation.block * kBlock;
+  if (!operation.zero) return vdisk.write(offset, contents(operation.block, number), operation.fua);
+  return operation.discard ? vdisk.discard(offset, kBlock, false)
+                           : vdisk.zero(offset, kBlock, false, false);
+}
+
 Status StampedWriter::run(session::Vdisk& vdisk, std::uint64_t count) {
   for (std::uint64_t i = 0; i < count; ++i) {
-    std::mt19937_64 random(seed_ * 1'000'003 + issued_ + 1);
-    std::uint64_t kind = random() % 100;
-    if (kind < 8) {
-      std::uint64_t before = answered_;
+    const Operation next = operation(issued_ + 1);
+    if (next.flush_before) {
+      const std::uint64_t before = answered_;
       TLOG_TRY(vdisk.flush());
       flushed_ = std::max(flushed_, before);
     }
-    Operation operation;
-    operation.block = random() % last_.size();
-    operation.zero = kind >= 90;
-    const bool fua = kind >= 80 && kind < 84;
-    operations_.push_back(operation);
+    operations_.push_back(next);
     const std::uint64_t number = ++issued_;
-    Status done =
-        operation.zero
-            ? (kind % 2 == 0 ? vdisk.discard(operation.block * kBlock, kBlock, false)
-                             : vdisk.zero(operation.block * kBlock, kBlock, false, false))
-            : vdisk.write(operation.block * kBlock, contents(operation.block, number), fua);
-    TLOG_TRY(done);
+    tell();
+    TLOG_TRY(issue(vdisk, next, number));
     operations_[number].answered = true;
     answered_ = number;
-    if (fua) flushed_ = number;
+    if (next.fua) flushed_ = number;
+    tell();
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "slave-sync/keeper.h"
+#include "tests/fault/standby/rig_options.h"
 #include "tests/support/engine_rig.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/resp_client.h"
@@ -22,10 +23,6 @@ using tlog::testing::RedisFleet;
 using tlog::testing::RedisOptions;
 using tlog::testing::ShadowDisk;
 
-constexpr std::uint64_t kSecondNs = 1'000'000'000;
-constexpr std::uint64_t kDiskSize = 4 * kMiB;
-constexpr std::uint64_t kBlockSize = 4096;
-
 class TwoClusters : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -36,17 +33,9 @@ class TwoClusters : public ::testing::Test {
     standby_ = std::make_unique<RedisFleet>(3, kept);
   }
   EngineRigOptions options() {
-    EngineRigOptions options;
-    options.directory = directory_.path();
-    options.vdisk_size = kDiskSize;
-    options.data_shards = 2;
-    options.parity_shards = 1;
-    options.servers = log_->addresses();
-    options.block_servers = primary_->addresses();
-    options.slave_servers = standby_->addresses();
-    options.flush_time_ns = 100'000'000;
-    options.block_timeout_ns = 500'000'000;
-    options.stall_timeout_ns = 20 * kSecondNs;
+    EngineRigOptions options = rig_options(directory_.path(), {.log = log_->addresses(),
+                                                               .primary = primary_->addresses(),
+                                                               .standby = standby_->addresses()});
     options.make_standby = make_keeper;
     return options;
   }
@@ -111,6 +100,23 @@ class TwoClusters : public ::testing::Test {
       if (blocks[i] != std::string_view(wanted, kBlockSize)) {
         return ::testing::AssertionFailure() << "block " << i << " differs";
       }
+    }
+    return ::testing::AssertionSuccess();
+  }
+
+  // Block by block, and with what the vdisk itself answers.
+  ::testing::AssertionResult sides_are_equal() {
+    std::string read(kDiskSize, '\0');
+    const Status done = vdisk().read(0, std::as_writable_bytes(std::span(read)));
+    if (!done) return ::testing::AssertionFailure() << done.error().message();
+    const auto primary = blocks_on(*primary_);
+    const auto standby = blocks_on(*standby_);
+    for (std::size_t i = 0; i < primary.size(); ++i) {
+      const auto wanted = std::string_view(read).substr(i * kBlockSize, kBlockSize);
+      if (primary[i] == wanted && standby[i] == wanted) continue;
+      return ::testing::AssertionFailure()
+             << "block " << i << " of the " << (primary[i] == wanted ? "standby" : "primary")
+             << " is not what the vdisk reads; active is '" << standby_status().active << "'";
     }
     return ::testing::AssertionSuccess();
   }
