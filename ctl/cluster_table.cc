@@ -12,13 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view use_of(bool keeps_blocks) {
-  return keeps_blocks ? "blocks" : "log";
-}
-
 std::string user_line(const ClusterUser& user) {
-  std::string line =
-      fmt::format("  vdisk {}: {}, {}", user.vdisk, use_of(user.keeps_blocks), user.state);
+  std::string line = fmt::format("  vdisk {}: {}, {}", user.vdisk, use_name(user.use), user.state);
   if (user.missing_shards != 0) {
     line += fmt::format(", {} shards missing and being brought back", user.missing_shards);
   }
@@ -27,8 +22,8 @@ std::string user_line(const ClusterUser& user) {
 }
 
 std::string view_line(const StoreView& view) {
-  std::string line = fmt::format("    vdisk {} ({}): {}", view.vdisk, use_of(view.keeps_blocks),
-                                 state_of(view.report));
+  std::string line =
+      fmt::format("    vdisk {} ({}): {}", view.vdisk, use_name(view.use), state_of(view.report));
   if (!view.report.condition.empty() && view.report.condition != state_of(view.report)) {
     line += ": " + view.report.condition;
   }
@@ -42,7 +37,7 @@ Json json_of(const PlaceView& place) {
   Json views = Json::array();
   for (const StoreView& view : place.views) {
     views.push_back({{"vdisk", view.vdisk},
-                     {"use", use_of(view.keeps_blocks)},
+                     {"use", use_name(view.use)},
                      {"usable", view.report.usable},
                      {"state", state_of(view.report)},
                      {"condition", view.report.condition},
@@ -60,7 +55,7 @@ Json json_of(const PlaceView& place) {
 }
 
 Json json_of(const ClusterUser& user) {
-  return {{"name", user.vdisk},    {"use", use_of(user.keeps_blocks)},
+  return {{"name", user.vdisk},    {"use", use_name(user.use)},
           {"ok", user.is_well()},  {"state", user.state},
           {"reason", user.reason}, {"missingShards", user.missing_shards}};
 }
@@ -126,7 +121,7 @@ std::string what_is_wrong(const std::vector<ClusterView>& clusters) {
   };
   add(stores, "stores are not up");
   add(missing, "shards are missing");
-  add(not_served, "uses by vdisks that are not served or have failed");
+  add(not_served, "uses by vdisks that are not served, have failed or are not in sync");
   return text;
 }
 

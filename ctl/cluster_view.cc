@@ -14,27 +14,64 @@ const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& r
   return found == reports.end() ? nullptr : &*found;
 }
 
-void add_user(ClusterView& cluster, const std::string& vdisk, bool keeps_blocks,
+const std::vector<control::StoreReport>& stores_of(const control::VdiskReport& report, Use use) {
+  static const std::vector<control::StoreReport> none;
+  switch (use) {
+    case Use::kLog:
+      return report.stores;
+    case Use::kBlocks:
+      return report.block_servers;
+    case Use::kStandby:
+      return report.standby ? report.standby->servers : none;
+  }
+  return none;
+}
+
+void add_user(ClusterView& cluster, const std::string& vdisk, Use use,
               const control::VdiskReport* report) {
   ClusterUser& user = cluster.users.emplace_back();
   user.vdisk = vdisk;
-  user.keeps_blocks = keeps_blocks;
+  user.use = use;
   if (report == nullptr) {
     user.state = "not served";
     user.reason = "no server with this configuration has it";
     return;
   }
-  user.state = report->state;
-  user.reason = report->reason;
-  if (!keeps_blocks) user.missing_shards = report->missing_shards;
-  const auto& stores = keeps_blocks ? report->block_servers : report->stores;
+  const bool follows = use == Use::kStandby && report->standby;
+  user.state = follows ? report->standby->state : report->state;
+  user.reason = follows ? report->standby->reason : report->reason;
+  if (use == Use::kLog) user.missing_shards = report->missing_shards;
+  const auto& stores = stores_of(*report, use);
   const std::size_t known = std::min(stores.size(), cluster.places.size());
   for (std::size_t i = 0; i < known; ++i) {
-    cluster.places[i].views.push_back({vdisk, keeps_blocks, stores[i]});
+    cluster.places[i].views.push_back({vdisk, use, stores[i]});
   }
 }
 
 }  // namespace
+
+std::string_view use_name(Use use) {
+  switch (use) {
+    case Use::kLog:
+      return "log";
+    case Use::kBlocks:
+      return "blocks";
+    case Use::kStandby:
+      return "standby";
+  }
+  return "unknown";
+}
+
+std::string active_cluster(const config::Vdisk& vdisk, const control::VdiskReport* report) {
+  const bool is_told = report != nullptr && report->standby && !report->standby->active.empty();
+  return is_told ? report->standby->active : vdisk.storage_cluster;
+}
+
+std::string standby_cluster(const config::Vdisk& vdisk, const control::VdiskReport* report) {
+  if (!vdisk.tlog.slave_sync || vdisk.slave.cluster.empty()) return "";
+  return active_cluster(vdisk, report) == vdisk.slave.cluster ? vdisk.storage_cluster
+                                                              : vdisk.slave.cluster;
+}
 
 bool is_up(const control::StoreReport& report) {
   return report.usable && state_of(report) == "up";
@@ -66,6 +103,7 @@ std::string PlaceView::server() const {
 }
 
 bool ClusterUser::is_well() const {
+  if (use == Use::kStandby) return state == "in sync" || state == "closed";
   const bool is_served = state == "serving" || state == "read-only" || state == "closed";
   return is_served && missing_shards == 0;
 }
@@ -88,8 +126,13 @@ ClusterView view_cluster(const config::Config& config, const config::Cluster& cl
   }
   for (const config::Vdisk& vdisk : config.vdisks) {
     const control::VdiskReport* report = report_of(reports, vdisk.name);
-    if (vdisk.tlog.cluster == cluster.name) add_user(view, vdisk.name, false, report);
-    if (vdisk.storage_cluster == cluster.name) add_user(view, vdisk.name, true, report);
+    if (vdisk.tlog.cluster == cluster.name) add_user(view, vdisk.name, Use::kLog, report);
+    if (active_cluster(vdisk, report) == cluster.name) {
+      add_user(view, vdisk.name, Use::kBlocks, report);
+    }
+    if (standby_cluster(vdisk, report) == cluster.name) {
+      add_user(view, vdisk.name, Use::kStandby, report);
+    }
   }
   return view;
 }

@@ -16,10 +16,21 @@ namespace tlog::ctl {
 bool is_up(const control::StoreReport& report);
 bool is_whole(const control::StoreReport& report);  // and has all that it should have
 
+// What a vdisk keeps on a cluster: its log, the blocks that it is served from, or those that
+// follow.
+enum class Use { kLog, kBlocks, kStandby };
+std::string_view use_name(Use use);
+
+// The cluster that has a vdisk's blocks now; after a failover not that of `storage`. "": a file
+// has.
+std::string active_cluster(const config::Vdisk& vdisk, const control::VdiskReport* report);
+// The one that follows, or would.
+std::string standby_cluster(const config::Vdisk& vdisk, const control::VdiskReport* report);
+
 // What a vdisk says of a store.
 struct StoreView {
   std::string vdisk;
-  bool keeps_blocks = false;  // or shards of its log
+  Use use = Use::kLog;
   control::StoreReport report;
   bool is_whole() const { return ctl::is_whole(report); }
 };
@@ -32,8 +43,8 @@ struct PlaceView {
 };
 struct ClusterUser {
   std::string vdisk;
-  bool keeps_blocks = false;
-  std::string state;   // as in VdiskReport, or "not served"
+  Use use = Use::kLog;
+  std::string state;   // as in VdiskReport, or "not served"; of a standby as in StandbyReport
   std::string reason;  // of a state that is not good
   std::uint64_t missing_shards = 0;
   bool is_well() const;

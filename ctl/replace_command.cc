@@ -87,7 +87,8 @@ std::vector<control::VdiskReport> Replacing::reports() const {
 bool Replacing::concerns(const std::string& vdisk) const {
   const config::Vdisk* found = replacement_.before.find_vdisk(vdisk);
   return found != nullptr &&
-         (found->tlog.cluster == command_.cluster || found->storage_cluster == command_.cluster);
+         (found->tlog.cluster == command_.cluster || found->storage_cluster == command_.cluster ||
+          found->slave.cluster == command_.cluster);
 }
 
 Status Replacing::find() {

@@ -81,7 +81,7 @@ NewServer ask_new_server(const Replacement& replacement,
   for (const config::Vdisk& vdisk : replacement.before.vdisks) {
     const control::VdiskReport* report = report_of(reports, vdisk.name);
     auto uuid = Uuid::parse(report == nullptr ? "" : report->uuid);
-    if (vdisk.storage_cluster != replacement.cluster || !uuid) continue;
+    if (active_cluster(vdisk, report) != replacement.cluster || !uuid) continue;
     const blocks::ClusterLayout layout{.vdisk = vdisk.name, .uuid = *uuid};
     questions.push_back({"HGET", layout.key(), std::string(blocks::kIdField)});
     vdisks.push_back(vdisk.name);

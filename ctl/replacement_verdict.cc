@@ -58,6 +58,7 @@ class Judge {
                        std::string& which) const;
   void warn_of_unreadable_blocks();
   std::string remedy_for(const Error& error) const;
+  void refuse_standby(const config::Vdisk& vdisk);
   void judge_new_server();
   void judge_uuid();
   void judge_block_ids();
@@ -75,9 +76,10 @@ class Judge {
 
 void Judge::judge_vdisk(const config::Vdisk& vdisk) {
   const bool keeps_log = vdisk.tlog.cluster == cluster_.name;
-  const bool keeps_blocks = vdisk.storage_cluster == cluster_.name;
-  if (!keeps_log && !keeps_blocks) return;
   const VdiskReport* report = report_of(vdisk.name);
+  const bool keeps_blocks = active_cluster(vdisk, report) == cluster_.name;
+  if (standby_cluster(vdisk, report) == cluster_.name) refuse_standby(vdisk);
+  if (!keeps_log && !keeps_blocks) return;
   const bool served = is_served(vdisk, report);
   if (keeps_log) {
     verdict_.shares.push_back({.vdisk = vdisk.name,
@@ -92,6 +94,14 @@ void Judge::judge_vdisk(const config::Vdisk& vdisk) {
                                .bytes = vdisk.size / cluster_.servers.size()});
     if (served) judge_blocks(vdisk, *report);
   }
+}
+
+// What follows is filled by the follower, which this command does not know.
+void Judge::refuse_standby(const config::Vdisk& vdisk) {
+  refuse(
+      fmt::format("vdisk {}: '{}' is its standby now; put the new address into the file yourself, "
+                  "and `tlogctl reload`: the empty server is filled from the log",
+                  vdisk.name, cluster_.name));
 }
 
 // False when nothing is known of its stores.

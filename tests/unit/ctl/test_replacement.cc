@@ -194,6 +194,23 @@ TEST_F(Judging, the_new_server_must_be_empty_or_the_one_of_this_place) {
   EXPECT_THAT(verdict().warnings.front(), HasSubstr("does not count its keys"));
 }
 
+// After a failover the blocks are not where the file says first; and who follows is filled by
+// itself.
+TEST_F(Judging, a_standby_is_not_taken_for_the_active_cluster) {
+  text.replace(text.find("storage: {cluster: b}"), 21,
+               "storage: {cluster: b}, slaveStorage: {cluster: s}, tlog: {slaveSync: true}");
+  text.insert(text.find("  d: {"), "  s: {servers: [{address: s1:1}, {address: s2:1}]}\n");
+  report.standby = {.state = "in sync", .active = "b", .standby = "s"};
+  EXPECT_EQ(refusals("b", "b1:1"), "");
+  EXPECT_THAT(refusals("s", "s1:1"), HasSubstr("'s' is its standby now; put the new address"));
+  report.standby = {.state = "in sync", .active = "s", .standby = "b"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    report.block_servers[i].name = "redis s" + std::to_string(i + 1) + ":1@0";
+  }
+  EXPECT_EQ(refusals("s", "s1:1"), "");
+  EXPECT_THAT(refusals("b", "b1:1"), HasSubstr("'b' is its standby now"));
+}
+
 TEST_F(Judging, it_is_followed_until_it_is_whole_and_not_before) {
   auto found = find("h3:1", "n:1");
   ASSERT_TRUE(found) << why_not(found);
