@@ -121,6 +121,7 @@ class Fleet:
     def clear(self):
         """For a fresh start; whoever used the servers has ended."""
         for server in self.all():
+            server.revive()
             server.wait_alone()
             server.clear()
 
