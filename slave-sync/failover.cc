@@ -24,6 +24,7 @@ struct Keeper::Going {
   std::uint64_t deadline_ns = 0;    // monotonic
   std::uint64_t held_since_ns = 0;  // likewise
   std::shared_ptr<blocks::BlockStorage> from;
+  bool is_parked = false;
   Receipt receipt;
 };
 
@@ -40,6 +41,10 @@ Status Keeper::check(const session::FailoverOptions& options) const {
   if (!phase_.empty()) return refuse("one is under way already, at " + phase_);
   if (std::string why = why_not_expected(); !why.empty()) return refuse(why);
   if (!following_ || !follower_) return refuse("nothing follows it");
+  {
+    MutexLock lock(core_.mutex());
+    if (core_.state != session::State::kServing) return refuse("it is not served any more");
+  }
   if (was_complete_ || options.accept_loss) return {};
   return refuse(fmt::format(
       "the standby '{}' has never had everything since the vdisk was opened (it has sequence {} of "
@@ -66,10 +71,12 @@ void Keeper::hold(bool held) {
 
 Status Keeper::still_wanted(const Going& going) {
   if (stopping_) return fail(Code::kShutdown, "the vdisk is closing");
-  if (going.automatic && failing_part(*going.from).empty()) {
-    return fail(Code::kUnavailable, "the active cluster is well again");
-  }
-  return {};
+  if (!going.automatic) return {};
+  // Its own thread is the watch's: nobody else looks meanwhile.
+  note_lag();
+  going.from->look_at_parts();
+  if (!failing_part(*going.from).empty()) return {};
+  return fail(Code::kUnavailable, "the active cluster is well again");
 }
 
 Status Keeper::wait_stored(const Going& going) {
@@ -118,73 +125,115 @@ Status Keeper::record(const Going& going, const std::string& cluster, std::uint6
 Status Keeper::park(Follower& follower) {
   const auto deadline = std::chrono::steady_clock::now() + kParkMost;
   MutexLock lock(mutex_);
-  following_ = false;
-  changed_.notify_all();
+  if (!following_ || follower_.get() != &follower) {
+    return fail(Code::kUnavailable, "the standby is another one now");
+  }
+  stop_following();
   while (!parked_) {
     if (changed_.wait_until(mutex_, deadline) || parked_) continue;
-    following_ = true;
     return fail(Code::kTimeout,
                 fmt::format("the standby '{}' does not end its last step", standby_));
   }
   if (stopping_) return fail(Code::kShutdown, "the vdisk is closing");
-  if (!follower.storage()) return fail(Code::kUnavailable, "the standby was never reached");
   return {};
 }
 
-void Keeper::unpark() {
+// What the servers say, not what is remembered: one may have been emptied since it was waited for.
+Status Keeper::check_standby(const Going& going, Follower& follower) {
+  auto have = follower.ask_servers();
+  if (!have) return fail(have.error());
+  const Sequence has = std::min(*have, follower.position().sequence);
+  if (has >= going.receipt.appended) return {};
+  if (!going.options.accept_loss) {
+    return fail(Code::kUnavailable,
+                fmt::format("the standby has lost what it had: it is at sequence {}, {} was "
+                            "reached",
+                            has, going.receipt.appended));
+  }
+  if (*have < follower.position().sequence) {
+    return fail(Code::kUnavailable,
+                fmt::format("the standby is being brought up again: it is at sequence {}, and had "
+                            "{}",
+                            *have, follower.position().sequence));
+  }
+  if (has == 0) return fail(Code::kUnavailable, "the standby has nothing yet");
+  return {};
+}
+
+// Before anything has changed for clients.
+void Keeper::give_up(const Going& going) {
+  hold(false);
   MutexLock lock(mutex_);
-  if (following_ || state_ == StandbyState::kOff) return;
-  const bool was_complete = was_complete_;
-  begin_following(false);
-  was_complete_ = was_complete;
+  if (going.is_parked && state_ != StandbyState::kOff && state_ != StandbyState::kDiverged) {
+    const bool was_complete = was_complete_;
+    begin_following(false);
+    was_complete_ = was_complete;
+  }
+  end_phase();
 }
 
 void Keeper::compare_sides(Going& going, Follower& follower) {
   Receipt& receipt = going.receipt;
-  const session::SyncPosition reached = follower.position();
-  // What the servers themselves say, not what we remember; of a forced one perhaps nothing.
-  auto said = follower.ask_servers();
-  receipt.standby = said && *said ? **said : reached;
-  if (receipt.standby.sequence < reached.sequence) receipt.standby = reached;
+  receipt.standby = follower.position();
   const auto known = core_.recent_log.with(receipt.standby.sequence);
   if (known && known->last_sequence == receipt.standby.sequence) {
-    receipt.log = {.epoch = known->epoch,
-                   .sequence = known->last_sequence,
-                   .number = known->number,
-                   .hash = known->hash};
-  } else if (auto read = follower.log_at(receipt.standby.number); read) {
-    receipt.log = *read;
+    receipt.log = session::position_of(*known);
+  } else if (receipt.standby.number != 0) {
+    if (auto read = follower.log_at(receipt.standby.number)) receipt.log = *read;
   }
 }
 
-// What the standby lacks and the journal still has is applied there; the rest is lost.
+// Of what the standby lacks the journal still has the newest part, which is applied there; what is
+// before that is lost.
+void Keeper::go_back_to(Going& going, Sequence has) {
+  const Sequence from = std::max(core_.table_first, std::min(has + 1, core_.next_apply));
+  if (has + 1 < from) going.receipt.lost = core_.unsynced.between(has + 1, from - 1);
+  // In their order, so that the newest bytes are on top again.
+  for (Sequence s = from; s < core_.table_end(); ++s) {
+    const journal::Entry& entry = core_.entry(s);
+    const auto kind = session::overlay_kind(entry.operation);
+    if (kind == session::Overlay::Kind::kNone) continue;
+    core_.overlay.insert(entry.offset, entry.size, kind, entry.data_position(), s);
+  }
+  core_.next_apply = from;
+}
+
 void Keeper::take_over(Going& going, Follower& follower) {
   const auto storage = follower.storage();
   const Sequence has = follower.position().sequence;
   storage->stop_following(has);
-  MutexLock lock(core_.mutex());
-  Receipt& receipt = going.receipt;
-  receipt.applied = core_.next_apply - 1;
-  if (has + 1 < core_.next_apply) {
-    const Sequence from = std::max(has + 1, core_.table_first);
-    if (has + 1 < from) receipt.lost = core_.unsynced.between(has + 1, from - 1);
-    // In their order, so that the newest bytes are on top again.
-    for (Sequence s = from; s < core_.table_end(); ++s) {
-      const journal::Entry& entry = core_.entry(s);
-      const auto kind = session::overlay_kind(entry.operation);
-      if (kind == session::Overlay::Kind::kNone) continue;
-      core_.overlay.insert(entry.offset, entry.size, kind, entry.data_position(), s);
-    }
-    core_.next_apply = from;
+  {
+    MutexLock lock(core_.mutex());
+    going.receipt.applied = core_.next_apply - 1;
+    if (has < going.receipt.appended) go_back_to(going, has);
+    core_.writes_held = !going.receipt.lost.empty();
+    core_.replace_storage(storage);
+    if (core_.apply_blocked) core_.reason.clear();
+    core_.apply_blocked = false;
+    core_.apply_retry_ns = 0;
   }
-  core_.replace_storage(storage);
+  log_lost_again(going);
+  MutexLock lock(core_.mutex());
+  core_.writes_held = false;
   core_.apply_held = false;
-  if (core_.apply_blocked) core_.reason.clear();
-  core_.apply_blocked = false;
-  core_.apply_retry_ns = 0;
   core_.apply_now = true;
   core_.room.notify_all();
   core_.work_changed();
+}
+
+// The log has what clients do not see any more. Whoever is brought up from it later must show what
+// they have seen since: so that is logged, before anything else is.
+void Keeper::log_lost_again(const Going& going) {
+  for (const session::LostRange& lost : going.receipt.lost) {
+    for (const auto& [offset, length] : lost.bytes) {
+      Status logged = parts_.log_again(offset, length);
+      if (logged) continue;
+      core_.logger.error(fmt::format(
+          "event=lost_not_logged vdisk={} offset={} length={} reason=\"{}\" remedy=\"write the "
+          "range anew: a resync would bring the lost bytes back\"",
+          core_.config.name, offset, length, logged.error().message()));
+    }
+  }
 }
 
 void Keeper::conclude(Going& going) {
@@ -201,9 +250,13 @@ void Keeper::conclude(Going& going) {
       core_.config.name, receipt.from, receipt.to, receipt.cause, receipt.epoch, receipt.appended,
       describe(receipt.log), describe(receipt.standby), receipt.lost.size(),
       receipt.pause_ns / 1'000'000, receipt.path, receipt.text()));
+  {
+    MutexLock lock(core_.mutex());
+    core_.keeps_unsynced = false;  // until something follows again
+  }
   MutexLock lock(mutex_);
-  phase_.clear();
   follower_.reset();
+  core_.synced = 0;
   std::swap(active_, standby_);
   last_receipt_ = receipt;
   failing_since_ns_ = 0;
@@ -214,7 +267,56 @@ void Keeper::conclude(Going& going) {
     was_complete_ = false;
     reason_.clear();
   }
-  changed_.notify_all();
+  end_phase();
+}
+
+// Up to where it cannot be given up any more.
+Status Keeper::prepare(Going& going, Follower& follower) {
+  Receipt& receipt = going.receipt;
+  enter("hold");
+  hold(true);
+  receipt.appended = core_.appended.load();
+  enter("wait");
+  Status done = wait_for_all(going);
+  const bool may_lack = going.options.accept_loss && !done && done.error().code() == Code::kTimeout;
+  if (!done && !may_lack) return done;
+  enter("record");
+  done = record(going, receipt.to, kRecordNs);
+  if (done || going.options.accept_loss) {
+    if (!done) {
+      core_.logger.error(fmt::format(
+          "event=failover_not_recorded vdisk={} reason=\"{}\" next=\"unless it becomes known "
+          "later, the next opening takes '{}' for the active one, and refills it from the log\"",
+          core_.config.name, done.error().message(), receipt.from));
+    }
+    enter("switch");
+    done = park(follower);
+    going.is_parked = true;
+    if (done) done = check_standby(going, follower);
+    if (done && receipt.appended > follower.position().sequence)
+      done = check_known(going, follower);
+    if (done) return {};
+  }
+  // It may still become known: what is said last counts.
+  (void)record(going, receipt.from, 0);
+  return done;
+}
+
+// Bytes that are left behind must be known, to log what clients will see there instead.
+Status Keeper::check_known(const Going& going, Follower& follower) {
+  MutexLock lock(core_.mutex());
+  while (core_.releasing) core_.room.wait(core_.mutex());  // none begins while applying is held
+  const Sequence has = follower.position().sequence;
+  if (has + 1 >= core_.table_first) return {};
+  for (const session::LostRange& lost : core_.unsynced.between(has + 1, core_.table_first - 1)) {
+    if (lost.bytes_known) continue;
+    return fail(Code::kUnavailable,
+                fmt::format("the standby lacks the sequences {} to {}, and which bytes they have "
+                            "changed is not known since the vdisk was opened; bring the log's "
+                            "stores back, or restore with `tlogplay restore {} --to vdisk:NEW`",
+                            lost.first_sequence, lost.last_sequence, going.receipt.vdisk));
+  }
+  return {};
 }
 
 Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const std::string& cause,
@@ -222,13 +324,13 @@ Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const s
   Going going;
   going.options = options;
   going.automatic = automatic;
-  going.from = core_.storage();
   std::shared_ptr<Follower> follower;
   {
     MutexLock lock(mutex_);
     TLOG_TRY(check(options));
     phase_ = "check";
     follower = follower_;
+    going.from = core_.storage();
     going.receipt.from = active_;
     going.receipt.to = standby_;
   }
@@ -241,44 +343,14 @@ Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const s
   going.held_since_ns = core_.clock.monotonic_ns();
   going.deadline_ns = going.held_since_ns + options.timeout_ns;
 
-  Status done;
-  auto give_up = [&](const Error& error) {
-    hold(false);
-    unpark();
-    {
-      MutexLock lock(mutex_);
-      phase_.clear();
-      changed_.notify_all();
-    }
-    return fail(error.within(fmt::format("failover: {}", core_.who())));
-  };
-  enter("hold");
-  hold(true);
-  receipt.appended = core_.appended.load();
-  enter("wait");
-  done = wait_for_all(going);
-  if (!done && (!options.accept_loss || stopping_)) return give_up(done.error());
-  enter("record");
-  done = record(going, receipt.to, kRecordNs);
-  if (!done && (!options.accept_loss || stopping_)) {
-    // It may still become known: what is said last counts.
-    (void)record(going, receipt.from, 0);
-    return give_up(done.error());
-  }
-  if (!done) {
-    core_.logger.error(
-        fmt::format("event=failover_not_recorded vdisk={} reason=\"{}\" next=\"the next opening "
-                    "takes '{}' for the active one, and refills it from the log\"",
-                    core_.config.name, done.error().message(), receipt.from));
-  }
-  enter("switch");
-  done = park(*follower);
-  if (!done) {
-    (void)record(going, receipt.from, 0);
-    return give_up(done.error());
+  const Status ready = prepare(going, *follower);
+  if (!ready) {
+    give_up(going);
+    return fail(ready.error().within(fmt::format("failover: {}", core_.who())));
   }
   compare_sides(going, *follower);
   take_over(going, *follower);
+  going.from->give_up();  // what still waits for its servers goes to the new one at once
   enter("receipt");
   conclude(going);
   return receipt;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "slave-sync/journal_source.h"
 #include "slave-sync/position_text.h"
 #include "tlog/session/core.h"
 #include "tlog/session/laid_over.h"
@@ -14,6 +15,12 @@ namespace {
 
 // Laid over each other before they are sent: rewrites of the same blocks are sent once.
 constexpr std::uint64_t kBatchBytes = 4 * kMiB;
+
+// A log that is damaged says nothing against the standby, which may be the better copy.
+Error of_log(const Error& error) {
+  if (error.code() == Code::kShutdown) return error;
+  return Error(Code::kUnavailable, "the log cannot be read: " + error.message());
+}
 
 }  // namespace
 
@@ -46,7 +53,6 @@ Status Follower::look() {
   for (std::size_t part = 0; part < found.size(); ++part) {
     if (!found[part]) return fail(found[part].error());
   }
-  TLOG_TRY(read_log());
   for (std::size_t part = 0; part < found.size(); ++part) {
     blocks::PartPosition position = *found[part];
     Status same = position.is_empty ? Status() : verify(server_name(part), position);
@@ -63,20 +69,29 @@ Status Follower::look() {
     }
     at_[part] = position.sequence;
   }
-  reached_ = {};
-  const std::string& chain = found.front()->chain;
-  const bool is_one = std::all_of(found.begin(), found.end(), [&](const auto& position) {
-    return position->chain == chain && !position->is_empty;
-  });
-  if (auto parsed = parse_position(chain); is_one && parsed && chain == verified_) {
-    const Sequence end = parsed->sequence;
-    if (std::all_of(at_.begin(), at_.end(), [end](Sequence at) { return at == end; }))
-      reached_ = *parsed;
-  }
   is_placed_ = true;
   may_discard_ = false;
+  find_reached();
   note_position();
   return {};
+}
+
+// Which aggregation has brought all of them where they are: not known of a cluster that was active.
+void Follower::find_reached() {
+  const Sequence has = all_have();
+  const bool are_level =
+      std::all_of(at_.begin(), at_.end(), [has](Sequence at) { return at == has; });
+  if (are_level && reached_.number != 0 && reached_.sequence == has) return;
+  reached_ = {};
+  if (!are_level || has == 0 || has > parts_.core->stored.value()) return;
+  if (const auto known = parts_.core->recent_log.with(has)) {
+    if (known->last_sequence == has) reached_ = session::position_of(*known);
+    return;
+  }
+  if (Status read = read_log(); !read) return;
+  const auto number = reader_->find_sequence(has);
+  if (!number) return;
+  if (auto log = log_at(*number); log && log->sequence == has) reached_ = *log;
 }
 
 // Of a server that was active before it followed, only what it was brought to as a follower has a
@@ -92,6 +107,7 @@ Status Follower::verify(const std::string& server, const blocks::PartPosition& f
   auto has = parse_position(found.chain);
   if (!has) return diverged(fmt::format("its position cannot be read: {}", has.error().message()));
   if (has->number == 0) return {};
+  TLOG_TRY(read_log());
   if (has->number > reader_->head().number) {
     return diverged(fmt::format("it followed a log to {}; this log ends at aggregation {}",
                                 describe(*has), reader_->head().number));
@@ -105,13 +121,11 @@ Status Follower::verify(const std::string& server, const blocks::PartPosition& f
       fmt::format("it followed a log with {}; this log has {}", describe(*has), describe(log)));
 }
 
-Result<std::optional<session::SyncPosition>> Follower::ask_servers() {
-  std::optional<session::SyncPosition> all;
+Result<Sequence> Follower::ask_servers() {
+  Sequence all = ~Sequence{0};
   for (const auto& found : storage_->positions()) {
     if (!found) return fail(found.error());
-    auto one = parse_position(found->chain);
-    if (!one || (all && *all != *one)) return std::optional<session::SyncPosition>();
-    all = *one;
+    all = std::min(all, found->is_empty ? 0 : found->sequence);
   }
   return all;
 }
@@ -119,11 +133,12 @@ Result<std::optional<session::SyncPosition>> Follower::ask_servers() {
 Result<session::SyncPosition> Follower::log_at(AggregationNumber number) {
   session::SyncPosition log;
   TLOG_TRY(read_log());
-  TLOG_TRY(reader_->walk({.first = number, .last = number, .read_ahead = 1},
-                         [&](walk::Visited& visited) -> Result<bool> {
-                           log = position_of(visited);
-                           return false;
-                         }));
+  Status read = reader_->walk({.first = number, .last = number, .read_ahead = 1},
+                              [&](walk::Visited& visited) -> Result<bool> {
+                                log = position_of(visited);
+                                return false;
+                              });
+  if (!read) return fail(of_log(read.error()));
   return log;
 }
 
@@ -135,26 +150,32 @@ Status Follower::read_log() {
     reader_->advance_head(*newest);
     return {};
   }
-  if (reader_) return reader_->refresh_head();
+  if (reader_) {
+    Status refreshed = reader_->refresh_head();
+    return refreshed ? Status() : Status(fail(of_log(refreshed.error())));
+  }
   session::Core& core = *parts_.core;
-  TLOG_ASSIGN(reader_,
-              walk::LogReader::open(
-                  {.vdisk = core.config.name,
-                   .stores = parts_.log_stores,
-                   .sealer = parts_.sealer,
-                   .workers = &core.workers,
-                   .logger = &core.logger,
-                   .beside_writer = true,
-                   .found_bad = [this](AggregationNumber number,
-                                       const auto& shards) { parts_.log->mend(number, shards); },
-                   .stopping = options_.stopping}));
+  auto opened = walk::LogReader::open(
+      {.vdisk = core.config.name,
+       .stores = parts_.log_stores,
+       .sealer = parts_.sealer,
+       .workers = &core.workers,
+       .logger = &core.logger,
+       .beside_writer = true,
+       .found_bad = [this](AggregationNumber number,
+                           const auto& shards) { parts_.log->mend(number, shards); },
+       .stopping = options_.stopping});
+  if (!opened) return fail(of_log(opened.error()));
+  reader_ = std::move(*opened);
   if (newest) reader_->advance_head(*newest);
   return {};
 }
 
 Result<AggregationNumber> Follower::first_wanted(Sequence after) {
   if (reached_.number != 0 && reached_.sequence == after) return reached_.number + 1;
-  return reader_->find_sequence(after + 1);
+  auto found = reader_->find_sequence(after + 1);
+  if (!found) return fail(of_log(found.error()));
+  return found;
 }
 
 session::SyncPosition Follower::position_of(const walk::Visited& visited) const {
@@ -169,49 +190,66 @@ Status Follower::catch_up(bool ask) {
   if (ask) is_placed_ = false;
   // What has been found by probing may not be committed: only the writer knows.
   const Sequence stored = parts_.core->stored.value();
+  if (!is_placed_) TLOG_TRY(look());
   Status done;
-  if (!is_placed_) done = look();
-  if (done) done = read_log();
-  if (!done) return done;
-  const Sequence after = *std::min_element(at_.begin(), at_.end());
-  if (after >= stored) return {};
+  while (done && all_have() < stored) {
+    if (options_.stopping()) return fail(Code::kShutdown, "the vdisk is closing");
+    const Sequence after = all_have();
+    auto fresh = take_fresh(*parts_.core, after, kBatchBytes);
+    if (!fresh) return fail(Code::kUnavailable, fresh.error().message());
+    if (!*fresh) {
+      done = bring_from_log(after, stored);
+      continue;
+    }
+    done = bring({.aggregations = {},
+                  .records = std::move((*fresh)->records),
+                  .end = (*fresh)->end,
+                  .bytes = (*fresh)->bytes.size()});
+  }
+  if (!done) is_placed_ = false;
+  return done;
+}
+
+Status Follower::bring_from_log(Sequence after, Sequence upto) {
+  TLOG_TRY(read_log());
   TLOG_ASSIGN(const AggregationNumber first, first_wanted(after));
   Batch batch;
-  done = reader_->walk({.first = first}, [&](walk::Visited& visited) -> Result<bool> {
+  Status brought;  // an error that is not the log's
+  Status done = reader_->walk({.first = first}, [&](walk::Visited& visited) -> Result<bool> {
     const Sequence last = visited.opened.aggregation.header.last_sequence;
-    if (last > stored) return false;
+    if (last > upto) return false;
     batch.bytes += visited.opened.plaintext.size();
+    batch.end = position_of(visited);
+    const auto& records = visited.opened.aggregation.records;
+    batch.records.insert(batch.records.end(), records.begin(), records.end());
     batch.aggregations.push_back(std::move(visited));
-    if (batch.bytes >= kBatchBytes || last == stored) {
-      TLOG_TRY(bring(batch));
+    if (batch.bytes >= kBatchBytes || last == upto) {
+      brought = bring(batch);
       batch = {};
     }
-    return last < stored;
+    return brought && last < upto;
   });
-  if (done && !batch.aggregations.empty()) done = bring(batch);
-  if (!done) {
-    is_placed_ = false;
-    return done;
-  }
-  if (*std::min_element(at_.begin(), at_.end()) >= stored) return {};
+  if (!done) return fail(of_log(done.error()));
+  done = brought;
+  if (done && !batch.records.empty()) done = bring(batch);
+  if (!done || all_have() >= upto) return done;
   return fail(Code::kUnavailable,
               fmt::format("the log can be read up to sequence {} only, {} is stored; bring back "
                           "the stores that have the rest",
-                          *std::min_element(at_.begin(), at_.end()), stored));
+                          all_have(), upto));
 }
 
 Status Follower::bring(const Batch& batch) {
-  const Sequence upto = batch.aggregations.back().opened.aggregation.header.last_sequence;
   std::set<Sequence> froms;
   for (Sequence at : at_) {
-    if (at < upto) froms.insert(at);
+    if (at < batch.end.sequence) froms.insert(at);
   }
   Status done;
   for (Sequence from : froms) {
     if (Status one = bring_those_at(from, batch); !one) done = one;
   }
   if (done) {
-    reached_ = position_of(batch.aggregations.back());
+    reached_ = batch.end;
     verified_ = position_text(reached_);
   }
   applied_bytes_ += batch.bytes;
@@ -220,43 +258,43 @@ Status Follower::bring(const Batch& batch) {
 }
 
 Status Follower::bring_those_at(Sequence from, const Batch& batch) {
-  const Sequence first = batch.aggregations.front().opened.aggregation.header.first_sequence;
-  if (from + 1 < first) {
-    return fail(
-        Code::kUnavailable,
-        fmt::format("a server is at sequence {}, the log was read from {} on", from, first));
+  if (from + 1 < batch.records.front().sequence) {
+    return fail(Code::kUnavailable,
+                fmt::format("a server is at sequence {}, the log was read from {} on", from,
+                            batch.records.front().sequence));
   }
-  const session::SyncPosition end = position_of(batch.aggregations.back());
   session::LaidOver laid_over;
-  for (const walk::Visited& visited : batch.aggregations) {
-    for (const format::Record& record : visited.opened.aggregation.records) {
-      if (record.sequence > from) laid_over.add(record);
-    }
+  for (const format::Record& record : batch.records) {
+    if (record.sequence > from) laid_over.add(record);
   }
   blocks::FollowStep step{.changes = laid_over.changes(),
                           .parts = {},
                           .from = from,
-                          .upto = end.sequence,
-                          .chain = position_text(end)};
+                          .upto = batch.end.sequence,
+                          .chain = position_text(batch.end)};
   for (Sequence at : at_) step.parts.push_back(at == from);
   const std::vector<Status> results = storage_->follow(step);
   Status all;
   for (std::size_t part = 0; part < results.size(); ++part) {
     if (!step.parts[part]) continue;
-    if (results[part]) at_[part] = end.sequence;
+    if (results[part]) at_[part] = batch.end.sequence;
     if (!results[part]) all = results[part];
   }
   return all;
 }
 
+Sequence Follower::all_have() const {
+  return *std::min_element(at_.begin(), at_.end());
+}
+
 void Follower::note_position() {
-  const Sequence all_have = *std::min_element(at_.begin(), at_.end());
+  const Sequence has = all_have();
   {
     MutexLock lock(mutex_);
-    if (reached_.number != 0 && all_have == reached_.sequence) {
+    if (reached_.number != 0 && has == reached_.sequence) {
       position_ = reached_;
     } else {
-      position_ = {.epoch = parts_.log->epoch(), .sequence = all_have};
+      position_ = {.epoch = parts_.log->epoch(), .sequence = has};
     }
   }
   if (options_.on_progress) options_.on_progress();

@@ -10,7 +10,8 @@
 //
 // Nothing is held back for it: neither the journal nor the writer waits. Threading: one thread,
 // which may wait for the servers' and the stores' deadlines; position() from any.
-// Errors: kUnavailable, kTimeout: try again. kCorruption: the cluster has diverged. kShutdown.
+// Errors: kUnavailable, kTimeout: try again, also when it is the log that is damaged. kCorruption:
+// the cluster has diverged, and nothing else has. kShutdown.
 #pragma once
 
 #include <functional>
@@ -43,8 +44,8 @@ class Follower {
   // That all servers have.
   session::SyncPosition position() const;
   std::uint64_t applied_bytes() const { return applied_bytes_.load(); }
-  // The same as the servers themselves say it now; null when they do not agree.
-  Result<std::optional<session::SyncPosition>> ask_servers();
+  // How far the servers themselves say they all are now.
+  Result<Sequence> ask_servers();
   // What the log has there.
   Result<session::SyncPosition> log_at(AggregationNumber number);
   // After open(). Any thread.
@@ -55,13 +56,18 @@ class Follower {
 
  private:
   struct Batch {
-    std::vector<walk::Visited> aggregations;
+    std::vector<walk::Visited> aggregations;  // keep the records' data
+    std::vector<format::Record> records;      // dense
+    session::SyncPosition end;                // of the last of them
     std::uint64_t bytes = 0;
   };
   Status look();
+  void find_reached();
   Status verify(const std::string& server, const blocks::PartPosition& found);
   Status read_log();
+  Status bring_from_log(Sequence after, Sequence upto);
   Result<AggregationNumber> first_wanted(Sequence after);
+  Sequence all_have() const;
   Status bring(const Batch& batch);
   Status bring_those_at(Sequence from, const Batch& batch);
   void note_position();

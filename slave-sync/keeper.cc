@@ -81,6 +81,12 @@ void Keeper::begin_following(bool discard) {
   changed_.notify_all();
 }
 
+void Keeper::stop_following() {
+  following_ = false;
+  ++generation_;
+  changed_.notify_all();
+}
+
 bool Keeper::goes_on(std::uint64_t generation) const {
   MutexLock lock(mutex_);
   return !stopping_ && following_ && generation_ == generation;
@@ -100,7 +106,7 @@ void Keeper::run_follower() {
       generation = generation_;
       Follower::Options options{.servers = servers_of(standby_),
                                 .discard = discard_,
-                                .stopping = [this] { return stopping(); },
+                                .stopping = [this, generation] { return !goes_on(generation); },
                                 .on_progress = [this] { note_progress(); }};
       follower_ = follower = std::make_shared<Follower>(parts_, std::move(options));
     }
@@ -178,7 +184,7 @@ void Keeper::note_round(const Status& done, const Round& round) {
       event = fmt::format("event=standby_diverged vdisk={} cluster={} reason=\"{}\"",
                           core_.config.name, standby_, reason_);
       state_ = StandbyState::kDiverged;
-      following_ = false;
+      stop_following();
     } else {
       const bool is_news = reason_ != done.error().message();
       reason_ = done.error().message();
@@ -267,25 +273,35 @@ Status Keeper::resync(const session::ResyncOptions& options) {
 
 void Keeper::reconfigure(const Settings& settings) {
   MutexLock lock(mutex_);
-  const auto servers = servers_of(standby_);
+  if (!phase_.empty()) {
+    next_settings_ = settings;
+    return;
+  }
+  take_settings(settings);
+}
+
+void Keeper::take_settings(const Settings& settings) {
   settings_ = settings;
   if (active_ != settings.primary && active_ != settings.slave) return;
   const std::string other = active_ == settings.slave ? settings.primary : settings.slave;
-  const bool is_new = other != standby_;
-  standby_ = other;
+  const bool is_new = std::exchange(standby_, other) != other;
   core_.storage()->move_to(servers_of(active_));
+  if (is_new) core_.synced = 0;
   if (!settings.slave_sync || standby_.empty()) {
-    following_ = false;
-    if (phase_.empty()) state_ = StandbyState::kOff;
-    ++generation_;
-    changed_.notify_all();
-    return;
+    state_ = StandbyState::kOff;
+    return stop_following();
   }
   start_threads();
   if (is_new || state_ == StandbyState::kOff) return begin_following(false);
   if (following_ && follower_ && follower_->storage()) {
     follower_->storage()->move_to(servers_of(standby_));
   }
+}
+
+void Keeper::end_phase() {
+  phase_.clear();
+  if (next_settings_) take_settings(*std::exchange(next_settings_, std::nullopt));
+  changed_.notify_all();
 }
 
 session::StandbyStatus Keeper::status() const {

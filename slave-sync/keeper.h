@@ -36,6 +36,7 @@ class Keeper final : public session::Standby {
   Status resync(const session::ResyncOptions& options) override;
   session::StandbyStatus status() const override;
   bool await_storage(const blocks::BlockStorage* failed, std::uint64_t deadline_ns) override;
+  // While it goes over, the new settings wait for that.
   void reconfigure(const Settings& settings) override;
 
  private:
@@ -57,6 +58,9 @@ class Keeper final : public session::Standby {
   Status wait_answer(std::uint64_t asked, Sequence target, std::uint64_t timeout_ns)
       EXCLUDES(mutex_);
   void begin_following(bool discard) REQUIRES(mutex_);
+  void stop_following() REQUIRES(mutex_);
+  void take_settings(const Settings& settings) REQUIRES(mutex_);
+  void end_phase() REQUIRES(mutex_);
   void start_threads() REQUIRES(mutex_);
   bool stopping() const { return stopping_.load(); }
   std::vector<store::RespStoreOptions> servers_of(const std::string& cluster) const
@@ -72,6 +76,8 @@ class Keeper final : public session::Standby {
   // failover.cc
   Result<session::Receipt> go_over(const session::FailoverOptions& options,
                                    const std::string& cause, bool automatic);
+  Status prepare(Going& going, Follower& follower);
+  Status check_known(const Going& going, Follower& follower);
   Status check(const session::FailoverOptions& options) const REQUIRES(mutex_);
   void enter(const char* phase) EXCLUDES(mutex_);
   Status wait_for_all(const Going& going) EXCLUDES(mutex_);
@@ -79,10 +85,13 @@ class Keeper final : public session::Standby {
   Status still_wanted(const Going& going) EXCLUDES(mutex_);
   Status record(const Going& going, const std::string& cluster, std::uint64_t timeout_ns);
   Status park(Follower& follower);
-  void unpark();
+  void give_up(const Going& going);
   void hold(bool held);
   void take_over(Going& going, Follower& follower);
+  Status check_standby(const Going& going, Follower& follower);
   void compare_sides(Going& going, Follower& follower);
+  void go_back_to(Going& going, Sequence has) REQUIRES(core_.mutex());
+  void log_lost_again(const Going& going);
   void conclude(Going& going);
 
   const session::StandbyParts parts_;
@@ -97,6 +106,7 @@ class Keeper final : public session::Standby {
   mutable Mutex mutex_;
   CondVar changed_;
   Settings settings_ GUARDED_BY(mutex_);
+  std::optional<Settings> next_settings_ GUARDED_BY(mutex_);
   session::StandbyState state_ GUARDED_BY(mutex_) = session::StandbyState::kOff;
   std::string reason_ GUARDED_BY(mutex_);
   std::string active_ GUARDED_BY(mutex_);    // cluster

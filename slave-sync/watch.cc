@@ -20,7 +20,10 @@ void Keeper::run_watch() {
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
-      (void)changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
+      // Not sooner when something else has changed: that is often.
+      const auto until = std::chrono::steady_clock::now() + kLookEvery;
+      while (!stopping_ && changed_.wait_until(mutex_, until)) {
+      }
       if (stopping_) return;
     }
     watch_once(watch);
@@ -35,13 +38,19 @@ void Keeper::watch_once(ActiveWatch& watch) {
   watch.look(*storage, now);
   const bool is_failing = watch.failing_since() != 0;
   bool is_due = false;
+  bool has_failed = false;
   std::string active;
+  {
+    MutexLock lock(core_.mutex());
+    has_failed = core_.state == session::State::kFailed;
+  }
   {
     MutexLock lock(mutex_);
     failing_since_ns_ = watch.failing_since();
     const std::uint64_t patience = settings_.failover_after_ns;
-    is_due = is_failing && patience != 0 && now - watch.failing_since() >= patience &&
-             now >= not_before_ns_ && was_complete_ && following_;
+    is_due = is_failing && !has_failed && patience != 0 &&
+             now - watch.failing_since() >= patience && now >= not_before_ns_ && was_complete_ &&
+             following_;
     active = active_;
     if (was_failing != is_failing) changed_.notify_all();
   }
@@ -75,8 +84,8 @@ void Keeper::note_lag() {
     core_.oldest_unsynced = stored->first_timestamp;
   } else if (core_.oldest_unsynced.load() == 0) {
     // Older than what is known of: at least as old as the oldest of that.
-    core_.oldest_unsynced =
-        core_.table.empty() ? core_.last_timestamp : core_.table.front().timestamp;
+    const auto oldest = core_.recent_log.oldest();
+    core_.oldest_unsynced = oldest ? oldest->first_timestamp : core_.last_timestamp;
   }
 }
 

@@ -124,6 +124,9 @@ Status BlockServer::check_last(const RespReply& reply) {
   if (record.writer != options_.epoch) {
     return fail(Code::kUnavailable, "another connection of the vdisk was made at the same time");
   }
+  // Whoever was cut off before it said `applying` had not been let in, and has sent nothing. What
+  // follows was never written by a version that does not say it.
+  if (follows_ && record.applying) last_writer_ = record.applying->epoch;
   if (record.id && is_forked_off(record, last_writer_, options_.forks)) {
     if (!follows_ || options_.discards) return begin_anew(record);
     return diverged(record, "the vdisk was taken over without the newest of them");
@@ -152,6 +155,10 @@ Status BlockServer::be_used(const ServerRecord& record, Sequence reach) {
     TLOG_TRY(no_error(reply));
     reach_ = reach;
     ++incarnation_;
+    {
+      MutexLock lock(mutex_);
+      diverged_.clear();
+    }
     assess(record);
     return {};
   };

@@ -59,7 +59,7 @@ PartStatus BlockServer::status() const {
   PartStatus part;
   health_->copy_to(part.server);
   if (part.server.state != store::StoreState::kUp) return part;
-  part.server.usable = usable_;
+  part.server.usable = usable_ && !changes_fail_;
   MutexLock lock(mutex_);
   if (follows_) {
     if (!part.server.usable) part.server.condition = "it follows the log, and has not answered yet";
@@ -179,17 +179,20 @@ void BlockServer::start_over(ChangeDone done) {
 void BlockServer::ask_position(PositionDone done) {
   std::string command = record_command(1);
   store::append_word(command, kChainField);
-  auto look = [self = shared_from_this(), done = std::move(done)](const Result<RespReply>& reply) {
+  auto look = [self = shared_from_this(), done = std::move(done)](const Result<RespReply>& reply,
+                                                                  Sequence needed) {
     if (!reply) {
-      MutexLock lock(self->mutex_);
-      if (self->diverged_.empty()) return done(fail(reply.error()));
-      return done(fail(Code::kCorruption, fmt::format("{}: {}", self->name(), self->diverged_)));
+      const std::string diverged = self->divergence();
+      if (diverged.empty()) return done(fail(reply.error()));
+      return done(fail(Code::kCorruption, fmt::format("{}: {}", self->name(), diverged)));
     }
     auto record = parse_record(*reply);
     if (!record || reply->elements.size() != kRecordFields + 1)
       return done(fail(self->connection_->unexpected(*reply)));
     if (Status owned = self->check_owner(*record); !owned)
       return done(fail(owned.error().within(self->name())));
+    const bool lacks = !record->id || record->applied.sequence < needed;
+    if (lacks && !self->follows_) self->note_lacking(record->id ? record->applied.sequence : 0);
     if (!self->lacks_) self->usable_ = true;
     PartPosition position{.sequence = record->applied.sequence,
                           .epoch = record->applied.epoch,
@@ -200,10 +203,24 @@ void BlockServer::ask_position(PositionDone done) {
     if (record->id && chain.type == RespReply::Type::kString) position.chain = chain.value_text();
     done(position);
   };
-  loop_.post(
-      [self = shared_from_this(), command = std::move(command), look = std::move(look)]() mutable {
-        self->submit(std::move(command), std::move(look));
-      });
+  loop_.post([self = shared_from_this(), command = std::move(command), look]() mutable {
+    // A change that is confirmed while this is on its way may be missing in what comes back.
+    self->submit(std::move(command), [look, needed = self->needed_](
+                                         const Result<RespReply>& reply) { look(reply, needed); });
+  });
+}
+
+std::string BlockServer::divergence() const {
+  MutexLock lock(mutex_);
+  return diverged_;
+}
+
+void BlockServer::stop_following(Sequence upto) {
+  loop_.post([self = shared_from_this(), upto] {
+    self->needed_ = std::max(self->needed_, upto);
+    self->possible_ = std::max(self->possible_, upto);
+    self->follows_ = false;
+  });
 }
 
 void BlockServer::look() {

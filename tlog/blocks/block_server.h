@@ -102,7 +102,9 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   // The same whatever is there.
   void start_over(ChangeDone done);
   void ask_position(PositionDone done);
-  void stop_following() { follows_ = false; }
+  // It is the active storage's from now on, and has all up to here: whatever is asked of it later
+  // finds that, or that it lacks something.
+  void stop_following(Sequence upto);
   // Asks for a sign of life, unless that is under way; status() tells what came of it.
   void look();
 
@@ -126,6 +128,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   Status check_last(const store::RespReply& reply);
   Status be_used(const ServerRecord& record, Sequence reach);
   Status begin_anew(const ServerRecord& record);
+  std::string divergence() const;
   Status diverged(const ServerRecord& record, const std::string& why);
   Status check_owner(const ServerRecord& record) const;
   // Whether blocks that came with this record are the vdisk's newest.
@@ -155,6 +158,7 @@ class BlockServer : public std::enable_shared_from_this<BlockServer> {
   std::atomic<bool> usable_ = false;
   std::atomic<bool> follows_;
   std::atomic<bool> is_looking_ = false;
+  std::atomic<bool> changes_fail_ = false;  // the last change did: it can perhaps be read only
 
   // The loop's thread only.
   std::string client_;             // this connection's name

@@ -119,6 +119,8 @@ class BlockStorage {
   // From now on it is the vdisk's active one, and has everything up to `upto` (follow() has brought
   // all parts there).
   virtual void stop_following(Sequence upto) { (void)upto; }
+  // Nothing more is asked of it: what is under way fails at once, kShutdown. Any thread.
+  virtual void give_up() {}
   // Asks all its parts for a sign of life, so that parts() tells of one that nobody needs just now.
   // Does not wait.
   virtual void look_at_parts() {}

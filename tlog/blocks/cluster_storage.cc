@@ -43,7 +43,8 @@ class ClusterStorage final : public BlockStorage {
         reader_(layout_, servers_, cache_, options.read_ahead_bytes),
         batch_(layout_),
         settled_(options.needed) {}
-  ~ClusterStorage() override {
+  ~ClusterStorage() override { give_up(); }
+  void give_up() override {
     for (const auto& server : servers_) server->close();
   }
 
@@ -312,7 +313,7 @@ std::vector<Status> ClusterStorage::follow(const FollowStep& step) {
 
 void ClusterStorage::stop_following(Sequence upto) {
   MutexLock lock(changing_);
-  for (const auto& server : servers_) server->stop_following();
+  for (const auto& server : servers_) server->stop_following(upto);
   settled_ = std::max(settled_, upto);
 }
 

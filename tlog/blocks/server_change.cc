@@ -28,6 +28,7 @@ ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Cha
 
 void ServerChange::finish(Status status) {
   if (!done_) return;
+  if (!from_) server_->changes_fail_ = !status;
   if (!status) {
     server_->usable_ = false;
   } else if (!from_) {

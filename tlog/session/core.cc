@@ -36,7 +36,7 @@ journal::Position Core::arena_wanted_from() const {
     if (journal->in_arena(position) != nullptr) wanted = std::min(wanted, position);
   };
   want(next_seal, seal_blocked);
-  want(next_apply, apply_blocked);
+  want(next_apply, apply_blocked || apply_held);
   return wanted;
 }
 

@@ -137,7 +137,9 @@ class Core {
       false;  // the log takes no more: let the arena go ahead, the journal still has it
   bool apply_blocked = false;        // the same for block storage
   std::uint64_t apply_retry_ns = 0;  // monotonic; not tried again before, while blocked
-  bool apply_held = false;           // the vdisk is going over to other block storage
+  bool apply_held = false;           // the vdisk is going over to other block storage ...
+  bool writes_held = false;          // ... that lacks something, which is logged anew first
+  bool releasing = false;            // a release is under way
   bool keeps_unsynced = false;       // there is a standby: what is released before it has it ...
   UnsyncedRanges unsynced;           // ... is noted here
   bool apply_now = false;            // a quiet moment: apply though the batch is small

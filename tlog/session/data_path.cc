@@ -34,7 +34,7 @@ Status DataPath::failed(const char* operation) const {
 }
 
 Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std::uint64_t size,
-                                  ConstByteSpan data, Deadline& deadline) {
+                                  ConstByteSpan data, Deadline& deadline, bool held) {
   const std::uint32_t data_crc =
       crc32c(data);  // outside of the lock, and brings the payload into the cache
   bool commit = false;
@@ -42,6 +42,8 @@ Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std
   Sequence sequence = 0;
   {
     MutexLock lock(core_.mutex());
+    while (core_.writes_held && !held && core_.state == State::kServing)
+      core_.room.wait(core_.mutex());
     TLOG_TRY(wait_for_room(static_cast<std::uint32_t>(data.size()), deadline));
     core_.last_timestamp = std::max(core_.last_timestamp, core_.clock.wall_ns());
     journal::Entry entry =
@@ -178,11 +180,12 @@ Result<Sequence> DataPath::flush_to_stores(std::uint64_t timeout_ns) {
 // Copies what memory has, under the lock, so that the arena cannot move on meanwhile. What has to
 // be read elsewhere (block storage, journal files) comes back in `elsewhere`. False: nothing of it
 // was logged.
-bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into,
-                           std::vector<Overlay::Piece>& elsewhere) {
+bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into, Elsewhere& rest) {
+  std::vector<Overlay::Piece>& elsewhere = rest.pieces;
   elsewhere.clear();
   std::vector<Overlay::Piece> pieces;
   MutexLock lock(core_.mutex());
+  rest.storage = core_.storage();
   if (core_.overlay.extents() == 0) return false;
   core_.overlay.lookup(offset, into.size(), pieces);
   for (const Overlay::Piece& piece : pieces) {
@@ -210,18 +213,13 @@ bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into,
 }
 
 // With a standby, a client need not notice that the storage it read from has died.
-Status DataPath::read_storage(std::uint64_t offset, ByteSpan into) {
-  std::uint64_t deadline_ns = 0;
-  for (;;) {
-    const std::shared_ptr<blocks::BlockStorage> storage = core_.storage();
-    Status done = storage->read(offset, into);
-    if (done || !core_.await_storage) return done;
-    const Code code = done.error().code();
-    if (code != Code::kUnavailable && code != Code::kTimeout) return done;
-    if (deadline_ns == 0)
-      deadline_ns = core_.clock.monotonic_ns() + core_.settings.stall_timeout_ns;
-    if (!core_.await_storage(storage.get(), deadline_ns)) return done;
-  }
+bool DataPath::may_read_again(const Error& error, const blocks::BlockStorage* failed,
+                              std::uint64_t& deadline_ns) {
+  if (!core_.await_storage) return false;
+  if (core_.storage().get() != failed) return true;
+  if (error.code() != Code::kUnavailable && error.code() != Code::kTimeout) return false;
+  if (deadline_ns == 0) deadline_ns = core_.clock.monotonic_ns() + core_.settings.stall_timeout_ns;
+  return core_.await_storage(failed, deadline_ns);
 }
 
 Status DataPath::read(std::uint64_t offset, ByteSpan into) {
@@ -229,27 +227,66 @@ Status DataPath::read(std::uint64_t offset, ByteSpan into) {
   ++core_.counters.reads;
   core_.counters.read_bytes += into.size();
   if (into.empty()) return {};
-  std::vector<Overlay::Piece> elsewhere;
+  Elsewhere elsewhere;
+  std::uint64_t deadline_ns = 0;
   for (;;) {
-    if (!copy_logged(offset, into, elsewhere)) return read_storage(offset, into);
-    bool from_files = false;
-    for (const Overlay::Piece& piece : elsewhere) {
-      ByteSpan to = into.subspan(piece.offset - offset, piece.length);
-      if (piece.kind == Overlay::Kind::kData) {
-        TLOG_TRY(core_.journal->read_back(piece.position, to));
-        from_files = true;
-      } else {
-        TLOG_TRY(read_storage(piece.offset, to));
-      }
-    }
-    if (!from_files) return {};
-    // Journal space that was released while we read may hold other records by now: look again.
-    MutexLock lock(core_.mutex());
-    bool intact = std::all_of(elsewhere.begin(), elsewhere.end(), [&](const Overlay::Piece& piece) {
-      return piece.kind != Overlay::Kind::kData || piece.position >= core_.journal->tail();
-    });
-    if (intact) return {};
+    const bool is_logged = copy_logged(offset, into, elsewhere);
+    blocks::BlockStorage& storage = *elsewhere.storage;
+    Status read = is_logged ? read_elsewhere(offset, into, elsewhere) : storage.read(offset, into);
+    if (!read && may_read_again(read.error(), &storage, deadline_ns)) continue;
+    if (!read || !is_logged || is_intact(elsewhere)) return read;
   }
+}
+
+Status DataPath::read_elsewhere(std::uint64_t offset, ByteSpan into, const Elsewhere& elsewhere) {
+  for (const Overlay::Piece& piece : elsewhere.pieces) {
+    ByteSpan to = into.subspan(piece.offset - offset, piece.length);
+    if (piece.kind == Overlay::Kind::kData) {
+      TLOG_TRY(core_.journal->read_back(piece.position, to));
+    } else {
+      TLOG_TRY(elsewhere.storage->read(piece.offset, to));
+    }
+  }
+  return {};
+}
+
+// Journal space that was released while we read may hold other records by now: then look again.
+bool DataPath::is_intact(const Elsewhere& elsewhere) {
+  const auto is_data = [](const Overlay::Piece& piece) {
+    return piece.kind == Overlay::Kind::kData;
+  };
+  if (std::none_of(elsewhere.pieces.begin(), elsewhere.pieces.end(), is_data)) return true;
+  MutexLock lock(core_.mutex());
+  return std::all_of(elsewhere.pieces.begin(), elsewhere.pieces.end(), [&](const auto& piece) {
+    return !is_data(piece) || piece.position >= core_.journal->tail();
+  });
+}
+
+// ---- Going over to storage that lacks something ----
+
+// Nobody else writes meanwhile: what is logged for the range since is newer, and stays.
+Status DataPath::log_again(std::uint64_t offset, std::uint64_t length) {
+  Deadline deadline;
+  Buffer bytes(std::min<std::uint64_t>(length, kRecordDataMax));
+  while (length > 0) {
+    const std::uint64_t part = std::min<std::uint64_t>(length, bytes.size());
+    std::vector<Overlay::Piece> pieces;
+    {
+      MutexLock lock(core_.mutex());
+      core_.overlay.lookup(offset, part, pieces);
+    }
+    for (const Overlay::Piece& piece : pieces) {
+      if (piece.kind != Overlay::Kind::kNone) continue;
+      const ByteSpan shown = bytes.span().first(piece.length);
+      TLOG_TRY(core_.storage()->read(piece.offset, shown));
+      auto logged =
+          append(Operation::kWrite, piece.offset, piece.length, shown, deadline, /*held=*/true);
+      if (!logged) return fail(logged.error());
+    }
+    offset += part;
+    length -= part;
+  }
+  return wait_durable("log again", core_.appended.load());
 }
 
 Result<std::vector<blocks::Extent>> DataPath::extents(std::uint64_t offset, std::uint64_t length) {

@@ -24,6 +24,9 @@ class DataPath {
   Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length);
   Result<Sequence> mark(const std::string& name);
   Result<Sequence> flush_to_stores(std::uint64_t timeout_ns);
+  // What block storage shows there is written once more, as a new record that is durable: the log
+  // says something else. While Core::writes_held.
+  Status log_again(std::uint64_t offset, std::uint64_t length);
 
   // The first write after a quiet moment calls this, once: so what nobody waits for is committed
   // and applied within a bounded time all the same. Set once before serving starts.
@@ -39,7 +42,7 @@ class DataPath {
   // to.
   using Deadline = std::optional<TimePoint>;
   Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
-                          ConstByteSpan data, Deadline& deadline);
+                          ConstByteSpan data, Deadline& deadline, bool held = false);
   Status wait_for_room(std::uint32_t data_length, Deadline& deadline) REQUIRES(core_.mutex());
   void slow_down(std::uint32_t data_length, TimePoint deadline) REQUIRES(core_.mutex());
   Pacing::Fill fill() const REQUIRES(core_.mutex());
@@ -50,8 +53,16 @@ class DataPath {
   Status wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns);
   Status settle(const char* operation, Sequence sequence);
   Status failed(const char* operation) const;
-  Status read_storage(std::uint64_t offset, ByteSpan into);
-  bool copy_logged(std::uint64_t offset, ByteSpan into, std::vector<Overlay::Piece>& elsewhere);
+  // What of a read memory does not have, and the storage that had the rest when that was looked up.
+  struct Elsewhere {
+    std::vector<Overlay::Piece> pieces;
+    std::shared_ptr<blocks::BlockStorage> storage;
+  };
+  bool copy_logged(std::uint64_t offset, ByteSpan into, Elsewhere& rest);
+  Status read_elsewhere(std::uint64_t offset, ByteSpan into, const Elsewhere& elsewhere);
+  bool is_intact(const Elsewhere& elsewhere);
+  bool may_read_again(const Error& error, const blocks::BlockStorage* failed,
+                      std::uint64_t& deadline_ns);
 
   Core& core_;
   Pacing pacing_;                              // guarded by core_.mutex()

@@ -26,7 +26,7 @@ Sequence Releasing::releasable_end() const {
 // blocks are written to disk once per release.
 bool Releasing::due() const {
   const Sequence end = releasable_end();
-  if (core_.state == State::kFailed) return false;
+  if (core_.state == State::kFailed || core_.apply_held) return false;
   if (retry_ns_ != 0 && core_.clock.monotonic_ns() < retry_ns_) return false;
   if (end <= core_.table_first) return false;
   if (want_all_ || core_.draining) return true;
@@ -49,21 +49,34 @@ Status Releasing::release_up_to(Sequence end, bool clean) {
                .clean = clean};
     if (end < core_.table_end()) release.timestamp = core_.entry(end).timestamp;
   }
+  note_unsynced(end);
   TLOG_TRY(core_.journal->release(release));
   MutexLock lock(core_.mutex());
   TLOG_ASSERT(end >= core_.table_first);
-  if (core_.keeps_unsynced) {
-    for (Sequence s = std::max(core_.table_first, core_.synced.load() + 1); s < end; ++s) {
-      const journal::Entry& entry = core_.entry(s);
-      const bool changes = overlay_kind(entry.operation) != Overlay::Kind::kNone;
-      core_.unsynced.add(s, entry.timestamp, entry.offset, changes ? entry.size : 0);
-    }
-  }
   core_.table.erase(core_.table.begin(),
                     core_.table.begin() + static_cast<std::ptrdiff_t>(end - core_.table_first));
   core_.table_first = end;
   core_.room.notify_all();
   return {};
+}
+
+// What the journal lets go of and a standby may not have. Only this strand takes records from the
+// table's front, so that it can be done in slices.
+void Releasing::note_unsynced(Sequence end) {
+  constexpr Sequence kAtOnce = 1024;
+  Sequence next = 0;
+  for (bool more = true; more;) {
+    MutexLock lock(core_.mutex());
+    if (!core_.keeps_unsynced) return;
+    next = std::max({next, core_.table_first, core_.synced.load() + 1});
+    const Sequence stop = std::min(end, next + kAtOnce);
+    for (; next < stop; ++next) {
+      const journal::Entry& entry = core_.entry(next);
+      const bool changes = overlay_kind(entry.operation) != Overlay::Kind::kNone;
+      core_.unsynced.add(next, entry.timestamp, entry.offset, changes ? entry.size : 0);
+    }
+    more = next < end;
+  }
 }
 
 bool Releasing::step() {
@@ -73,8 +86,14 @@ bool Releasing::step() {
     if (!due()) return false;
     end = releasable_end();
     want_all_ = false;
+    core_.releasing = true;
   }
   Status done = release_up_to(end, false);
+  {
+    MutexLock lock(core_.mutex());
+    core_.releasing = false;
+    core_.room.notify_all();
+  }
   if (done) return true;
   if (done.error().code() != Code::kUnavailable && done.error().code() != Code::kTimeout) {
     core_.fail_for_good(done.error().message());
@@ -98,7 +117,12 @@ Status Releasing::release_clean() {
   {
     MutexLock lock(core_.mutex());
     end = core_.table_end();
-    TLOG_ASSERT(core_.stored.value() + 1 >= end && core_.next_apply >= end);
+    // Applying may have been set back since, by a failover that went over without something.
+    if (core_.stored.value() + 1 < end || core_.next_apply < end) {
+      return fail(Code::kUnavailable, fmt::format("close: {}: not everything is applied; the next "
+                                                  "opening does that",
+                                                  core_.who()));
+    }
   }
   return release_up_to(end, true);
 }

@@ -30,6 +30,7 @@ class Releasing {
  private:
   Sequence releasable_end() const REQUIRES(core_.mutex());
   Status release_up_to(Sequence end, bool clean);
+  void note_unsynced(Sequence end);
 
   Core& core_;
   bool want_all_ = false;       // guarded by core_.mutex()

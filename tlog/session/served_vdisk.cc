@@ -63,6 +63,9 @@ ServedVdisk::ServedVdisk(Parts parts)
   standby.log_stores = reading_->stores();
   standby.sealer = parts.sealer;
   standby.log = log_.get();
+  standby.log_again = [this](std::uint64_t offset, std::uint64_t length) {
+    return data_path_.log_again(offset, length);
+  };
   standby_ = parts.make_standby(std::move(standby));
   core_.await_storage = [this](const blocks::BlockStorage* failed, std::uint64_t deadline_ns) {
     return standby_->await_storage(failed, deadline_ns);
@@ -245,6 +248,8 @@ bool ServedVdisk::drain(std::uint64_t deadline_ns) {
     // What a server lacks is not refilled any more: what cannot be applied stays in the journal.
     if (left() == 0 || !core_.storage()->lacking().empty()) return false;
   }
+  MutexLock lock(core_.mutex());
+  if (core_.next_apply <= last) return false;  // set back by a failover
   return stored;
 }
 

@@ -149,6 +149,8 @@ struct StandbyParts {
   std::string active;    // cluster that core->storage() was opened on
   std::uint64_t switches = 0;  // format::BlockPlace's, so far
   std::string receipts;  // directory of them
+  // DataPath::log_again(), for what a forced failover has left behind.
+  std::function<Status(std::uint64_t offset, std::uint64_t length)> log_again;
   // Optional: told of each step of a failover when it begins, for tests.
   std::function<void(std::string_view step)> on_step;
   // Opens the vdisk's blocks on these servers as a follower of this epoch's writer.

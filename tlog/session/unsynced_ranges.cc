@@ -18,17 +18,28 @@ void UnsyncedRanges::insert(Span& span, std::uint64_t begin, std::uint64_t end) 
     next = bytes.erase(next);
   }
   bytes.emplace_hint(next, begin, end);
-  if (bytes.size() <= kRangesMax) return;
-  auto nearest = bytes.begin();
-  std::uint64_t gap = ~std::uint64_t{0};
-  for (auto it = bytes.begin(); std::next(it) != bytes.end(); ++it) {
-    if (std::next(it)->first - it->second < gap) {
-      gap = std::next(it)->first - it->second;
-      nearest = it;
+  if (bytes.size() > 2 * kRangesMax) coarsen(span);
+}
+
+// Down to half, by closing the smallest gaps: seldom, so that it costs little per record.
+void UnsyncedRanges::coarsen(Span& span) {
+  auto& bytes = span.bytes;
+  std::vector<std::uint64_t> gaps;
+  for (auto it = bytes.begin(); std::next(it) != bytes.end(); ++it)
+    gaps.push_back(std::next(it)->first - it->second);
+  const std::size_t to_close = bytes.size() - kRangesMax;
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(to_close - 1),
+                   gaps.end());
+  const std::uint64_t widest = gaps[to_close - 1];
+  for (auto it = bytes.begin(); std::next(it) != bytes.end();) {
+    const auto next = std::next(it);
+    if (next->first - it->second > widest) {
+      ++it;
+      continue;
     }
+    it->second = next->second;
+    bytes.erase(next);
   }
-  nearest->second = std::next(nearest)->second;
-  bytes.erase(std::next(nearest));
 }
 
 void UnsyncedRanges::add(Sequence sequence, TimestampNs timestamp, std::uint64_t offset,

@@ -3,8 +3,9 @@
 // standby had them. They are in the log; when the log cannot be read either and the vdisk must go
 // over to the standby all the same, this says exactly what is missing there.
 //
-// Bounded: beyond kSpansMax spans neighbours are joined, and beyond kRangesMax ranges of one span
-// the nearest are, so that it names some bytes too many, never too few. Threading: none of its own.
+// Bounded: beyond kSpansMax spans neighbours are joined, and beyond twice kRangesMax ranges of one
+// span the nearest are, so that it names some bytes too many, never too few. Threading: none of its
+// own.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,7 @@ class UnsyncedRanges {
     TimestampNs last_timestamp = 0;
     std::map<std::uint64_t, std::uint64_t> bytes;  // begin -> end, not touching each other
   };
+  static void coarsen(Span& span);
   static void insert(Span& span, std::uint64_t begin, std::uint64_t end);
   void join_neighbours();
 

@@ -13,6 +13,11 @@ class StandbyFailover : public TwoClusters {
     options.failover_after_ns = kSecondNs / 2;
     return options;
   }
+  std::vector<std::byte> disk() {
+    std::vector<std::byte> bytes(kDiskSize);
+    EXPECT_TRUE(vdisk().read(0, bytes));
+    return bytes;
+  }
   static void expect_nothing_lost(const session::Receipt& receipt) {
     EXPECT_TRUE(receipt.lost.empty()) << receipt.text();
     EXPECT_EQ(receipt.log, receipt.standby) << session::receipt_json(receipt);
@@ -184,6 +189,49 @@ TEST_F(StandbyFailover, a_restart_stays_where_it_went) {
   EXPECT_TRUE(has_all(*primary_));
 }
 
+// Its servers answer, and have been set back since they were complete.
+TEST_F(StandbyFailover, a_standby_that_was_set_back_is_not_gone_over_to_as_it_is) {
+  start(options());
+  write_some(50);
+  ASSERT_TRUE(in_sync());
+  const std::string key = "blocks:vm1:" + vdisk().status().uuid.text();
+  rig_->stop();
+  start(options());  // no step is needed: it is found where it should be
+  ASSERT_TRUE(in_sync());
+  ASSERT_TRUE(vdisk().fail_over({}));
+  // As after a restart from an old snapshot, before anything was asked of it.
+  const std::string block = (*standby_)[1].command({"HGET", key, "1"});
+  ASSERT_EQ((*standby_)[1].command({"DEL", key}), "1");
+  EXPECT_TRUE(wait_for([&] { return shadow_.difference(vdisk()).empty(); }))
+      << reads_right().message() << " " << vdisk().status().block_servers[1].server.condition;
+  EXPECT_EQ((*standby_)[1].command({"HGET", key, "1"}), block);
+}
+
+// A primary that answers, and takes no writes.
+TEST_F(StandbyFailover, a_full_primary_is_left) {
+  start(automatic());
+  write_some(50);
+  ASSERT_TRUE(in_sync());
+  for (std::size_t i = 0; i < primary_->size(); ++i)
+    ASSERT_EQ((*primary_)[i].command({"CONFIG", "SET", "maxmemory", "1"}), "OK");
+  write_some(50);
+  ASSERT_TRUE(becomes(StandbyState::kFailedOver));
+  EXPECT_TRUE(reads_right());
+  expect_nothing_lost(*standby_status().last_receipt);
+}
+
+TEST_F(StandbyFailover, an_emptied_idle_primary_is_left) {
+  EngineRigOptions quick = automatic();
+  quick.failover_after_ns = 1;
+  start(quick);
+  write_some(50);
+  ASSERT_TRUE(in_sync());
+  ASSERT_TRUE(settles());
+  ASSERT_EQ((*primary_)[1].command({"FLUSHALL"}), "OK");
+  ASSERT_TRUE(becomes(StandbyState::kFailedOver));
+  EXPECT_TRUE(reads_right());
+}
+
 // Told to go over without what the standby lacks and nobody can bring it: it says exactly what.
 TEST_F(StandbyFailover, failover_says_what_it_lost) {
   start(options());
@@ -225,6 +273,16 @@ TEST_F(StandbyFailover, failover_says_what_it_lost) {
   std::vector<std::byte> read(kBlockSize);
   ASSERT_TRUE(vdisk().read(30 * kBlockSize, read));
   EXPECT_EQ(read, bytes);
+  // The log still has what is lost, but whoever is brought up from it shows what clients have seen.
+  const std::vector<std::byte> seen = disk();
+  start_all(*log_);
+  start_all(*primary_);
+  ASSERT_TRUE(vdisk().resync({}));
+  ASSERT_TRUE(in_sync());
+  ASSERT_TRUE(vdisk().fail_over({.keep_following = true}));
+  EXPECT_EQ(disk(), seen);
+  ASSERT_TRUE(in_sync());
+  EXPECT_EQ(blocks_on(*primary_), blocks_on(*standby_));
   auto file = io::read_file(io::system_files(), receipt->path, kMiB);
   ASSERT_TRUE(file) << file.error().message();
   auto parsed = session::parse_receipt(*file);

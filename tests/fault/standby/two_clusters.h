@@ -61,12 +61,19 @@ class TwoClusters : public ::testing::Test {
     ASSERT_TRUE(vdisk().flush());
   }
   // Everything is applied and the journal given back: what is lost now is in the log only.
-  bool settles() {
-    return wait_for([&] {
-      const session::VdiskStatus status = vdisk().status();
+  ::testing::AssertionResult settles() {
+    session::VdiskStatus status;
+    const bool settled = wait_for([&] {
+      status = vdisk().status();
       return status.watermarks.applied == status.watermarks.appended &&
              status.overlay_extents == 0 && status.journal_bytes_used == 0;
     });
+    if (settled) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure()
+           << "applied " << status.watermarks.applied << " of " << status.watermarks.appended
+           << ", stored " << status.watermarks.stored << ", " << status.overlay_extents
+           << " extents, " << status.journal_bytes_used
+           << " bytes in the journal: " << status.reason;
   }
   ::testing::AssertionResult in_sync() {
     auto synced = vdisk().wait_slave_sync(30 * kSecondNs);
