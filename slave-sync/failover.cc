@@ -139,10 +139,11 @@ Status Keeper::park(Follower& follower) {
 }
 
 // What the servers say, not what is remembered: one may have been emptied since it was waited for.
-Status Keeper::check_standby(const Going& going, Follower& follower) {
-  auto have = follower.ask_servers();
-  if (!have) return fail(have.error());
-  const Sequence has = std::min(*have, follower.position().sequence);
+Status Keeper::check_standby(Going& going, Follower& follower) {
+  TLOG_ASSIGN(const Follower::Said said, follower.ask_servers());
+  going.receipt.standby = said.position.value_or(follower.position());
+  const Sequence have = said.all_have;
+  const Sequence has = std::min(have, follower.position().sequence);
   if (has >= going.receipt.appended) return {};
   if (!going.options.accept_loss) {
     return fail(Code::kUnavailable,
@@ -150,11 +151,11 @@ Status Keeper::check_standby(const Going& going, Follower& follower) {
                             "reached",
                             has, going.receipt.appended));
   }
-  if (*have < follower.position().sequence) {
+  if (have < follower.position().sequence) {
     return fail(Code::kUnavailable,
                 fmt::format("the standby is being brought up again: it is at sequence {}, and had "
                             "{}",
-                            *have, follower.position().sequence));
+                            have, follower.position().sequence));
   }
   if (has == 0) return fail(Code::kUnavailable, "the standby has nothing yet");
   return {};
@@ -174,7 +175,6 @@ void Keeper::give_up(const Going& going) {
 
 void Keeper::compare_sides(Going& going, Follower& follower) {
   Receipt& receipt = going.receipt;
-  receipt.standby = follower.position();
   const auto known = core_.recent_log.with(receipt.standby.sequence);
   if (known && known->last_sequence == receipt.standby.sequence) {
     receipt.log = session::position_of(*known);

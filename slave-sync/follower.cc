@@ -121,13 +121,21 @@ Status Follower::verify(const std::string& server, const blocks::PartPosition& f
       fmt::format("it followed a log with {}; this log has {}", describe(*has), describe(log)));
 }
 
-Result<Sequence> Follower::ask_servers() {
-  Sequence all = ~Sequence{0};
-  for (const auto& found : storage_->positions()) {
-    if (!found) return fail(found.error());
-    all = std::min(all, found->is_empty ? 0 : found->sequence);
+Result<Follower::Said> Follower::ask_servers() {
+  const auto found = storage_->positions();
+  Said said{.all_have = ~Sequence{0}, .position = {}};
+  for (const auto& one : found) {
+    if (!one) return fail(one.error());
+    said.all_have = std::min(said.all_have, one->is_empty ? 0 : one->sequence);
   }
-  return all;
+  const std::string& chain = found.front()->chain;
+  const bool agree = std::all_of(found.begin(), found.end(), [&](const auto& one) {
+    return one->chain == chain && one->sequence == said.all_have;
+  });
+  if (auto position = parse_position(chain);
+      agree && position && position->sequence == said.all_have)
+    said.position = *position;
+  return said;
 }
 
 Result<session::SyncPosition> Follower::log_at(AggregationNumber number) {

@@ -44,8 +44,12 @@ class Follower {
   // That all servers have.
   session::SyncPosition position() const;
   std::uint64_t applied_bytes() const { return applied_bytes_.load(); }
-  // How far the servers themselves say they all are now.
-  Result<Sequence> ask_servers();
+  // What the servers themselves say now.
+  struct Said {
+    Sequence all_have = 0;
+    std::optional<session::SyncPosition> position;  // when all name the same, and are there
+  };
+  Result<Said> ask_servers();
   // What the log has there.
   Result<session::SyncPosition> log_at(AggregationNumber number);
   // After open(). Any thread.

@@ -88,7 +88,7 @@ class Keeper final : public session::Standby {
   void give_up(const Going& going);
   void hold(bool held);
   void take_over(Going& going, Follower& follower);
-  Status check_standby(const Going& going, Follower& follower);
+  Status check_standby(Going& going, Follower& follower);
   void compare_sides(Going& going, Follower& follower);
   void go_back_to(Going& going, Sequence has) REQUIRES(core_.mutex());
   void log_lost_again(const Going& going);
