@@ -147,6 +147,22 @@ TEST_P(Kernel, ServerIsKilledUnderAMountedFileSystem) {
   expect_everywhere({});
 }
 
+// What the server has its blocks on dies under the file system: it goes on from the standby.
+class KernelStandby : public Kernel {};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(KernelStandby);
+
+TEST_P(KernelStandby, PrimaryIsKilledUnderAMountedFileSystem) {
+  const auto guest = boot("reconnect");
+  const auto writing = guest->line_with("WRITING", kJobMs);
+  ASSERT_TRUE(writing) << writing.error().message();
+  const Status lost = subject_->lose_blocks();
+  ASSERT_TRUE(lost) << lost.error().message() << crash::tail_of(server().log_path());
+  const Status said = guest->say("on");
+  ASSERT_TRUE(said) << said.error().message();
+  expect_success(*guest);
+  expect_everywhere({});
+}
+
 // Checks the rig: after the server has come back empty, the guest's own checks must complain.
 class KernelRig : public Kernel {};
 
@@ -172,7 +188,14 @@ std::string case_name(const ::testing::TestParamInfo<Case>& one) {
   return fmt::format("{}_{}", one.param.subject.name, one.param.connections);
 }
 
+std::vector<Case> standby_cases() {
+  std::vector<Case> cases;
+  for (const SubjectKind& kind : standby_subject_kinds()) cases.push_back({kind, 4});
+  return cases;
+}
+
 INSTANTIATE_TEST_SUITE_P(Disks, Kernel, ::testing::ValuesIn(all_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Disks, KernelStandby, ::testing::ValuesIn(standby_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Broken, KernelRig, ::testing::Values(Case{broken_subject_kind(), 1}),
                          case_name);
 

@@ -8,7 +8,9 @@
 
 #include "tests/crash/process.h"
 #ifdef TLOG_TLOGPLAY
+#include "ctl/control_client.h"
 #include "tests/crash/tlogdisk_disk.h"
+#include "tests/support/redis_server.h"
 #endif
 
 namespace tlog::kernel {
@@ -36,9 +38,10 @@ class PlainServer final : public Subject {
 };
 
 #ifdef TLOG_TLOGPLAY
-class Tlogdisk final : public Subject {
+class Tlogdisk : public Subject {
  public:
-  Tlogdisk() : site_(site_options()), server_(options(site_)) {}
+  explicit Tlogdisk(const testing::SiteOptions& options = site_options())
+      : site_(options), server_(server_options(site_)) {}
   crash::Server& server() override { return server_; }
   Result<bool> restore(const std::string& image) override {
     TLOG_TRY(server_.terminate(kRestoreMs));
@@ -49,13 +52,16 @@ class Tlogdisk final : public Subject {
     return true;
   }
 
- private:
+ protected:
   static testing::SiteOptions site_options() {
     testing::SiteOptions options = crash::crash_site_options();
     options.vdisks[0].size_mib = kSubjectMib;
     return options;
   }
-  static crash::ServerOptions options(const testing::Site& site) {
+  const testing::Site& site() const { return site_; }
+
+ private:
+  static crash::ServerOptions server_options(const testing::Site& site) {
     crash::ServerOptions options = crash::tlogdisk_server(site);
     options.command = crash::expand(options.command, {{"socket", "-"}});
     const auto at = options.command.find("-U -");
@@ -66,6 +72,54 @@ class Tlogdisk final : public Subject {
 
   testing::Site site_;
   crash::Server server_;
+};
+
+struct Clusters {
+  testing::RedisFleet primary{3};
+  testing::RedisFleet standby{3};
+};
+
+std::string cluster_text(const std::string& name, const testing::RedisFleet& fleet) {
+  std::string text = fmt::format("  {}:\n    servers:\n", name);
+  for (const std::string& address : fleet.addresses())
+    text += fmt::format("      - {{address: \"{}\"}}\n", address);
+  return text;
+}
+
+class TlogdiskWithStandby final : private Clusters, public Tlogdisk {
+ public:
+  TlogdiskWithStandby() : Tlogdisk(options_on(*this)) {}
+
+  Status lose_blocks() override {
+    const std::string socket = site().file("control.sock");
+    TLOG_TRY(control::ask(
+        socket,
+        {.command = control::Command::kWaitSlaveSync, .vdisk = "vm1", .timeout_ms = kRestoreMs},
+        kRestoreMs));
+    for (std::size_t i = 0; i < primary.size(); ++i) primary[i].kill();
+    const bool has_gone_over = testing::wait_until(
+        [&] {
+          const auto reply = control::ask(
+              socket, {.command = control::Command::kStatus, .vdisk = "vm1"}, kRestoreMs);
+          return reply && !reply->vdisks.empty() && reply->vdisks[0].standby &&
+                 reply->vdisks[0].standby->active == "standby";
+        },
+        testing::Milliseconds(kRestoreMs));
+    if (has_gone_over) return {};
+    return fail(Code::kTimeout, "the vdisk has not gone over to its standby");
+  }
+
+ private:
+  static testing::SiteOptions options_on(const Clusters& clusters) {
+    testing::SiteOptions options = site_options();
+    options.clusters = "  local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}\n" +
+                       cluster_text("primary", clusters.primary) +
+                       cluster_text("standby", clusters.standby);
+    options.vdisks[0].storage = "{cluster: primary}";
+    options.vdisks[0].more =
+        ", slaveStorage: {cluster: standby, failoverAfter: 1s}, tlog: {slaveSync: true}";
+    return options;
+  }
 };
 #endif
 
@@ -82,6 +136,16 @@ std::vector<SubjectKind> subject_kinds() {
                    }});
 #endif
   return kinds;
+}
+
+std::vector<SubjectKind> standby_subject_kinds() {
+#ifdef TLOG_TLOGPLAY
+  return {{"TlogdiskWithStandby", [](const std::string&) -> std::unique_ptr<Subject> {
+             return std::make_unique<TlogdiskWithStandby>();
+           }}};
+#else
+  return {};
+#endif
 }
 
 SubjectKind broken_subject_kind() {
