@@ -102,6 +102,7 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
     if (place < status.log.left.size()) report.stores.back().left = status.log.left[place];
   }
   report.block_servers = reports_of(status.block_servers);
+  report.alarms = status.alarms;
   add_standby(status, configuration, report);
   return report;
 }

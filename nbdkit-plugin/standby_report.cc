@@ -66,14 +66,6 @@ void alarm_of_follower(const StandbyStatus& standby, const std::string& vdisk, A
   }
 }
 
-void alarm_of_lag(const StandbyStatus& standby, const config::LagLimit& limit, Alarms& alarms) {
-  const bool follows =
-      standby.state != StandbyState::kOff && standby.state != StandbyState::kFailedOver;
-  if (!follows || limit.max_ns == 0 || standby.lag_ns <= limit.max_ns) return;
-  alarms.add("standby-lag", fmt::format("cluster '{}' is {} behind, maxLag is {}", standby.standby,
-                                        seconds(standby.lag_ns), seconds(limit.max_ns)));
-}
-
 void alarm_of_receipt(const StandbyStatus& standby, Alarms& alarms) {
   if (!standby.last_receipt || standby.last_receipt->lost.empty()) return;
   alarms.add("writes-lost", standby.last_receipt->text());
@@ -112,15 +104,11 @@ void add_standby(const session::VdiskStatus& status, const config::Config& confi
   if (!status.standby) return;
   const StandbyStatus& standby = *status.standby;
   report.standby = report_of(standby);
-  config::LagLimit limit;
-  if (const config::Vdisk* vdisk = configuration.find_vdisk(status.name)) {
+  if (const config::Vdisk* vdisk = configuration.find_vdisk(status.name))
     report.standby->primary = vdisk->storage_cluster;
-    limit = vdisk->slave.lag;
-  }
   Alarms alarms(report.alarms);
   alarm_of_active(standby, alarms);
   alarm_of_follower(standby, status.name, alarms);
-  alarm_of_lag(standby, limit, alarms);
   alarm_of_receipt(standby, alarms);
 }
 

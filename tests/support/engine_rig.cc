@@ -71,6 +71,7 @@ config::Config EngineRig::configuration() const {
   if (!options_.slave_servers.empty()) {
     vdisk.slave.cluster = "standby";
     vdisk.slave.failover_after_ns = options_.failover_after_ns;
+    vdisk.slave.lag = options_.slave_lag;
     vdisk.tlog.slave_sync = options_.slave_sync;
     config::Cluster standby;
     standby.name = vdisk.slave.cluster;
@@ -89,6 +90,7 @@ config::Config EngineRig::configuration() const {
   vdisk.tlog.stall_timeout_ns = options_.stall_timeout_ns;
   vdisk.tlog.scrub_rate = options_.scrub_rate;
   vdisk.tlog.durability = options_.durability;
+  vdisk.tlog.lag = options_.lag;
   config.vdisks.push_back(vdisk);
   return config;
 }

@@ -37,7 +37,9 @@ struct EngineRigOptions {
   std::uint64_t failover_after_ns = 0;          // 0: not by itself
   session::MakeStandby make_standby = {};
   std::vector<std::string> servers =
-      {};  // addresses of redis-protocol stores instead of directories
+      {};                           // addresses of redis-protocol stores instead of directories
+  config::LagLimit lag = {};        // of what is not stored
+  config::LagLimit slave_lag = {};  // of what is not on the standby
 };
 
 class EngineRig {

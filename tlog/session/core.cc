@@ -19,7 +19,7 @@ Core::Core(Parts parts)
       clock(*parts.clock),
       logger(*parts.logger),
       storage_(std::move(parts.storage)) {
-  settings.take(config.tlog);
+  settings.take(config.tlog, config.slave);
 }
 
 journal::Position Core::position_of(Sequence sequence) const {

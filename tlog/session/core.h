@@ -9,6 +9,7 @@
 // have ended.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -40,6 +41,17 @@ struct Counters {
   std::atomic<std::uint64_t> flushes{0}, slowed{0}, stalls{0};
 };
 
+enum class LagOf { kStored, kSynced };
+// A promise of the configuration, see session/lag.h.
+struct KeptLag {
+  std::atomic<std::uint64_t> max_ns{0};  // 0: none
+  std::atomic<config::OnLag> on_lag{config::OnLag::kThrottle};
+  void take(const config::LagLimit& limit) {
+    max_ns = limit.max_ns;
+    on_lag = limit.on_lag;
+  }
+};
+
 // What the configuration may change while the vdisk is served. Any thread.
 struct Settings {
   std::atomic<std::uint64_t> flush_size{0};
@@ -48,13 +60,28 @@ struct Settings {
   std::atomic<std::uint64_t> scrub_every_ns{0};
   std::atomic<std::uint64_t> scrub_deep_every_ns{0};
   std::atomic<std::uint64_t> scrub_rate{0};
-  void take(const config::Tlog& tlog) {
+  KeptLag stored_lag;
+  KeptLag synced_lag;
+  const KeptLag& lag(LagOf what) const { return what == LagOf::kStored ? stored_lag : synced_lag; }
+  // A lag cannot be kept below what is gathered first: a quarter of it is for that, the rest for
+  // the stores.
+  std::uint64_t gather_time_ns() const {
+    std::uint64_t time = flush_time_ns;
+    for (std::uint64_t max : {stored_lag.max_ns.load(), synced_lag.max_ns.load()}) {
+      if (max != 0) time = std::min(time, max / 4);
+    }
+    return time;
+  }
+  void take(const config::Tlog& tlog, const config::SlaveStorage& slave) {
     flush_size = tlog.flush_size;
     flush_time_ns = tlog.flush_time_ns;
     stall_timeout_ns = tlog.stall_timeout_ns;
     scrub_every_ns = tlog.scrub_every_ns;
     scrub_deep_every_ns = tlog.scrub_deep_every_ns;
     scrub_rate = tlog.scrub_rate;
+    stored_lag.take(tlog.lag);
+    const bool follows = tlog.slave_sync && !slave.cluster.empty();
+    synced_lag.take(follows ? slave.lag : config::LagLimit{});
   }
 };
 

@@ -4,10 +4,12 @@
 // write. Contract: see Vdisk (session/vdisk.h).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 
 #include "tlog/session/core.h"
+#include "tlog/session/lag_pacing.h"
 #include "tlog/session/pacing.h"
 
 namespace tlog::session {
@@ -45,6 +47,13 @@ class DataPath {
                           ConstByteSpan data, Deadline& deadline, bool held = false);
   Status wait_for_room(std::uint32_t data_length, Deadline& deadline) REQUIRES(core_.mutex());
   void slow_down(std::uint32_t data_length, TimePoint deadline) REQUIRES(core_.mutex());
+  // data_path_lag.cc
+  Status keep_lags(std::uint32_t data_length, Deadline& deadline) REQUIRES(core_.mutex());
+  Status throttle(LagOf what, std::uint32_t data_length, Deadline& deadline)
+      REQUIRES(core_.mutex());
+  void wait_while(const std::function<bool()>& condition, TimePoint until) REQUIRES(core_.mutex());
+  bool is_over(LagOf what) REQUIRES(core_.mutex());
+  LagPacing::Progress lag_progress(LagOf what) REQUIRES(core_.mutex());
   Pacing::Fill fill() const REQUIRES(core_.mutex());
   bool is_used(double share) const REQUIRES(core_.mutex());
   bool has_room(std::uint32_t data_length) const REQUIRES(core_.mutex());
@@ -66,6 +75,7 @@ class DataPath {
 
   Core& core_;
   Pacing pacing_;                              // guarded by core_.mutex()
+  std::array<LagPacing, 2> lag_pacing_;        // of each LagOf; guarded by core_.mutex()
   unsigned watched_ = 0;                       // guarded by core_.mutex()
   journal::Position commit_requested_at_ = 0;  // guarded by core_.mutex()
   bool tick_armed_ = false;                    // guarded by core_.mutex()

@@ -71,6 +71,8 @@ Status DataPath::wait_for_room(std::uint32_t data_length, Deadline& deadline) {
   if (core_.config.read_only) {
     return fail(Code::kNotSupported, fmt::format("write: {}: is configured readOnly", core_.who()));
   }
+  TLOG_TRY(keep_lags(data_length, deadline));
+  if (core_.state != State::kServing) return failed("write");
   if (!is_used(Pacing::kWatchFrom) && has_room(data_length)) return {};
   const std::uint64_t stall_timeout_ns = core_.settings.stall_timeout_ns;
   if (!deadline) {

@@ -32,7 +32,7 @@ bool Sealing::due() const {
   waiting.forced =
       core_.forced >= core_.next_seal || core_.draining || full || core_.waiting_for_room != 0;
   waiting.oldest_age_ns = core_.clock.monotonic_ns() - core_.unsealed_since_ns;
-  aggregation::Policy policy{core_.settings.flush_size, core_.settings.flush_time_ns};
+  aggregation::Policy policy{core_.settings.flush_size, core_.settings.gather_time_ns()};
   return core_.state != State::kFailed && aggregation::is_due(policy, waiting);
 }
 

@@ -38,7 +38,8 @@ ServedVdisk::ServedVdisk(Parts parts)
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
       release_strand_(core_.workers, [this] { return releasing_.step(); }),
       refilling_(core_, reading_->stores(), *parts.sealer, *log_),
-      scrubbing_(Scrubbing::parts_of(core_, *log_, *parts.files, parts.scrub_path)) {
+      scrubbing_(Scrubbing::parts_of(core_, *log_, *parts.files, parts.scrub_path)),
+      lag_watch_(core_) {
   core_.request_commit = [this] { committer_.request(); };
   core_.log_waits_for = [this] { return log_->status().waiting_for; };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
@@ -109,6 +110,7 @@ void ServedVdisk::start() {
   if (!core_.config.storage_cluster.empty()) refilling_.start();
   if (standby_) standby_->start();
   scrubbing_.start();
+  lag_watch_.start();
 }
 
 void ServedVdisk::work_changed() {
@@ -156,7 +158,7 @@ void ServedVdisk::start_flush_timer() {
   core_.loop.post([this] {
     if (timers_ended_) return;
     flush_timer_ =
-        core_.loop.add_timer(core_.settings.flush_time_ns, [this] { flush_timer_fired(); });
+        core_.loop.add_timer(core_.settings.gather_time_ns(), [this] { flush_timer_fired(); });
   });
 }
 
@@ -178,8 +180,9 @@ void ServedVdisk::flush_timer_fired() {
 }
 
 void ServedVdisk::reconfigure(const ServedSettings& settings) {
-  const bool other_time = core_.settings.flush_time_ns != settings.tlog.flush_time_ns;
-  core_.settings.take(settings.tlog);
+  const std::uint64_t time_before = core_.settings.gather_time_ns();
+  core_.settings.take(settings.tlog, settings.slave);
+  lag_watch_.settings_changed();
   for (std::size_t i = 0; i < std::min(stores_.size(), settings.log_servers.size()); ++i) {
     stores_[i]->move_to(settings.log_servers[i]);
   }
@@ -192,12 +195,12 @@ void ServedVdisk::reconfigure(const ServedSettings& settings) {
     MutexLock lock(core_.mutex());
     work_changed();
   }
-  if (!other_time) return;
+  if (core_.settings.gather_time_ns() == time_before) return;
   core_.loop.post([this] {
     if (timers_ended_ || flush_timer_ == 0) return;  // the next one has the new time
     core_.loop.cancel_timer(flush_timer_);
     flush_timer_ =
-        core_.loop.add_timer(core_.settings.flush_time_ns, [this] { flush_timer_fired(); });
+        core_.loop.add_timer(core_.settings.gather_time_ns(), [this] { flush_timer_fired(); });
   });
 }
 
@@ -265,6 +268,7 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
     core_.room.notify_all();
   }
   scrubbing_.stop();
+  lag_watch_.stop();
   if (standby_) standby_->ask_to_stop();
   refilling_.ask_to_stop();  // what it has come to counts at the next opening
   bool drained = !failed && drain(deadline_ns - budget_ns / kLogEndShare);
@@ -380,6 +384,7 @@ VdiskStatus ServedVdisk::status() const {
   status.stalls = counters.stalls;
   status.log = log_->status();
   status.scrubs = scrubbing_.status();
+  status.alarms = lag_watch_.alarms();
   if (status.reason.empty()) status.reason = status.log.waiting_for;
   for (const auto& store : stores_) status.stores.push_back(store->status());
   status.block_servers = core_.storage()->parts();

@@ -10,6 +10,7 @@
 #include "tlog/flush/log_writer.h"
 #include "tlog/session/applying.h"
 #include "tlog/session/data_path.h"
+#include "tlog/session/lag.h"
 #include "tlog/session/refilling.h"
 #include "tlog/session/releasing.h"
 #include "tlog/session/scrubbing.h"
@@ -139,6 +140,7 @@ class ServedVdisk final : public Vdisk {
   Strand release_strand_;
   Refilling refilling_;
   Scrubbing scrubbing_;
+  LagWatch lag_watch_;
   std::unique_ptr<Standby> standby_;  // of a vdisk with slaveStorage
   std::atomic<bool> waiting_ended_ = false;
   bool closed_ = false;   // by the closing thread

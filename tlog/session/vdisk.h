@@ -13,6 +13,7 @@
 //                             flush covers every call that had returned before it was made, on any
 //                             connection
 // Errors: kInvalidArgument (beyond the end), kNoSpace or kTimeout (no room within stallTimeout),
+// kUnavailable (`onLag: fail`: not stored, or not on the standby, within maxLag),
 // kIoError (sticky: after a failed journal write or sync every later write and flush fails until
 // the vdisk is opened again), kShutdown.
 #pragma once
@@ -80,6 +81,7 @@ struct VdiskStatus {
   std::uint64_t stalls = 0;  // calls that had to wait for room
   flush::LogWriterStatus log;
   ScrubSchedule scrubs;
+  std::vector<std::string> alarms;  // "WORD: in full", of promises that are broken (maxLag)
   std::vector<store::StoreStatus> stores;  // of the log
   std::vector<blocks::PartStatus> block_servers;
   std::optional<StandbyStatus> standby;  // of a vdisk with slaveStorage

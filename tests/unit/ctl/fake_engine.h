@@ -150,6 +150,10 @@ class FakeVdisk final : public session::Vdisk {
     status_.standby = std::move(standby);
     changed_.notify_all();
   }
+  void set_alarms(std::vector<std::string> alarms) {
+    MutexLock lock(mutex_);
+    status_.alarms = std::move(alarms);
+  }
   void hold_failover(bool hold) {
     MutexLock lock(mutex_);
     failover_held_ = hold;

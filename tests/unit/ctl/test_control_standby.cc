@@ -202,12 +202,10 @@ TEST_F(ControlStandby, alarms_say_what_somebody_has_to_look_after) {
   trouble.state = StandbyState::kOff;
   EXPECT_THAT(alarms_of(trouble), IsEmpty());
 
-  session::StandbyStatus slow = well;
-  slow.lag_ns = 2'000'000'000;  // maxLag, exactly
-  EXPECT_THAT(alarms_of(slow), IsEmpty());
-  slow.lag_ns = 3'500'000'000;
-  EXPECT_THAT(alarms_of(slow),
-              ElementsAre("standby-lag: cluster 'standby' is 3.5 s behind, maxLag is 2.0 s"));
+  // Which promises are broken the engine knows.
+  engine.first->set_alarms({"standby-lag: so far"});
+  EXPECT_THAT(alarms_of(well), ElementsAre("standby-lag: so far"));
+  engine.first->set_alarms({});
 
   session::StandbyStatus lossy = well;
   lossy.last_receipt.emplace();
