@@ -31,6 +31,7 @@ struct History::Shared {
   std::uint64_t seen;
   Tick ticks;
   bool multi_conn;
+  std::atomic<bool> closed;
   Request request[kRequestsMax];
   CellSeen cell[kSeenMax];
 };
@@ -86,7 +87,12 @@ std::uint64_t History::add(Request request) {
   return index;
 }
 
+void History::close() {
+  shared_->closed.store(true, std::memory_order_seq_cst);
+}
+
 void History::answer(std::uint64_t index) {
+  if (shared_->closed.load(std::memory_order_seq_cst)) return;
   std::atomic_ref<Tick>(shared_->request[index].answered_at)
       .store(++shared_->ticks, std::memory_order_release);
 }
@@ -109,6 +115,7 @@ void History::answer_seen(std::uint64_t index, const std::vector<CellSeen>& cell
 }
 
 void History::answer_error(std::uint64_t index, int error) {
+  if (shared_->closed.load(std::memory_order_seq_cst)) return;
   shared_->request[index].error = error;
 }
 

@@ -5,7 +5,8 @@
 //
 // Order: every issue and every answer draws the next tick of one counter. A was answered before B
 // was issued exactly when A.answered_at < B.issued_at; otherwise their order is the server's
-// business. Threading: one writer process; the checker reads after the writer has ended.
+// business. Threading: one writer process; the checker reads after the writer has ended, only
+// close() may be called before.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +69,10 @@ class History {
   void answer_read(std::uint64_t index, ConstByteSpan bytes);
   void answer_error(std::uint64_t index, int error);
   void set_multi_conn(bool multi_conn);
+
+  // The checker's side, while the writer runs: no answer counts that the writer has not received by
+  // now.
+  void close();
 
   // For tests of the checker: a read's answer cell by cell.
   void answer_seen(std::uint64_t index, const std::vector<CellSeen>& cells);

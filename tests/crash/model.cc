@@ -112,7 +112,11 @@ class Checker {
         before_(before),
         promises_(promises),
         one_view_(history.multi_conn() || single_connection()),
-        index_(history, before.size(), one_view_) {}
+        index_(history, before.size(), one_view_) {
+    for (const Request& request : history.requests()) {
+      if (request.kind == Kind::kFlush && request.answered()) flushes_.push_back(&request);
+    }
+  }
 
   std::vector<Violation> survivors(const Image& after);
   std::vector<Violation> answers();
@@ -153,6 +157,8 @@ class Checker {
              IsFloor is_floor);
 
   Survived survived(const Image& after) const;
+  bool made_durable(const Request& request) const;
+  bool zeroed_during(const Request& request, const Request& flush) const;
   Tick newest_certain(const Survived& certain, const Image& after) const;
   void check_atomic(const Image& after, std::uint64_t block);
   void report(Fault fault, std::uint64_t cell, std::string text) {
@@ -171,6 +177,7 @@ class Checker {
   const Promises& promises_;
   const bool one_view_;  // all connections see and flush the same
   const CellIndex index_;
+  std::vector<const Request*> flushes_;  // answered ones, as they were issued
   std::vector<Violation> violations_;
 };
 
@@ -227,22 +234,38 @@ Tick Checker::newest_certain(const Survived& certain, const Image& after) const 
   return newest;
 }
 
+// Whether a zero or trim of some of the request's cells was under way when `flush` (which may be
+// the request itself) was.
+bool Checker::zeroed_during(const Request& request, const Request& flush) const {
+  const auto requests = history_.requests();
+  return std::any_of(requests.begin(), requests.end(), [&](const Request& other) {
+    return &other != &request && (other.kind == Kind::kZero || other.kind == Kind::kTrim) &&
+           other.first_cell < request.first_cell + request.cells &&
+           request.first_cell < other.first_cell + other.cells &&
+           other.issued_at < flush.answered_at &&
+           (!other.answered() || other.answered_at > flush.issued_at);
+  });
+}
+
+// Of an answered request: whether its own FUA or a later FLUSH has made it durable.
+bool Checker::made_durable(const Request& request) const {
+  const auto covers = [&](const Request& flush) {
+    return !promises_.zeroing_escapes_flush || !zeroed_during(request, flush);
+  };
+  if (request.fua && covers(request)) return true;
+  return std::any_of(flushes_.rbegin(), flushes_.rend(), [&](const Request* flush) {
+    return flush->issued_at > request.answered_at &&
+           (one_view_ || flush->connection == request.connection) && covers(*flush);
+  });
+}
+
 Checker::Survived Checker::survived(const Image& after) const {
   const auto requests = history_.requests();
-  std::vector<Tick> flushed_to(256, 0);  // by connection: answered before this is durable
-  for (const Request& request : requests) {
-    if (request.kind != Kind::kFlush || !request.answered()) continue;
-    for (std::size_t c = 0; c < flushed_to.size(); ++c) {
-      if (one_view_ || c == request.connection)
-        flushed_to[c] = std::max(flushed_to[c], request.issued_at);
-    }
-  }
   Survived certain(requests.size(), 0);
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const Request& request = requests[i];
     if (!request.changes_data() || !request.answered()) continue;
-    certain[i] =
-        promises_.keep_acked || request.fua || request.answered_at < flushed_to[request.connection];
+    certain[i] = promises_.keep_acked || made_durable(request);
   }
   if (promises_.prefix) {
     const Tick newest = newest_certain(certain, after);

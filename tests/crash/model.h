@@ -27,6 +27,11 @@ struct Promises {
   bool atomic = false;       // an aligned write of 4 KiB survives whole or not at all
   bool keep_acked = false;   // whatever was answered survives the death of the process
   bool trim_zeroes = false;  // a trimmed range reads as zeros
+  // Less than NBD's rules: a FLUSH or FUA answered while a zero or trim of the same cells is under
+  // way makes them durable neither as they were before it nor as zeros. So is a file on ext4:
+  // fallocate drops the cells' dirty pages first and tells the journal afterwards, and an fdatasync
+  // between the two has nothing to write.
+  bool zeroing_escapes_flush = false;
 };
 
 enum class Fault { kLost, kTorn, kMisplaced, kGhost, kStale, kError };

@@ -136,6 +136,56 @@ TEST_F(CrashModel, TrimMayReadAsEitherUnlessPromised) {
   EXPECT_EQ(verdict(), "none");
 }
 
+// What was there before comes back under a flushed write, because a trim was under way meanwhile.
+TEST_F(CrashModel, FlushBesideATrimCoversOtherCellsOnlyWhereThatIsAllThatIsPromised) {
+  constexpr Promises kEscapes = {.trim_zeroes = true, .zeroing_escapes_flush = true};
+  for (std::uint64_t c = 0; c < 16; ++c)
+    before[c] = {.state = CellState::kStamped, .operation = 50, .cell = c};
+  after = before;
+  done(Kind::kWrite, 0, 8);
+  const auto trim = issue(Kind::kTrim, 7, 4);
+  done(Kind::kFlush, 0, 0);
+  EXPECT_EQ(verdict(), "LOST");
+  EXPECT_EQ(verdict(kEscapes), "none");
+  history.answer(trim);
+  EXPECT_EQ(verdict(kEscapes), "none");
+  const auto elsewhere = done(Kind::kWrite, 12, 2);
+  done(Kind::kWrite, 11, 1, true);
+  EXPECT_EQ(verdict(kEscapes), "LOST");  // no trim beside the FUA
+  after[11] = stamped(elsewhere + 1, 11);
+  EXPECT_EQ(verdict(kEscapes), "none");
+  done(Kind::kFlush, 0, 0);
+  EXPECT_EQ(verdict(kEscapes), "LOST");  // nor beside this flush
+}
+
+TEST_F(CrashModel, FuaBesideAZeroOfItsCellsIsLikeAFlushBesideIt) {
+  constexpr Promises kEscapes = {.zeroing_escapes_flush = true};
+  for (std::uint64_t c = 0; c < 16; ++c)
+    before[c] = {.state = CellState::kStamped, .operation = 50, .cell = c};
+  after = before;
+  const auto zero = issue(Kind::kZero, 4, 8);
+  const auto beside = done(Kind::kWrite, 0, 8, true);
+  EXPECT_EQ(verdict(), "LOST");
+  EXPECT_EQ(verdict(kEscapes), "none");
+  done(Kind::kWrite, 0, 4, true);
+  EXPECT_EQ(verdict(kEscapes), "LOST");  // its cells are others than the zero's
+  show(beside + 1, 0, 4);
+  history.answer(zero);
+  EXPECT_EQ(verdict(kEscapes), "none");
+}
+
+TEST_F(CrashModel, NoAnswerCountsThatComesAfterTheEnd) {
+  const auto write = issue(Kind::kWrite, 0, 8, true);
+  const auto read = issue(Kind::kRead, 0, 1);
+  const auto refused = issue(Kind::kWrite, 8, 1);
+  history.close();
+  history.answer(write);
+  history.answer_seen(read, {stamped(write, 1)});
+  history.answer_error(refused, 5);
+  EXPECT_EQ(verdict(), "none");
+  EXPECT_EQ(answers(), "none");
+}
+
 TEST_F(CrashModel, WhatWasNeverWrittenIsAGhost) {
   done(Kind::kWrite, 0, 8);
   after[9] = stamped(0, 9);  // the operation exists, but not here

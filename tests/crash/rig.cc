@@ -103,7 +103,8 @@ Result<RoundReport> Rig::round() {
 
   append(report.violations, check_answers(history, image_, options_.promises));
   if (options_.power.cut) {
-    std::erase_if(report.violations, [](const Violation& v) { return v.fault == Fault::kError; });
+    if (options_.power.failing_disk_tells)
+      std::erase_if(report.violations, [](const Violation& v) { return v.fault == Fault::kError; });
     TLOG_TRY(options_.power.restore());
   }
   TLOG_TRY(restart());
@@ -126,6 +127,7 @@ Result<RoundReport> Rig::round() {
 
 Status Rig::stop_round(Writer& writer, History& history, RoundReport& report) {
   if (options_.power.cut) {
+    if (!options_.power.failing_disk_tells) history.close();
     options_.power.cut();
     TLOG_TRY(server_.kill());
     return writer.wait(kWriterEndMs);

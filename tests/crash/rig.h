@@ -21,9 +21,16 @@ enum class Victim { kServer, kClient, kAlternate };
 
 // A crash of the whole machine: `cut` takes the disk away from the running server, `restore` brings
 // it back when the server has been killed too.
+//
+// The server outlives its disk by a moment. On a machine without power it would answer nothing
+// then, so what it answers is not held against it: a file system whose writes fail drops the pages
+// it could not write, and reads are stale from there on. A server that promises more
+// (`failing_disk_tells`: its answers stay true while its disk fails) is held to it; what it refuses
+// is no fault then.
 struct PowerCut {
   std::function<void()> cut;
   std::function<Status()> restore;
+  bool failing_disk_tells = false;
 };
 
 struct RigOptions {
@@ -33,7 +40,7 @@ struct RigOptions {
   unsigned connections = 1;
   unsigned depth = 0;  // requests in flight on each connection; 0: random in each round
   std::uint64_t seed = 1;
-  PowerCut power;            // instead of a victim; refused requests are no fault then
+  PowerCut power;            // instead of a victim
   unsigned run_ms_max = 60;  // a round's writer is killed this long after its first answer at most
   unsigned interrupt_percent = 20;  // of the recoveries are killed too, and begun again
   bool flushes = true;

@@ -24,10 +24,12 @@ class PowerStack {
   // Makes the file system, and mounts it.
   Status create(std::uint64_t bytes);
   void cut();
-  // After cut() and the end of every program that uses the mount. `seed`: of what landed.
+  // After cut() and the end of every program that uses the mount. `seed`: of what landed. A file
+  // system that does not mount is mended with e2fsck, once.
   Status up(std::uint64_t seed);
 
   std::string mount() const { return layers_.path(); }
+  std::string image() const { return directory_ + "/disk.img"; }
 
  private:
   const std::string directory_;

@@ -44,7 +44,7 @@ class PowerLoss : public ::testing::Test {
     options.server.command = expand(command, {{"image", image}});
     options.server.directory = scratch.path() + "/server";
     std::filesystem::create_directory(options.server.directory);
-    options.promises = {.trim_zeroes = true};
+    options.promises = {.trim_zeroes = true, .zeroing_escapes_flush = true};
     options.connections = 4;
     options.run_ms_max = 400;
     options.interrupt_percent = 0;
@@ -80,6 +80,26 @@ TEST_F(PowerLoss, ServerThatSyncsPasses) {
 TEST_F(PowerLoss, TornSectorsAreNoFaultOfTheServer) {
   run_rounds("tear", "nbdkit -f -U {socket} file {image}", 3);
   EXPECT_EQ(violations, "");
+}
+
+// The first of the superblock's two sectors is newer than the second, which has the checksum.
+TEST_F(PowerLoss, TornSuperblockIsMendedWithWhatTheJournalHas) {
+  const ScratchDirectory scratch("power");
+  PowerStack power(scratch.path(), std::getenv("FORGETFUL_PLUGIN"), "none");
+  const Status created = power.create(kDiskBytes);
+  ASSERT_TRUE(created) << created.error().message();
+  std::ofstream(power.mount() + "/flushed") << "still here";
+  sync();
+  power.cut();
+  constexpr std::streamoff kMountCount = 1024 + 0x34;
+  std::fstream image(power.image(), std::ios::in | std::ios::out | std::ios::binary);
+  image.seekp(kMountCount).put('\x7f');
+  image.close();
+  const Status back = power.up(2);
+  ASSERT_TRUE(back) << back.error().message();
+  std::string text;
+  std::getline(std::ifstream(power.mount() + "/flushed"), text);
+  EXPECT_EQ(text, "still here");
 }
 
 TEST_F(PowerLoss, DirectServerPasses) {

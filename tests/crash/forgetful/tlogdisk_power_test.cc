@@ -71,7 +71,8 @@ class PowerLoss : public ::testing::TestWithParam<const char*> {
                          [&] {
                            arena.lose();
                            return power.up(seed + ++cuts);
-                         }};
+                         },
+                     .failing_disk_tells = true};
     Rig rig(options);
     const Status begun = rig.begin();
     ASSERT_TRUE(begun) << begun.error().message();
