@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "slave-sync/receipts.h"
+
 namespace tlog::standby {
 namespace {
 
@@ -33,7 +35,13 @@ Keeper::Keeper(session::StandbyParts parts)
 }
 
 void Keeper::start() {
+  auto receipt = newest_receipt(*parts_.files, parts_.receipts);
+  if (!receipt) {
+    core_.logger.warning(fmt::format("event=receipt_unreadable vdisk={} reason=\"{}\"",
+                                     core_.config.name, receipt.error().message()));
+  }
   MutexLock lock(mutex_);
+  if (receipt) last_receipt_ = *std::move(receipt);
   started_ = true;
   if (!standby_.empty()) start_threads();
 }

@@ -100,6 +100,7 @@ TEST_F(NbdStandby, another_process_goes_on_where_the_vdisk_is) {
   start({"-t", "64"});
   EXPECT_TRUE(all_there(5));
   EXPECT_TRUE(is_on("s"));
+  EXPECT_TRUE(status_says("0 acknowledged writes lost")) << "the receipt of before";
 }
 
 TEST_F(NbdStandby, a_wait_does_not_hold_up_the_end) {
