@@ -138,6 +138,7 @@ TEST_F(TlogctlStandby, status_shows_it_to_people_and_programs) {
   standby.last_receipt->ended = 86'400'000'000'000;
   standby.servers = {testing::usable_part("redis 10.0.0.9:1")};
   engine.first->set_standby(standby);
+  engine.first->set_alarms({"standby-lag: so far"});
   const std::string table = run({"status", "vm1"}).output;
   EXPECT_THAT(table,
               HasSubstr("\n  standby    in sync: 'standby' follows 'primary', has sequence 4 "
@@ -147,7 +148,7 @@ TEST_F(TlogctlStandby, status_shows_it_to_people_and_programs) {
   EXPECT_THAT(table, HasSubstr("\n  receipt    1970-01-02T00:00:00Z: vdisk 'vm1' went from"));
   EXPECT_THAT(table, HasSubstr("0 acknowledged writes lost\n"));
   EXPECT_THAT(table, HasSubstr("\n  ALARM      active-failing: "));
-  EXPECT_THAT(table, HasSubstr("\n  ALARM      standby-lag: "));
+  EXPECT_THAT(table, HasSubstr("\n  ALARM      standby-lag: so far\n"));
   EXPECT_THAT(table, HasSubstr("\n  standby on "));
   EXPECT_THAT(table, HasSubstr("redis 10.0.0.9:1"));
   const std::string json = run({"status", "vm1", "--json"}).output;
