@@ -211,12 +211,13 @@ void Keeper::take_over(Going& going, Follower& follower) {
     if (core_.apply_blocked) core_.reason.clear();
     core_.apply_blocked = false;
     core_.apply_retry_ns = 0;
+    core_.apply_held = false;
+    core_.apply_now = true;
+    core_.work_changed();
   }
   log_lost_again(going);
   MutexLock lock(core_.mutex());
   core_.writes_held = false;
-  core_.apply_held = false;
-  core_.apply_now = true;
   core_.room.notify_all();
   core_.work_changed();
 }
@@ -224,9 +225,11 @@ void Keeper::take_over(Going& going, Follower& follower) {
 // The log has what clients do not see any more. Whoever is brought up from it later must show what
 // they have seen since: so that is logged, before anything else is.
 void Keeper::log_lost_again(const Going& going) {
+  Status logged;
   for (const session::LostRange& lost : going.receipt.lost) {
     for (const auto& [offset, length] : lost.bytes) {
-      Status logged = parts_.log_again(offset, length);
+      // What has no room for one range has none for the next: clients' writes wait meanwhile.
+      if (logged) logged = parts_.log_again(offset, length);
       if (logged) continue;
       core_.logger.error(fmt::format(
           "event=lost_not_logged vdisk={} offset={} length={} reason=\"{}\" remedy=\"write the "
@@ -234,6 +237,7 @@ void Keeper::log_lost_again(const Going& going) {
           core_.config.name, offset, length, logged.error().message()));
     }
   }
+  if (!going.receipt.lost.empty()) (void)core_.wait_durable(core_.appended.load());
 }
 
 void Keeper::conclude(Going& going) {
@@ -257,6 +261,7 @@ void Keeper::conclude(Going& going) {
   MutexLock lock(mutex_);
   follower_.reset();
   core_.synced = 0;
+  core_.oldest_unsynced = 0;
   std::swap(active_, standby_);
   last_receipt_ = receipt;
   failing_since_ns_ = 0;
@@ -348,9 +353,9 @@ Result<Receipt> Keeper::go_over(const session::FailoverOptions& options, const s
     give_up(going);
     return fail(ready.error().within(fmt::format("failover: {}", core_.who())));
   }
-  compare_sides(going, *follower);
   take_over(going, *follower);
   going.from->give_up();  // what still waits for its servers goes to the new one at once
+  compare_sides(going, *follower);
   enter("receipt");
   conclude(going);
   return receipt;

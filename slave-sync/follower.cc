@@ -109,6 +109,12 @@ Status Follower::verify(const std::string& server, const blocks::PartPosition& f
   if (has->number == 0) return {};
   TLOG_TRY(read_log());
   if (has->number > reader_->head().number) {
+    // Unless that is because it cannot be read there.
+    if (Status read = reader_->walk({.first = has->number, .last = has->number, .read_ahead = 1},
+                                    [](walk::Visited&) -> Result<bool> { return false; });
+        !read) {
+      return fail(of_log(read.error()));
+    }
     return diverged(fmt::format("it followed a log to {}; this log ends at aggregation {}",
                                 describe(*has), reader_->head().number));
   }

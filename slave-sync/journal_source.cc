@@ -58,12 +58,13 @@ Result<std::optional<Fresh>> take_fresh(session::Core& core, Sequence after,
     std::memcpy(fresh.bytes.data(), taken.memory, fresh.bytes.size());
     MutexLock lock(core.mutex());
     core.journal->unpin(begin);
+    if (core.waiting_for_room != 0) core.room.notify_all();
   } else {
     auto read = core.read_back(taken.entries);
     if (!read) {
       // Space that was released meanwhile has other records by now: the log has these.
       MutexLock lock(core.mutex());
-      if (after + 1 < core.table_first) return std::optional<Fresh>();
+      if (begin < core.journal->tail()) return std::optional<Fresh>();
       return fail(read.error());
     }
     fresh.bytes = std::move(*read);

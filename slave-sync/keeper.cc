@@ -100,6 +100,12 @@ bool Keeper::goes_on(std::uint64_t generation) const {
   return !stopping_ && following_ && generation_ == generation;
 }
 
+// Whoever goes over with a follower that is parked may still read the log with it.
+bool Keeper::is_over(std::uint64_t generation) const {
+  MutexLock lock(mutex_);
+  return stopping_ || (!parked_ && (!following_ || generation_ != generation));
+}
+
 void Keeper::run_follower() {
   for (;;) {
     std::shared_ptr<Follower> follower;
@@ -114,7 +120,7 @@ void Keeper::run_follower() {
       generation = generation_;
       Follower::Options options{.servers = servers_of(standby_),
                                 .discard = discard_,
-                                .stopping = [this, generation] { return !goes_on(generation); },
+                                .stopping = [this, generation] { return is_over(generation); },
                                 .on_progress = [this] { note_progress(); }};
       follower_ = follower = std::make_shared<Follower>(parts_, std::move(options));
     }
@@ -289,8 +295,16 @@ void Keeper::reconfigure(const Settings& settings) {
 }
 
 void Keeper::take_settings(const Settings& settings) {
+  if (active_ != settings.primary && active_ != settings.slave) {
+    // It has gone over since these were read: they are taken when it has come back.
+    next_settings_ = settings;
+    core_.logger.warning(fmt::format(
+        "event=settings_wait vdisk={} active={} reason=\"the cluster that has the blocks is not "
+        "named any more\" remedy=\"name it in storage or slaveStorage\"",
+        core_.config.name, active_));
+    return;
+  }
   settings_ = settings;
-  if (active_ != settings.primary && active_ != settings.slave) return;
   const std::string other = active_ == settings.slave ? settings.primary : settings.slave;
   const bool is_new = std::exchange(standby_, other) != other;
   core_.storage()->move_to(servers_of(active_));
@@ -308,7 +322,7 @@ void Keeper::take_settings(const Settings& settings) {
 
 void Keeper::end_phase() {
   phase_.clear();
-  if (next_settings_) take_settings(*std::exchange(next_settings_, std::nullopt));
+  if (const auto next = std::exchange(next_settings_, std::nullopt)) take_settings(*next);
   changed_.notify_all();
 }
 

@@ -47,6 +47,7 @@ class Keeper final : public session::Standby {
   void run_follower();
   void follow(Follower& follower, std::uint64_t generation);
   bool goes_on(std::uint64_t generation) const EXCLUDES(mutex_);
+  bool is_over(std::uint64_t generation) const EXCLUDES(mutex_);
   void note_progress() EXCLUDES(mutex_);
   struct Round {
     std::uint64_t generation = 0;

@@ -10,7 +10,9 @@ using session::StandbyState;
 
 constexpr auto kLookEvery = std::chrono::milliseconds(20);
 constexpr std::uint64_t kAgainNs = 1'000'000'000;
-constexpr std::uint64_t kAutomaticTimeoutNs = 3'600'000'000'000;
+// Then it is begun anew, while the cause lasts: so that applying, a reload and commands get in
+// between.
+constexpr std::uint64_t kAutomaticTimeoutNs = 5'000'000'000;
 
 }  // namespace
 
@@ -70,7 +72,7 @@ void Keeper::note_lag() {
   bool is_kept = false;
   {
     MutexLock lock(mutex_);
-    is_kept = following_;
+    is_kept = following_ && was_complete_;  // before, there is nothing that could be kept
   }
   const Sequence next = core_.synced.load() + 1;
   if (!is_kept || next > core_.appended.load()) {

@@ -155,6 +155,7 @@ Status BlockServer::be_used(const ServerRecord& record, Sequence reach) {
     TLOG_TRY(no_error(reply));
     reach_ = reach;
     ++incarnation_;
+    changes_fail_ = false;  // nothing has failed on this connection
     {
       MutexLock lock(mutex_);
       diverged_.clear();

@@ -28,7 +28,7 @@ ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Cha
 
 void ServerChange::finish(Status status) {
   if (!done_) return;
-  if (!from_) server_->changes_fail_ = !status;
+  if (!from_ && !status) server_->changes_fail_ = true;
   if (!status) {
     server_->usable_ = false;
   } else if (!from_) {
@@ -216,6 +216,7 @@ void ServerChange::look_last(const Result<RespReply>& reply) {
     if (Status trusted = server_->trust(*record, server_->needed_); !trusted)
       return finish(std::move(trusted));
     server_->note_current();
+    server_->changes_fail_ = false;
     return finish({});
   }
   if (Status owned = server_->check_owner(*record); !owned)

@@ -42,9 +42,7 @@ Result<Sequence> DataPath::append(Operation operation, std::uint64_t offset, std
   Sequence sequence = 0;
   {
     MutexLock lock(core_.mutex());
-    while (core_.writes_held && !held && core_.state == State::kServing)
-      core_.room.wait(core_.mutex());
-    TLOG_TRY(wait_for_room(static_cast<std::uint32_t>(data.size()), deadline));
+    TLOG_TRY(wait_for_turn(static_cast<std::uint32_t>(data.size()), deadline, held));
     core_.last_timestamp = std::max(core_.last_timestamp, core_.clock.wall_ns());
     journal::Entry entry =
         core_.journal->append(operation, offset, size, data, data_crc, core_.last_timestamp);
@@ -266,7 +264,7 @@ bool DataPath::is_intact(const Elsewhere& elsewhere) {
 
 // Nobody else writes meanwhile: what is logged for the range since is newer, and stays.
 Status DataPath::log_again(std::uint64_t offset, std::uint64_t length) {
-  Deadline deadline;
+  Deadline deadline;  // a range waits for room once, however many records it takes
   Buffer bytes(std::min<std::uint64_t>(length, kRecordDataMax));
   while (length > 0) {
     const std::uint64_t part = std::min<std::uint64_t>(length, bytes.size());
@@ -279,14 +277,17 @@ Status DataPath::log_again(std::uint64_t offset, std::uint64_t length) {
       if (piece.kind != Overlay::Kind::kNone) continue;
       const ByteSpan shown = bytes.span().first(piece.length);
       TLOG_TRY(core_.storage()->read(piece.offset, shown));
-      auto logged =
-          append(Operation::kWrite, piece.offset, piece.length, shown, deadline, /*held=*/true);
+      const bool is_zero = std::all_of(shown.begin(), shown.end(),
+                                       [](std::byte one) { return one == std::byte{0}; });
+      auto logged = append(is_zero ? Operation::kZero : Operation::kWrite, piece.offset,
+                           piece.length, is_zero ? ConstByteSpan() : shown, deadline,
+                           /*held=*/true);
       if (!logged) return fail(logged.error());
     }
     offset += part;
     length -= part;
   }
-  return wait_durable("log again", core_.appended.load());
+  return {};
 }
 
 Result<std::vector<blocks::Extent>> DataPath::extents(std::uint64_t offset, std::uint64_t length) {

@@ -26,8 +26,8 @@ class DataPath {
   Result<std::vector<blocks::Extent>> extents(std::uint64_t offset, std::uint64_t length);
   Result<Sequence> mark(const std::string& name);
   Result<Sequence> flush_to_stores(std::uint64_t timeout_ns);
-  // What block storage shows there is written once more, as a new record that is durable: the log
-  // says something else. While Core::writes_held.
+  // What block storage shows there is written once more, as new records: the log says something
+  // else. While Core::writes_held.
   Status log_again(std::uint64_t offset, std::uint64_t length);
 
   // The first write after a quiet moment calls this, once: so what nobody waits for is committed
@@ -45,6 +45,8 @@ class DataPath {
   using Deadline = std::optional<TimePoint>;
   Result<Sequence> append(Operation operation, std::uint64_t offset, std::uint64_t size,
                           ConstByteSpan data, Deadline& deadline, bool held = false);
+  Status wait_for_turn(std::uint32_t data_length, Deadline& deadline, bool held)
+      REQUIRES(core_.mutex());
   Status wait_for_room(std::uint32_t data_length, Deadline& deadline) REQUIRES(core_.mutex());
   void slow_down(std::uint32_t data_length, TimePoint deadline) REQUIRES(core_.mutex());
   // data_path_lag.cc

@@ -65,14 +65,32 @@ void DataPath::slow_down(std::uint32_t data_length, TimePoint deadline) {
   }
 }
 
+// Whoever has waited for room may find that writes are held since.
+Status DataPath::wait_for_turn(std::uint32_t data_length, Deadline& deadline, bool held) {
+  for (;;) {
+    if (core_.writes_held && !held && !deadline) {
+      deadline = std::chrono::steady_clock::now() +
+                 std::chrono::nanoseconds(core_.settings.stall_timeout_ns);
+    }
+    while (core_.writes_held && !held && core_.state == State::kServing) {
+      if (core_.room.wait_until(core_.mutex(), *deadline)) continue;
+      return fail(Code::kTimeout,
+                  fmt::format("write: {}: it is going over to its standby without some bytes, and "
+                              "logs them anew first",
+                              core_.who()));
+    }
+    if (!held) TLOG_TRY(keep_lags(data_length, deadline));
+    TLOG_TRY(wait_for_room(data_length, deadline));
+    if (!core_.writes_held || held) return {};
+  }
+}
+
 // The one place where everything behind the data path pushes back.
 Status DataPath::wait_for_room(std::uint32_t data_length, Deadline& deadline) {
   if (core_.state != State::kServing) return failed("write");
   if (core_.config.read_only) {
     return fail(Code::kNotSupported, fmt::format("write: {}: is configured readOnly", core_.who()));
   }
-  TLOG_TRY(keep_lags(data_length, deadline));
-  if (core_.state != State::kServing) return failed("write");
   if (!is_used(Pacing::kWatchFrom) && has_room(data_length)) return {};
   const std::uint64_t stall_timeout_ns = core_.settings.stall_timeout_ns;
   if (!deadline) {
