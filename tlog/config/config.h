@@ -1,5 +1,5 @@
 // File: tlog/config/config.h
-// The configuration file (YAML) as checked values. One property table (config/properties.cc) is the
+// The configuration file (YAML) as checked values. One property table (config/properties.h) is the
 // only place that knows keys, types, defaults, ranges and descriptions; the loader,
 // configs/tlogdisk.schema.json, the commented configs/tlogdisk.yml and the man page's table come
 // from it.
