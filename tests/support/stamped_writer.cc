@@ -44,12 +44,14 @@ void StampedWriter::tell(Progress& progress) {
 
 void StampedWriter::adopt(const Progress& progress) {
   progress_ = nullptr;
-  answered_ = progress.answered;
   flushed_ = progress.flushed;
-  while (issued_ < progress.issued) {
-    operations_.push_back(operation(++issued_));
-    operations_.back().answered = issued_ <= answered_;
-  }
+  while (issued_ < progress.issued) operations_.push_back(operation(++issued_));
+  while (answered_ < progress.answered) operations_[++answered_].answered = true;
+}
+
+void StampedWriter::repeat_unanswered() {
+  issued_ = answered_;
+  operations_.resize(issued_ + 1);
 }
 
 // The same whoever asks.

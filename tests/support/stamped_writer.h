@@ -33,6 +33,9 @@ class StampedWriter {
   // Takes for its own what a writer of the same blocks and seed has told that went on from where
   // this one is, and tells nobody any more.
   void adopt(const Progress& progress);
+  // The operation that was not answered, because its writer was killed, is issued again as the next
+  // one: so that what follows it does not leave open whether it was.
+  void repeat_unanswered();
 
   // Issues operations until one fails or `count` have been answered: writes, some with FUA, some
   // flushes, some zeros. Returns the first error.

@@ -40,6 +40,7 @@ EngineProcess::EngineProcess(const Options& options, tlog::testing::StampedWrite
     : writer_(writer),
       mailbox_(options.directory + "/mailbox", true),
       log_path_(options.directory + "/engine.log") {
+  writer_.repeat_unanswered();
   writer_.tell(mailbox_->written);
   process_ = std::make_unique<tlog::testing::Process>(
       tlog::testing::ProcessOptions{.arguments = arguments(options),

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -44,6 +45,18 @@ void describe(CLI::App& app, Arguments& a) {
   app.add_option("--seed", a.seed, "of the writer")->required();
   app.add_option("--die-at", a.die_at, "the step of a failover to die at");
 }
+
+// With the time, to be read beside what the test did.
+class TimedLogger final : public Logger {
+ public:
+  void write(LogLevel level, std::string_view line) override {
+    if (level < LogLevel::kInfo) return;
+    to_.write(level, fmt::format("{} {}", system_clock().wall_ns() / 1'000'000, line));
+  }
+
+ private:
+  StderrLogger to_;
+};
 
 class Served {
  public:
@@ -126,16 +139,19 @@ class Served {
     }
     if (question == "status") {
       const session::VdiskStatus status = vdisk.status();
+      const auto away =
+          std::count_if(status.stores.begin(), status.stores.end(),
+                        [](const auto& store) { return store.state != store::StoreState::kUp; });
       return fmt::format(
-          "+{} {} missing={} lost={} {}", status.standby->active,
-          session::standby_state_name(status.standby->state), status.log.missing_shards,
+          "+{} {} missing={} away={} lost={} {}", status.standby->active,
+          session::standby_state_name(status.standby->state), status.log.missing_shards, away,
           status.standby->last_receipt ? status.standby->last_receipt->lost.size() : 0,
           status.standby->reason);
     }
     return "-'" + question + "' is no question";
   }
 
-  StderrLogger logger_;
+  TimedLogger logger_;
   Mailbox mailbox_;
   tlog::testing::EngineRig rig_;
   tlog::testing::StampedWriter writer_;
