@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "slave-sync/keeper.h"
 
 // The Keeper's watch over the cluster that is active: when it goes over by itself.
@@ -13,6 +15,14 @@ constexpr std::uint64_t kAgainNs = 1'000'000'000;
 // Then it is begun anew, while the cause lasts: so that applying, a reload and commands get in
 // between.
 constexpr std::uint64_t kAutomaticTimeoutNs = 5'000'000'000;
+
+// It has lost something, as after a takeover by a host without the journal, and gets it from the
+// log.
+bool is_refilled(const blocks::BlockStorage& storage) {
+  const auto parts = storage.parts();
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const blocks::PartStatus& part) { return part.wanted > part.has; });
+}
 
 }  // namespace
 
@@ -109,11 +119,12 @@ void Keeper::try_automatic(const std::string& cause) {
 bool Keeper::await_storage(const blocks::BlockStorage* failed, std::uint64_t deadline_ns) {
   // Not sooner: a server that refuses at once would be asked without a pause.
   auto until = std::chrono::steady_clock::now() + kLookEvery;
+  const bool will_be_well = is_refilled(*core_.storage());
   MutexLock lock(mutex_);
   for (;;) {
     if (core_.storage().get() != failed) return true;
     const bool may_go_over = following_ && was_complete_ && settings_.failover_after_ns != 0;
-    const bool may_change = may_go_over || !phase_.empty();
+    const bool may_change = may_go_over || will_be_well || !phase_.empty();
     if (stopping_ || !may_change || core_.clock.monotonic_ns() >= deadline_ns) return false;
     const bool waited = !changed_.wait_until(mutex_, until);
     if (!waited) continue;

@@ -127,6 +127,18 @@ TEST_F(StandbyFollow, a_wiped_standby_is_filled_again) {
   EXPECT_TRUE(has_all(*standby_));
 }
 
+// As after a takeover by a host that has not the journal: a client waits, and sees no error.
+TEST_F(StandbyFollow, reads_wait_for_what_the_log_gives_back) {
+  start(options());
+  write_some(100);
+  ASSERT_TRUE(in_sync());
+  rig_->stop();
+  ASSERT_EQ((*primary_)[1].command({"FLUSHALL"}), "OK");
+  start(options());
+  EXPECT_TRUE(reads_right());
+  EXPECT_EQ(standby_status().active, "blocks");
+}
+
 // A restart goes on where the standby is, and a late batch of before brings nothing old back.
 TEST_F(StandbyFollow, goes_on_after_a_restart) {
   start(options());
