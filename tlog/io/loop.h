@@ -55,6 +55,9 @@ class Loop {
   virtual bool in_loop_thread() const = 0;
 
   virtual void post(Task task) = 0;
+  // Loop thread only: runs `task` when everything else of this turn has run, and before what it sends leaves. So what
+  // `task` sends leaves together with that, and costs no system call of its own. A loop that has no turns posts it.
+  virtual void before_sending(Task task) { post(std::move(task)); }
 
   virtual void read(File& file, std::uint64_t offset, ByteSpan into, ReadDone done) = 0;
   // A short write is completed or fails. The span of pieces is copied, the bytes are not.

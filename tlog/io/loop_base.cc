@@ -75,6 +75,7 @@ void LoopBase::run() {
   for (;;) {
     run_tasks();
     run_timers();
+    run_last_tasks();
     run_turn_ends();
     if (closing_ && try_end()) return;
     wait(prepare_to_wait());
@@ -115,8 +116,21 @@ void LoopBase::run_tasks() {
   running_.clear();
 }
 
+// After the end there are no turns any more.
+void LoopBase::before_sending(Task task) {
+  if (!in_loop_thread()) return post(std::move(task));
+  last_tasks_.push_back(std::move(task));
+}
+
+// What these add comes at the end of the next turn, so that they cannot keep the loop here.
+void LoopBase::run_last_tasks() {
+  std::vector<Task> tasks;
+  tasks.swap(last_tasks_);
+  for (Task& task : tasks) task();
+}
+
 std::uint64_t LoopBase::prepare_to_wait() {
-  if (!turn_ends_.empty()) return 0;
+  if (!turn_ends_.empty() || !last_tasks_.empty()) return 0;
   std::uint64_t timeout = kForever;
   if (!deadlines_.empty()) {
     std::uint64_t now = system_clock().monotonic_ns();
@@ -145,7 +159,7 @@ void LoopBase::begin_closing() {
 }
 
 bool LoopBase::try_end() {
-  if (operations_ != 0 || !turn_ends_.empty()) return false;
+  if (operations_ != 0 || !turn_ends_.empty() || !last_tasks_.empty()) return false;
   MutexLock lock(mutex_);
   if (!tasks_.empty()) return false;
   ended_ = true;

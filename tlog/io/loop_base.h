@@ -46,6 +46,7 @@ class LoopBase : public Loop {
   void stop() final;
   bool in_loop_thread() const final { return std::this_thread::get_id() == thread_id_.load(); }
   void post(Task task) final;
+  void before_sending(Task task) final;
   void read(File& file, std::uint64_t offset, ByteSpan into, ReadDone done) final;
   void write(File& file, std::uint64_t offset, std::span<const ConstByteSpan> pieces,
              IoDone done) final;
@@ -101,6 +102,7 @@ class LoopBase : public Loop {
   void run();
   void run_tasks();
   void run_timers();
+  void run_last_tasks();
   void run_turn_ends();
   void begin_closing();
   std::uint64_t prepare_to_wait();
@@ -123,6 +125,7 @@ class LoopBase : public Loop {
 
   // The loop's thread only.
   std::vector<Task> running_;
+  std::vector<Task> last_tasks_;  // of this turn, before turn_ends_
   std::vector<std::shared_ptr<TurnEnd>> turn_ends_;
   std::vector<Deadline> deadlines_;  // a heap; may name timers that were cancelled
   std::unordered_map<TimerId, Task> timers_;

@@ -12,7 +12,7 @@ constexpr std::uint64_t kWatchEveryNs = 1'000'000'000;
 
 void RespChecks::add(Done done) {
   waiting_.push_back(std::move(done));
-  if (waiting_.size() == 1) loop_.post([self = shared_from_this()] { self->ask(); });
+  if (waiting_.size() == 1) loop_.before_sending([self = shared_from_this()] { self->ask(); });
 }
 
 void RespChecks::ask() {

@@ -1,8 +1,9 @@
 // File: tlog/store/resp_checks.h
 // Reads the vdisk's mark after what was asked before, on the same connection. A server executes the
 // commands of one connection in their order, so what stands before a reading that finds the mark
-// was done by a server that had not lost it. One reading serves everything of one turn of the loop.
-// With it comes whether the writer's epoch is closed: then nothing that it put counts any more.
+// was done by a server that had not lost it. One reading serves everything of one turn of the loop,
+// and leaves together with it: the server reads and answers both at once. With it comes whether the
+// writer's epoch is closed: then nothing that it put counts any more.
 //
 // Threading: the loop's thread only.
 #pragma once

@@ -62,6 +62,45 @@ TEST_P(LoopTasks, ATaskMayPost) {
   EXPECT_EQ(answer, 7);
 }
 
+TEST_P(LoopTasks, WhatIsToRunBeforeSendingRunsLastInItsTurn) {
+  std::string seen;
+  await<int>([&](auto done) {
+    loop_->post([&, done] {
+      // Posted here, the next three come in one turn.
+      loop_->post([&] {
+        seen += 'a';
+        loop_->before_sending([&] {
+          seen += 'z';
+          loop_->before_sending([&] { seen += 'Z'; });  // in the next turn
+        });
+      });
+      loop_->post([&, done] {
+        seen += 'b';
+        loop_->post([&, done] {
+          seen += 'c';
+          loop_->post([done] { done(0); });
+        });
+      });
+    });
+  });
+  EXPECT_EQ(seen, "abzcZ");
+}
+
+// Nothing that was to run is lost, however late it comes.
+TEST_P(LoopTasks, WhatIsToRunBeforeSendingRunsAtTheEndToo) {
+  std::atomic<int> ran = 0;
+  loop_->post([&] {
+    loop_->before_sending([&] {
+      ++ran;
+      loop_->before_sending([&] { ++ran; });
+    });
+  });
+  loop_->stop();
+  EXPECT_EQ(ran, 2);
+  loop_->before_sending([&] { ++ran; });  // there are no turns any more
+  EXPECT_EQ(ran, 3);
+}
+
 TEST_P(LoopTasks, TimersComeInTheOrderOfTheirTimes) {
   std::vector<int> seen;
   std::uint64_t start = system_clock().monotonic_ns();

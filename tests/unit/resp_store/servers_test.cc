@@ -117,6 +117,25 @@ TEST_F(RespServers, a_put_into_a_flushed_server_does_not_count) {
   EXPECT_FALSE(put(store, "c", "x")) << "not again either";
 }
 
+// Otherwise each put wakes its server twice, and waits for the slower answer of two.
+TEST_F(RespServers, a_put_and_the_reading_of_the_mark_leave_together) {
+  TLOG_NEEDS_REDIS();
+  RedisServer server;
+  Store& store = open_for_vdisk(server.address());
+  use(store);
+  auto reads = [&server] {
+    const std::string info = server.command({"INFO", "stats"});
+    const std::string field = "total_reads_processed:";
+    const auto at = info.find(field);
+    return at == std::string::npos ? -1L : std::stol(info.substr(at + field.size()));
+  };
+  const long before = reads();
+  if (before < 0) GTEST_SKIP() << "a redis-server that does not count its reads";
+  constexpr long kPuts = 200;
+  for (long i = 0; i < kPuts; ++i) ASSERT_TRUE(put(store, "a", "kept"));
+  EXPECT_LT(reads() - before, kPuts * 3 / 2) << "apart they would be twice as many";
+}
+
 TEST_F(RespServers, wiped_store_is_not_end_of_log) {
   TLOG_NEEDS_REDIS();
   RedisServer server;
