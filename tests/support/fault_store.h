@@ -44,6 +44,7 @@ class FaultStore final : public store::Store {
     chance_ = seed;
   }
   std::uint64_t calls() const { return calls_.load(); }
+  std::uint64_t gets() const { return gets_.load(); }  // of them
 
   void put(std::string key, std::vector<ConstByteSpan> pieces, store::PutOptions options,
            store::PutDone done) override {
@@ -58,6 +59,7 @@ class FaultStore final : public store::Store {
     }
   }
   void get(std::string key, store::GetDone done) override {
+    ++gets_;
     if (act<store::GetDone, Result<Buffer>>(done, false) == Mode::kUp)
       inner_.get(std::move(key), std::move(done));
   }
@@ -115,6 +117,7 @@ class FaultStore final : public store::Store {
   store::Store& inner_;
   io::Loop& loop_;
   std::atomic<std::uint64_t> calls_{0};
+  std::atomic<std::uint64_t> gets_{0};
   Mutex mutex_;
   Mode mode_ GUARDED_BY(mutex_) = Mode::kUp;
   unsigned percent_ GUARDED_BY(mutex_) = 0;

@@ -113,6 +113,8 @@ Status Reader::load() {
     place_ = std::make_shared<LogPlace>(survey.metadata.format, parts_.stores);
     head_ = {};
   }
+  // A store that has just been waited for in vain is not to be waited for once more.
+  for (std::size_t i = 0; i < survey.silent.size(); ++i) place_->poor[i].store(survey.silent[i]);
   metadata_ = std::move(survey.metadata);
   pages_.clear();
   walked_.reset();

@@ -45,9 +45,11 @@ Tally take_answers(const std::string& vdisk, std::span<store::Store* const> stor
                    Gather<Buffer>::Answers& answers, MetadataSurvey& survey) {
   Tally tally;
   survey.lacking.assign(stores.size(), false);
+  survey.silent.assign(stores.size(), false);
   for (std::size_t i = 0; i < stores.size(); ++i) {
     const std::string& name = stores[i]->name();
     if (!answers[i]) {
+      survey.silent[i] = true;
       add(tally.unreachable, name, "no answer in time");
     } else if (!*answers[i]) {
       const Error& error = answers[i]->error();
@@ -55,8 +57,8 @@ Tally take_answers(const std::string& vdisk, std::span<store::Store* const> stor
         ++tally.absent;
         survey.lacking[i] = true;
       } else {
-        add(error.code() == Code::kCorruption ? tally.corrupt : tally.unreachable, name,
-            error.message());
+        survey.silent[i] = error.code() != Code::kCorruption;
+        add(survey.silent[i] ? tally.unreachable : tally.corrupt, name, error.message());
       }
     } else {
       auto copy = format::decode_metadata((*answers[i])->span());

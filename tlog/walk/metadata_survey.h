@@ -16,6 +16,7 @@ struct MetadataSurvey {
   format::Metadata metadata;          // the newest intact generation
   unsigned copies = 0;                // stores that have this generation
   std::vector<bool> lacking;          // per store: it answered that it has no metadata at all
+  std::vector<bool> silent;           // per store: it did not answer, or only that it cannot
   std::vector<bool> wiped;            // of these, those that the metadata knows to have had it
   std::vector<std::string> warnings;  // corrupt copies, stores that were wiped or are behind
 };
