@@ -15,13 +15,6 @@ constexpr std::size_t kReferencesKept = 5;
 // The head hint is renewed this often, so that the next opening probes little further than this.
 constexpr AggregationNumber kMetadataEvery = 64;
 
-std::shared_ptr<const walk::LogPlace> make_read_place(const LogWriter::Parts& parts,
-                                                      const format::VdiskFormat& format) {
-  auto completed =
-      std::make_shared<HintedStores>(format.name, parts.stores, *parts.loop, parts.hinted);
-  return std::make_shared<walk::LogPlace>(format, completed->stores(), completed);
-}
-
 // Somebody may still be reading what the epoch before wrote: the one before that.
 std::optional<Epoch> epoch_to_forget(const std::vector<format::EpochEntry>& epochs) {
   if (epochs.size() < 2) return std::nullopt;
@@ -38,7 +31,10 @@ Core::Core(LogWriter::Parts parts, format::Metadata metadata, AggregationNumber 
       place_(std::make_shared<walk::LogPlace>(metadata_.format, parts_.stores)),
       epoch_of_([metadata = std::make_shared<const format::Metadata>(metadata_)](
                     AggregationNumber number) { return walk::epoch_of(*metadata, number); }),
-      read_place_(make_read_place(parts_, metadata_.format)),
+      completed_(std::make_shared<HintedStores>(metadata_.format.name, parts_.stores, *parts_.loop,
+                                                parts_.hinted)),
+      read_place_(
+          std::make_shared<walk::LogPlace>(metadata_.format, completed_->stores(), completed_)),
       committed_(committed),
       published_(committed) {
   const std::vector<format::EpochEntry>& epochs = metadata_.epochs;

@@ -113,6 +113,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::shared_ptr<const walk::LogPlace> place_;
   // The epochs are those of the opening as long as the writer lives.
   const std::function<Epoch(AggregationNumber)> epoch_of_;
+  const std::shared_ptr<HintedStores> completed_;
   const std::shared_ptr<const walk::LogPlace> read_place_;  // completed by what is hinted
   std::shared_ptr<Lanes> lanes_;
   std::shared_ptr<MetadataKeeper> keeper_;

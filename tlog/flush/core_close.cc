@@ -59,6 +59,7 @@ void Core::stop_with(const Error& error) {
   ended_ = error;
   place_->close();
   read_place_->close();
+  completed_->close();
   for (io::TimerId timer : {hints_timer_, close_timer_}) {
     if (timer != 0) parts_.loop->cancel_timer(timer);
   }

@@ -1,6 +1,8 @@
 // File: tlog/flush/hinted_stores.cc
 #include "tlog/flush/hinted_stores.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 #include <utility>
 
@@ -18,6 +20,7 @@ class HintedStores::Completed final : public store::Store {
     std::size_t count = 0;  // of stores
     io::Loop* loop = nullptr;
     std::shared_ptr<HintedShards> shards;
+    std::shared_ptr<const UseGate> gate;  // before `inner`, for what is done later than at once
   };
   explicit Completed(Parts parts) : parts_(std::move(parts)) {}
 
@@ -28,22 +31,27 @@ class HintedStores::Completed final : public store::Store {
   void get(std::string key, store::GetDone done) override {
     const std::optional<HintedShards::Name> name = hinted(key);
     if (!name) return parts_.inner->get(std::move(key), std::move(done));
-    parts_.loop->post([inner = parts_.inner, shards = parts_.shards, name = *name,
-                       key = std::move(key), done = std::move(done)] {
-      if (!shards->has(name)) return inner->get(key, done);
-      shards->read(name, [inner, key, done](Result<Buffer> stored) {
+    // The shards are shared, and stay; the store may have gone when they have answered.
+    auto ask = [inner = parts_.inner, gate = parts_.gate, key = std::move(key), done] {
+      if (const UseGate::Use use(*gate); use) return inner->get(key, done);
+      done(fail(gone("get", key)));
+    };
+    parts_.loop->post([shards = parts_.shards, name = *name, done, ask = std::move(ask)] {
+      if (!shards->has(name)) return ask();
+      shards->read(name, [done, ask](Result<Buffer> stored) {
         if (stored) return done(std::move(stored));
-        inner->get(key, done);
+        ask();
       });
     });
   }
   void stat(std::string key, store::StatDone done) override {
     const std::optional<HintedShards::Name> name = hinted(key);
     if (!name) return parts_.inner->stat(std::move(key), std::move(done));
-    parts_.loop->post([inner = parts_.inner, shards = parts_.shards, name = *name,
-                       key = std::move(key), done = std::move(done)] {
-      if (!shards->has(name)) return inner->stat(key, done);
-      done(shards->length(name));
+    parts_.loop->post([inner = parts_.inner, gate = parts_.gate, shards = parts_.shards,
+                       name = *name, key = std::move(key), done = std::move(done)] {
+      if (shards->has(name)) return done(shards->length(name));
+      if (const UseGate::Use use(*gate); use) return inner->stat(key, done);
+      done(fail(gone("stat", key)));
     });
   }
   void remove(std::string key, store::PutDone done) override {
@@ -61,6 +69,12 @@ class HintedStores::Completed final : public store::Store {
   void close(std::function<void()> done) override { parts_.inner->close(std::move(done)); }
 
  private:
+  static Error gone(const char* operation, const std::string& key) {
+    return Error(Code::kShutdown,
+                 fmt::format("{}: {}: its store was closed meanwhile; read it again when the vdisk "
+                             "is open",
+                             operation, key));
+  }
   // The shard that this store keeps under the key, while any are hinted.
   std::optional<HintedShards::Name> hinted(const std::string& key) const {
     if (parts_.shards->empty()) return std::nullopt;
@@ -86,11 +100,18 @@ HintedStores::HintedStores(std::string vdisk, const std::vector<store::Store*>& 
                                                                       .index = i,
                                                                       .count = stores.size(),
                                                                       .loop = &loop,
-                                                                      .shards = shards}));
+                                                                      .shards = shards,
+                                                                      .gate = gate_}));
     reading_.push_back(completed_.back().get());
   }
 }
 
-HintedStores::~HintedStores() = default;
+HintedStores::~HintedStores() {
+  close();
+}
+
+void HintedStores::close() {
+  gate_->close();
+}
 
 }  // namespace tlog::flush

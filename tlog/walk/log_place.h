@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tlog/base/mutex.h"
+#include "tlog/base/use_gate.h"
 #include "tlog/format/metadata.h"
 #include "tlog/shard/shard.h"
 #include "tlog/store/store.h"
@@ -42,49 +42,21 @@ struct LogPlace {
   const std::vector<store::Store*> stores;
 
   // While it is held, and true, the stores are there. Nothing may be waited for meanwhile.
-  class Use {
+  class Use : public UseGate::Use {
    public:
-    explicit Use(const LogPlace& place) : place_(place), entered_(place.enter()) {}
-    ~Use() {
-      if (entered_) place_.leave();
-    }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    explicit operator bool() const { return entered_; }
-
-   private:
-    const LogPlace& place_;
-    const bool entered_;
+    explicit Use(const LogPlace& place) : UseGate::Use(place.gate_) {}
   };
 
   // From now on no fetch goes on, whatever is answered to it still. When it returns nobody is
   // calling a store, so that they may be destroyed. Not while this thread holds a Use.
-  void close() const {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    while (uses_ > 0) unused_.wait(mutex_);
-  }
-  bool closed() const { return closed_.load(); }
+  void close() const { gate_.close(); }
+  bool closed() const { return gate_.closed(); }
 
   // Stores whose last answer was of no use: the others are asked first.
   mutable std::vector<std::atomic<bool>> poor;
 
  private:
-  bool enter() const {
-    MutexLock lock(mutex_);
-    if (closed_) return false;
-    ++uses_;
-    return true;
-  }
-  void leave() const {
-    MutexLock lock(mutex_);
-    if (--uses_ == 0) unused_.notify_all();
-  }
-
-  mutable Mutex mutex_;
-  mutable CondVar unused_;
-  mutable unsigned uses_ GUARDED_BY(mutex_) = 0;
-  mutable std::atomic<bool> closed_{false};  // set under the mutex
+  UseGate gate_;
 };
 
 }  // namespace tlog::walk

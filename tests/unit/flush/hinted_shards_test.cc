@@ -4,11 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
+#include <latch>
 
 #include "tests/support/fault_files.h"
 #include "tests/support/log_samples.h"
 #include "tests/support/temp_directory.h"
+#include "tlog/flush/hinted_stores.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::flush {
 namespace {
@@ -170,6 +174,34 @@ TEST_F(HintedShardsTest, nothing_is_kept_after_a_failure) {
     EXPECT_FALSE(shards->takes(1));
     expect_is(read(shards, {1, 3, 0}), *item(1), 0);
   }
+}
+
+// Who reads may have given up long ago, and the vdisk have been closed.
+TEST_F(HintedShardsTest, a_late_request_calls_no_store_that_has_gone) {
+  auto shards = open();
+  ASSERT_TRUE(keep(shards, {{item(6), 0}}));
+  const std::string flipped = "x";
+  ASSERT_TRUE(
+      files_.open(path_, {.write = true}).value()->write(200, bytes_of(std::string_view(flipped))));
+  auto store = store::make_memory_store("memory", *loop_);
+  HintedStores reading("vm1", std::vector<store::Store*>(6, store.get()), *loop_, shards);
+  // The loop comes to the requests when the store has gone.
+  std::latch gone(1);
+  loop_->post([&gone] { gone.wait(); });
+  std::array<std::promise<Code>, 3> codes;
+  auto tell = [&codes](std::size_t request) {
+    return [&code = codes[request]](const auto& answer) {
+      code.set_value(answer ? Code::kNotSupported : answer.error().code());
+    };
+  };
+  store::Store& first = *reading.stores()[0];
+  first.get(format::shard_key("vm1", 3, 6), tell(0));   // kept, and damaged
+  first.get(format::shard_key("vm1", 3, 12), tell(1));  // not kept
+  first.stat(format::shard_key("vm1", 3, 12), tell(2));
+  reading.close();
+  store.reset();
+  gone.count_down();
+  for (auto& code : codes) EXPECT_EQ(code.get_future().get(), Code::kShutdown);
 }
 
 }  // namespace
