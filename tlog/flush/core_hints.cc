@@ -16,15 +16,19 @@ constexpr std::uint64_t kHintBatchBytes = 8 * kMiB;
 
 }  // namespace
 
-// What the last writer left behind: shards known to be missing, and the newest aggregations, whose
-// last puts may have been under way when it ended.
+// What the last writer left behind: shards known to be missing or wrong, and the newest
+// aggregations, whose last puts may have been under way when it ended.
 void Core::take_hints() {
   AggregationNumber complete = 0;
   if (hints_file_ && hints_file_->found()) {
     const Hints& hints = hints_file_->hints();
     complete = std::min(hints.complete, committed_);
-    for (std::size_t i = 0; i < hints.missing.size(); ++i)
+    for (std::size_t i = 0; i < hints.missing.size(); ++i) {
       repair_->add_missing(i, hints.missing[i]);
+      for (const auto& [first, last] : hints.wrong[i].runs()) {
+        repair_->add_wrong(i, first, std::min(last, committed_));
+      }
+    }
   } else if (committed_ > 0) {
     parts_.logger->info(
         fmt::format("event=hints_absent vdisk={} action=\"all {} aggregations are looked up, for "
@@ -62,9 +66,12 @@ void Core::save_hints(std::function<void()> done) {
     if (done) hints_waiting_ = std::move(done);
     return;
   }
-  Hints hints{.complete = committed_, .missing = std::vector<NumberSet>(parts_.stores.size())};
+  Hints hints{.complete = committed_,
+              .missing = std::vector<NumberSet>(parts_.stores.size()),
+              .wrong = std::vector<NumberSet>(parts_.stores.size())};
   for (std::size_t i = 0; i < hints.missing.size(); ++i) {
     repair_->collect(i, hints.missing[i]);
+    hints.wrong[i] = repair_->wrong(i);
     for (AggregationNumber number : lanes_->owed(i)) {
       if (number <= committed_) hints.missing[i].insert(number);
     }

@@ -12,7 +12,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is written as the memory is");
 
-constexpr std::uint64_t kMagic = 0x31544e4948474c54;  // "TLGHINT1"
+constexpr std::uint64_t kMagic = 0x32544e4948474c54;        // "TLGHINT2"
+constexpr std::uint64_t kMagicBefore = 0x31544e4948474c54;  // "TLGHINT1": its runs have kind 0
 
 struct Header {
   std::uint64_t magic = kMagic;
@@ -24,28 +25,44 @@ struct Header {
 };
 static_assert(sizeof(Header) == 48);
 
+enum class Kind : std::uint32_t { kMissing = 0, kWrong = 1 };
+
 struct Run {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  std::uint64_t store = 0;
+  std::uint32_t store = 0;
+  Kind kind = Kind::kMissing;
 };
+static_assert(sizeof(Run) == 24);
 constexpr std::size_t kRunsMax = (HintsFile::kSlotBytes - sizeof(Header) - 4) / sizeof(Run);
 
-// All runs by their first number; when there are too many, `complete` is lowered so that the rest
-// is looked up again.
-std::vector<Run> runs_of(const Hints& hints, AggregationNumber& complete) {
+// By their first number.
+std::vector<Run> runs_of(const std::vector<NumberSet>& stores, Kind kind) {
   std::vector<Run> runs;
-  for (std::size_t store = 0; store < hints.missing.size(); ++store) {
-    for (const auto& [first, last] : hints.missing[store].runs())
-      runs.push_back({first, last, store});
+  for (std::size_t store = 0; store < stores.size(); ++store) {
+    for (const auto& [first, last] : stores[store].runs())
+      runs.push_back({first, last, static_cast<std::uint32_t>(store), kind});
   }
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
-  if (runs.size() > kRunsMax) {
-    complete = std::min(complete, runs[kRunsMax].first - 1);
-    runs.resize(kRunsMax);
+  return runs;
+}
+
+// All runs. When there are too many, `complete` is lowered so that the rest of what is missing is
+// looked up again. That would not find what is wrong, which therefore goes first; a scrub has to
+// find the rest of it.
+std::vector<Run> runs_of(const Hints& hints, AggregationNumber& complete) {
+  std::vector<Run> runs = runs_of(hints.wrong, Kind::kWrong);
+  if (runs.size() > kRunsMax) runs.resize(kRunsMax);
+  std::vector<Run> missing = runs_of(hints.missing, Kind::kMissing);
+  const std::size_t room = kRunsMax - runs.size();
+  if (missing.size() > room) {
+    complete = std::min(complete, missing[room].first - 1);
+    missing.resize(room);
   }
-  for (Run& run : runs) run.last = std::min(run.last, complete);
-  std::erase_if(runs, [](const Run& run) { return run.first > run.last; });
+  for (Run& run : missing) {
+    run.last = std::min(run.last, complete);
+    if (run.first <= run.last) runs.push_back(run);
+  }
   return runs;
 }
 
@@ -62,6 +79,7 @@ Result<std::unique_ptr<HintsFile>> HintsFile::open(io::FileSystem& files, const 
 
 Status HintsFile::load(std::size_t stores) {
   hints_.missing.resize(stores);
+  hints_.wrong.resize(stores);
   Buffer both(2 * kSlotBytes);
   TLOG_ASSIGN(std::size_t length, file_->read(0, both.span()));
   ConstByteSpan bytes = ConstByteSpan(both.span()).first(length);
@@ -75,7 +93,8 @@ void HintsFile::load_slot(ConstByteSpan slot, std::size_t stores) {
   Header header;
   if (slot.size() < sizeof(header)) return;
   std::memcpy(&header, slot.data(), sizeof(header));
-  if (header.magic != kMagic || header.runs > kRunsMax) return;
+  const bool is_known = header.magic == kMagic || header.magic == kMagicBefore;
+  if (!is_known || header.runs > kRunsMax) return;
   const std::size_t used = sizeof(header) + header.runs * sizeof(Run);
   std::uint32_t checksum = 0;
   if (slot.size() < used + sizeof(checksum)) return;
@@ -85,12 +104,16 @@ void HintsFile::load_slot(ConstByteSpan slot, std::size_t stores) {
   generation_ = header.generation;
   if (header.vdisk != vdisk_) return;  // of another vdisk: nothing is known
 
-  Hints hints{.complete = header.complete, .missing = std::vector<NumberSet>(stores)};
+  Hints hints{.complete = header.complete,
+              .missing = std::vector<NumberSet>(stores),
+              .wrong = std::vector<NumberSet>(stores)};
   for (std::uint32_t i = 0; i < header.runs; ++i) {
     Run run;
     std::memcpy(&run, slot.data() + sizeof(header) + i * sizeof(run), sizeof(run));
     if (run.store >= stores) return;  // of another cluster
-    hints.missing[run.store].insert_run(run.first, run.last);
+    const bool is_wrong = run.kind == Kind::kWrong;
+    if (!is_wrong && run.kind != Kind::kMissing) return;  // of a later version
+    (is_wrong ? hints.wrong : hints.missing)[run.store].insert_run(run.first, run.last);
   }
   hints_ = std::move(hints);
   found_ = true;

@@ -1,12 +1,14 @@
 // File: tlog/flush/hints_file.h
-// HintsFile: remembers across a crash which shards some stores still miss. It says: "every
-// aggregation up to `complete` is on all its stores, except these". What comes after `complete` is
-// looked up in the stores at the next opening, so that the file may lag behind and no commit waits
-// for it.
+// HintsFile: remembers across a crash which shards some stores still miss, and which they have
+// wrong. It says: "every aggregation up to `complete` is on all its stores, except these". What
+// comes after `complete` is looked up in the stores at the next opening, so that the file may lag
+// behind and no commit waits for it. A wrong shard is told apart because looking it up would find
+// it.
 //
-// Format (little endian), two slots of kSlotBytes written in turn, the higher valid generation
-// wins: "TLGHINT1", u64 generation, 16-byte vdisk uuid, u64 complete, u32 number of runs, u32 zero,
-// runs of {u64 first, u64 last, u64 store index}, u32 CRC-32C of all before it.
+// Format (docs/format.md; little endian), two slots of kSlotBytes written in turn, the higher valid
+// generation wins: "TLGHINT2", u64 generation, 16-byte vdisk uuid, u64 complete, u32 number of
+// runs, u32 zero, runs of {u64 first, u64 last, u32 store index, u32 kind: 0 missing, 1 wrong}, u32
+// CRC-32C of all before it. "TLGHINT1", without wrong ones, is still read.
 //
 // Threading: open() anywhere; save() on the loop's thread, one at a time. Durability: `done` says
 // it is durable.
@@ -24,7 +26,8 @@ namespace tlog::flush {
 
 struct Hints {
   AggregationNumber complete = 0;
-  std::vector<NumberSet> missing;  // per store
+  std::vector<NumberSet> missing = {};  // per store
+  std::vector<NumberSet> wrong = {};    // per store; what has no room is not remembered
 };
 
 class HintsFile {

@@ -33,8 +33,8 @@ void Repair::add_missing(std::size_t store, const NumberSet& numbers) {
   begin_soon();
 }
 
-void Repair::add_wrong(std::size_t store, AggregationNumber number) {
-  wrong_[store].insert(number);
+void Repair::add_wrong(std::size_t store, AggregationNumber first, AggregationNumber last) {
+  wrong_[store].insert_run(first, last);
   begin_soon();
 }
 
@@ -73,7 +73,6 @@ std::uint64_t Repair::doubtful() const {
 void Repair::collect(std::size_t store, NumberSet& into) const {
   for (const auto& [first, last] : missing_[store].runs()) into.insert_run(first, last);
   for (const auto& [first, last] : doubtful_[store].runs()) into.insert_run(first, last);
-  for (const auto& [first, last] : wrong_[store].runs()) into.insert_run(first, last);
 }
 
 std::string Repair::key(AggregationNumber number) const {

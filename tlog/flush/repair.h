@@ -44,7 +44,8 @@ class Repair : public std::enable_shared_from_this<Repair> {
   void add_missing(std::size_t store, AggregationNumber number);
   void add_missing(std::size_t store, const NumberSet& numbers);
   // It is there and damaged: made anew and put over it.
-  void add_wrong(std::size_t store, AggregationNumber number);
+  void add_wrong(std::size_t store, AggregationNumber number) { add_wrong(store, number, number); }
+  void add_wrong(std::size_t store, AggregationNumber first, AggregationNumber last);
   void add_doubtful(AggregationNumber first, AggregationNumber last);  // on all stores
   void add_doubtful(std::size_t store, AggregationNumber first, AggregationNumber last);
   void go_on();  // a store works again, or there is something new
@@ -63,6 +64,7 @@ class Repair : public std::enable_shared_from_this<Repair> {
     return missing_[store].count() + doubtful_[store].count() + wrong_[store].count();
   }
   void collect(std::size_t store, NumberSet& into) const;  // missing or doubtful
+  const NumberSet& wrong(std::size_t store) const { return wrong_[store]; }
 
  private:
   struct Job {

@@ -2,7 +2,11 @@
 // brings all of them back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/log_rig.h"
+#include "tests/support/temp_directory.h"
+#include "tlog/flush/hints_file.h"
 
 namespace tlog::flush {
 namespace {
@@ -127,6 +131,42 @@ TEST_F(ScrubTest, a_writer_that_closes_does_not_wait_for_it) {
   rig.close_writer();
   rig.fault(2).set(FaultStore::Mode::kUp);
   rig.expect_log_is_model();
+}
+
+// What is wrong looks as if it were there: the next writer must not take it for mended.
+TEST(ScrubCrash, a_wrong_shard_is_mended_after_a_crash_without_a_scrub) {
+  const testing::TempDirectory directory;
+  const std::string hints = directory.file("hints");
+  LogRig rig({.hints_path = hints});
+  ASSERT_TRUE(rig.create());
+  ASSERT_TRUE(rig.open_writer());
+  rig.append(10);
+  ASSERT_TRUE(rig.wait_committed(10));
+  ASSERT_TRUE(rig.wait_until([&] { return rig.writer().status().buffered_bytes == 0; }));
+  constexpr AggregationNumber kNumber = 3;
+  constexpr unsigned kIndex = 2;
+  const std::size_t store = walk::store_of(kNumber, kIndex, 6);
+  Buffer good;
+  rig.tamper(kNumber, kIndex, [&](Buffer& shard) {
+    good = Buffer::copy_of(shard.span());
+    shard.data()[shard.size() / 2] ^= std::byte{1};
+    return true;
+  });
+  rig.fault(static_cast<unsigned>(store)).set(FaultStore::Mode::kFull);
+  ASSERT_TRUE(rig.writer().scrub({.deep = true, .repair = true}));
+  ASSERT_TRUE(rig.wait_until([&] {
+    auto file = HintsFile::open(io::system_files(), hints, rig.format().vdisk, 6);
+    return file && (*file)->found() && (*file)->hints().wrong[store].contains(kNumber);
+  })) << "it is not remembered";
+  rig.crash_writer();
+  rig.fault(static_cast<unsigned>(store)).set(FaultStore::Mode::kUp);
+  ASSERT_TRUE(rig.open_writer());
+  EXPECT_TRUE(rig.wait_until([&] {
+    auto stored = store::get_and_wait(rig.inner(static_cast<unsigned>(store)), rig.key(kNumber));
+    return stored && std::ranges::equal(stored->span(), good.span());
+  })) << "it is still wrong";
+  EXPECT_EQ(rig.writer().status().scrub.runs, 0U);
+  ASSERT_TRUE(rig.wait_until([&] { return rig.writer().status().missing_shards == 0; }));
 }
 
 }  // namespace

@@ -44,6 +44,9 @@ Hints sample(AggregationNumber complete) {
   Hints hints{.complete = complete, .missing = std::vector<NumberSet>(6)};
   hints.missing[2].insert_run(5, 9);
   hints.missing[5].insert(complete);
+  hints.wrong.resize(6);
+  hints.wrong[2].insert_run(7, 8);  // missing again meanwhile: two things of one store
+  hints.wrong[4].insert(1);
   return hints;
 }
 
@@ -57,6 +60,9 @@ TEST_F(HintsFileTest, remembers_the_newest) {
   EXPECT_EQ(again->hints().missing[2].runs(), sample(40).missing[2].runs());
   EXPECT_EQ(again->hints().missing[5].count(), 1U);
   EXPECT_TRUE(again->hints().missing[0].empty());
+  EXPECT_EQ(again->hints().wrong[2].runs(), sample(40).wrong[2].runs());
+  EXPECT_EQ(again->hints().wrong[4].runs(), sample(40).wrong[4].runs());
+  EXPECT_TRUE(again->hints().wrong[5].empty()) << "it is missing there";
 }
 
 TEST_F(HintsFileTest, a_torn_slot_leaves_the_one_before) {
@@ -92,6 +98,23 @@ TEST_F(HintsFileTest, too_many_runs_lower_what_is_complete) {
   EXPECT_LT(again->hints().complete, 9999U);
   for (AggregationNumber n = 1; n <= again->hints().complete; n += 2) {
     ASSERT_EQ(again->hints().missing[n % 6].next(n), n) << "listed, or beyond what is complete";
+  }
+}
+
+// A lookup would not find what is wrong: it is listed before all else, and says nothing of what is
+// complete.
+TEST_F(HintsFileTest, what_is_wrong_has_room_first) {
+  Hints hints{
+      .complete = 20000, .missing = std::vector<NumberSet>(6), .wrong = std::vector<NumberSet>(6)};
+  for (AggregationNumber n = 1; n <= 9999; n += 2) hints.missing[n % 6].insert(n);
+  hints.wrong[3].insert(19999);
+  save(*open(vdisk_), hints);
+  auto again = open(vdisk_);
+  ASSERT_TRUE(again->found());
+  EXPECT_LT(again->hints().complete, 9999U);
+  EXPECT_TRUE(again->hints().wrong[3].contains(19999));
+  for (AggregationNumber n = 1; n <= again->hints().complete; n += 2) {
+    ASSERT_TRUE(again->hints().missing[n % 6].contains(n)) << "listed, or beyond what is complete";
   }
 }
 
