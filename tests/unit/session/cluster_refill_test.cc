@@ -3,6 +3,7 @@
 // which is emptied, restarted empty, and restarted with an older dump in the midst of its
 // refilling.
 #include <filesystem>
+#include <functional>
 #include <future>
 
 #include "tests/support/fault_proxy.h"
@@ -56,34 +57,34 @@ class EngineRefill : public ClusterBlocks {
     ASSERT_TRUE(settles(rig));
     slow_->set({.bytes_per_second = 3'000'000});
   }
+  // Something happens to the emptied server at several moments of its refilling; what it is gets
+  // the number of fields that the server has by then.
+  void happens_meanwhile(const std::function<void(EngineRig&, ShadowDisk&, int)>& what) {
+    EngineRig rig(through_proxy());
+    ShadowDisk shadow(options().vdisk_size);
+    fill(rig, shadow);
+    empty(rig, shadow);
+    for (int at : {20, 60, 100}) {
+      ASSERT_TRUE(comes_to(at));
+      what(rig, shadow, at);
+      if (HasFatalFailure()) return;
+    }
+    expect_whole(rig, shadow);
+  }
 
   std::unique_ptr<FaultProxy> slow_;
 };
 
 TEST_F(EngineRefill, emptied_again_meanwhile) {
-  EngineRig rig(through_proxy());
-  ShadowDisk shadow(options().vdisk_size);
-  fill(rig, shadow);
-  empty(rig, shadow);
-  for (int at : {20, 60, 100}) {
-    ASSERT_TRUE(comes_to(at));
-    empty(rig, shadow);
-  }
-  expect_whole(rig, shadow);
+  happens_meanwhile([&](EngineRig& rig, ShadowDisk& shadow, int) { empty(rig, shadow); });
 }
 
 TEST_F(EngineRefill, set_back_meanwhile) {
-  EngineRig rig(through_proxy());
-  ShadowDisk shadow(options().vdisk_size);
-  fill(rig, shadow);
-  empty(rig, shadow);
-  for (int at : {20, 60, 100}) {
-    ASSERT_TRUE(comes_to(at));
+  happens_meanwhile([&](EngineRig&, ShadowDisk&, int at) {
     (*fleet_)[0].command({"SAVE"});
     ASSERT_TRUE(comes_to(at + 20));
     (*fleet_)[0].restart();  // with the dump
-  }
-  expect_whole(rig, shadow);
+  });
 }
 
 TEST_F(EngineRefill, one_fault_after_the_other) {
