@@ -1,6 +1,7 @@
 // File: tests/support/log_rig.cc
 #include "tests/support/log_rig.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -167,6 +168,15 @@ bool LogRig::wait_until(const std::function<bool()>& condition, unsigned seconds
     turned.wait();
   }
   return true;
+}
+
+Status LogRig::begin(unsigned aggregations) {
+  TLOG_TRY(create());
+  TLOG_TRY(open_writer());
+  append(aggregations);
+  if (wait_committed(aggregations)) return {};
+  return fail(Code::kTimeout, fmt::format("begin: {} of {} aggregations are committed; see the log",
+                                          committed(), aggregations));
 }
 
 bool LogRig::wait_committed(AggregationNumber number, unsigned seconds) {

@@ -65,6 +65,8 @@ class LogRig {
   Status open_writer(
       bool accept_loss = false);  // finds the head, drops from the model what did not survive;
                                   // EXPECTs that nothing committed is gone
+  // A log that begins: created, opened for writing, and so many aggregations committed.
+  Status begin(unsigned aggregations = 0);
   void append(unsigned count, bool urgent = true);
   bool wait_committed(AggregationNumber number, unsigned seconds = 20);
   bool wait_until(const std::function<bool()>& condition, unsigned seconds = 20);

@@ -27,10 +27,8 @@ constexpr std::uint64_t kSlow = 64 * kKiB;  // a second; the log has some twenty
 class BackgroundScrub : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(rig.create());
-    ASSERT_TRUE(rig.open_writer());
-    rig.append(kCount);
-    ASSERT_TRUE(rig.wait_committed(kCount));
+    const Status begun = rig.begin(kCount);
+    ASSERT_TRUE(begun) << begun.error().message();
     ASSERT_TRUE(is_quiet());
     begin();
   }

@@ -79,11 +79,8 @@ class Fencing : public ::testing::Test {
   }
   // The first writer there is, and what it has committed.
   static void begin(Host& host, unsigned aggregations) {
-    ASSERT_TRUE(host->create());
-    open(host);
-    if (HasFatalFailure()) return;
-    host->append(aggregations);
-    ASSERT_TRUE(host->wait_committed(aggregations));
+    const Status begun = host->begin(aggregations);
+    ASSERT_TRUE(begun) << begun.error().message();
   }
 
   std::unique_ptr<RedisFleet> fleet_;

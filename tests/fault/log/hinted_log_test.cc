@@ -23,8 +23,8 @@ class HintedLog : public ::testing::Test {
             .record_bytes_max = 20'000};
   }
   static void begin(LogRig& rig) {
-    ASSERT_TRUE(rig.create());
-    ASSERT_TRUE(rig.open_writer());
+    const Status begun = rig.begin();
+    ASSERT_TRUE(begun) << begun.error().message();
   }
   // More than the memory has room for.
   static void append_much(LogRig& rig, unsigned count) {

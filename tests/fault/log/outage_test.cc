@@ -33,8 +33,7 @@ void expect_all_shards(LogRig& rig) {
 
 TEST(LogWriter, one_store_down_does_not_stop_writes) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   for (auto mode : {FaultStore::Mode::kDown, FaultStore::Mode::kFull, FaultStore::Mode::kHang}) {
     for (unsigned store = 0; store < 6; ++store) {
       rig.fault(store).set(mode);
@@ -53,10 +52,7 @@ TEST(LogWriter, one_store_down_does_not_stop_writes) {
 TEST(LogWriter, failed_put_is_not_forgotten) {
   testing::TempDirectory directory;
   LogRig rig({.hints_path = directory.file("hints")});
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(3);
-  ASSERT_TRUE(rig.wait_committed(3));
+  ASSERT_TRUE(rig.begin(3));
   rig.fault(4).set(FaultStore::Mode::kDown);
   rig.append(20);
   ASSERT_TRUE(rig.wait_committed(23));
@@ -84,10 +80,7 @@ TEST(LogWriter, failed_put_is_not_forgotten) {
 
 TEST(LogWriter, no_spin_when_stores_are_gone) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(2);
-  ASSERT_TRUE(rig.wait_committed(2));
+  ASSERT_TRUE(rig.begin(2));
   ASSERT_TRUE(nothing_missing(rig));
   std::uint64_t before = 0;
   for (unsigned i = 0; i < 6; ++i) {
@@ -114,8 +107,7 @@ TEST(LogWriter, no_spin_when_stores_are_gone) {
 
 TEST(LogWriter, store_restart_heals_without_reopen) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   for (unsigned round = 0; round < 5; ++round) {
     const unsigned gone = round % 2 == 0 ? 1 : 3;  // below the quorum every other time
     for (unsigned i = 0; i < gone; ++i) rig.fault((round + i) % 6).set(FaultStore::Mode::kDown);
@@ -136,8 +128,7 @@ TEST(LogWriter, store_restart_heals_without_reopen) {
 // Success was said, and it is not there: only reading tells, and k others are enough.
 TEST(LogWriter, a_store_that_lies_is_worked_around) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   rig.fault(2).set(FaultStore::Mode::kForgetful);
   rig.append(12);
   ASSERT_TRUE(rig.wait_committed(12));

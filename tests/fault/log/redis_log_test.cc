@@ -48,11 +48,8 @@ class LogOnServers : public ::testing::Test {
     return {.arguments = {"--appendonly", "yes", "--appendfsync", "always"}};
   }
   static void begin(LogRig& rig, unsigned aggregations) {
-    ASSERT_TRUE(rig.create());
-    Status opened = rig.open_writer();
-    ASSERT_TRUE(opened) << opened.error().message();
-    rig.append(aggregations);
-    ASSERT_TRUE(rig.wait_committed(aggregations));
+    const Status begun = rig.begin(aggregations);
+    ASSERT_TRUE(begun) << begun.error().message();
     ASSERT_TRUE(is_whole(rig));
   }
   // Every server is up, and has its shard of every aggregation.

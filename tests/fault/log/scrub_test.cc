@@ -19,10 +19,8 @@ constexpr AggregationNumber kCount = 40;
 class ScrubTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(rig.create());
-    ASSERT_TRUE(rig.open_writer());
-    rig.append(kCount);
-    ASSERT_TRUE(rig.wait_committed(kCount));
+    const Status begun = rig.begin(kCount);
+    ASSERT_TRUE(begun) << begun.error().message();
     ASSERT_TRUE(rig.wait_until([&] {
       const LogWriterStatus status = rig.writer().status();
       return status.missing_shards == 0 && status.buffered_bytes == 0;

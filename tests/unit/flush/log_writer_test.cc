@@ -38,10 +38,7 @@ TEST(LogWriter, create_needs_a_quorum_and_says_what_is_missing) {
 
 TEST(LogWriter, an_epoch_is_claimed_on_a_quorum_and_names_its_writer) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(3);
-  ASSERT_TRUE(rig.wait_committed(3));
+  ASSERT_TRUE(rig.begin(3));
   rig.close_writer();
   ASSERT_TRUE(rig.open_writer());
   auto found = walk::read_metadata(rig.vdisk(), rig.stores());
@@ -59,8 +56,7 @@ TEST(LogWriter, an_epoch_is_claimed_on_a_quorum_and_names_its_writer) {
 
 TEST(LogWriter, the_hint_follows_the_head) {
   LogRig rig({.record_bytes_max = 60});
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   rig.append(200, false);
   ASSERT_TRUE(rig.wait_committed(200));
   ASSERT_TRUE(rig.wait_until([&] {
@@ -76,8 +72,7 @@ TEST(LogWriter, the_hint_follows_the_head) {
 
 TEST(LogWriter, memory_stays_bounded) {
   LogRig rig({.buffered_bytes_max = 256 * kKiB, .record_bytes_max = 20'000});
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   // Below the quorum: nothing commits, nothing may be dropped, so the writer must say stop.
   for (unsigned i : {0U, 3U}) rig.fault(i).set(FaultStore::Mode::kDown);
   unsigned appended = 0;
@@ -109,8 +104,7 @@ TEST(LogWriter, memory_stays_bounded) {
 
 TEST(LogWriter, close_ends_at_its_deadline_and_tells_every_append) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   for (unsigned i : {0U, 1U, 2U}) rig.fault(i).set(FaultStore::Mode::kHang);
   testing::Appended made;
   std::atomic<int> told = 0;
@@ -124,8 +118,7 @@ TEST(LogWriter, close_ends_at_its_deadline_and_tells_every_append) {
 
 TEST(LogWriter, close_does_not_wait_for_a_store_that_is_gone) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   rig.fault(2).set(FaultStore::Mode::kDown);
   rig.append(10);
   ASSERT_TRUE(rig.wait_committed(10));

@@ -12,10 +12,7 @@ using testing::FaultStore;
 using testing::LogRig;
 
 void fill(LogRig& rig, unsigned count) {
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(count);
-  ASSERT_TRUE(rig.wait_committed(count));
+  ASSERT_TRUE(rig.begin(count));
   ASSERT_TRUE(rig.wait_until([&] { return rig.writer().status().missing_shards == 0; }));
   rig.close_writer();
 }
@@ -118,8 +115,7 @@ TEST(LogReader, too_few_stores_are_never_the_end) {
 
 TEST(LogReader, wiped_store_is_not_end_of_log) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   rig.append(30);
   ASSERT_TRUE(rig.wait_until(
       [&] { return rig.committed() == 30 && rig.writer().status().missing_shards == 0; }));
@@ -285,12 +281,11 @@ TEST(LogReader, a_corrupt_newest_falls_back_and_says_so) {
   EXPECT_EQ(rig.read().error().code(), Code::kCorruption);
 }
 
-// Its shards are intact and agree, but what they make is no aggregation of this log. Four were asked
-// for: the other two may be there as well, so that nothing says it was not committed.
+// Its shards are intact and agree, but what they make is no aggregation of this log. Four were
+// asked for: the other two may be there as well, so that nothing says it was not committed.
 TEST(LogReader, what_was_not_asked_for_is_not_absent) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
+  ASSERT_TRUE(rig.begin());
   rig.append(1);
   ASSERT_TRUE(rig.wait_until(
       [&] { return rig.committed() == 1 && rig.writer().status().missing_shards == 0; }));

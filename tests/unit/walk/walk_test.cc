@@ -33,10 +33,7 @@ TEST(LogReader, a_new_log_is_empty) {
 
 TEST(LogReader, gives_back_what_was_appended) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(40);
-  ASSERT_TRUE(rig.wait_committed(40));
+  ASSERT_TRUE(rig.begin(40));
   rig.expect_log_is_model();  // the head is far beyond the hint
   rig.close_writer();
   rig.expect_log_is_model();
@@ -45,10 +42,7 @@ TEST(LogReader, gives_back_what_was_appended) {
 // At each of the places where it looks, one after the other: it never goes on.
 TEST(LogReader, ends_when_it_is_told_to) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(20);
-  ASSERT_TRUE(rig.wait_committed(20));
+  ASSERT_TRUE(rig.begin(20));
   rig.crash_writer();
   unsigned visits = 0;
   for (unsigned looks = 0; visits < 20; ++looks) {
@@ -71,10 +65,7 @@ TEST(LogReader, ends_when_it_is_told_to) {
 
 TEST(LogReader, one_store_without_parity_works) {
   LogRig rig({.data = 1, .parity = 0});
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(5);
-  ASSERT_TRUE(rig.wait_committed(5));
+  ASSERT_TRUE(rig.begin(5));
   rig.crash_writer();
   rig.expect_log_is_model();
 }
@@ -99,10 +90,7 @@ TEST(LogReader, every_epoch_continues_the_log) {
 
 TEST(LogReader, follows_a_writer_that_goes_on) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(3);
-  ASSERT_TRUE(rig.wait_committed(3));
+  ASSERT_TRUE(rig.begin(3));
   auto reader = rig.read();
   ASSERT_TRUE(reader);
   EXPECT_EQ((*reader)->head().number, 3U);
@@ -115,10 +103,7 @@ TEST(LogReader, follows_a_writer_that_goes_on) {
 
 TEST(LogReader, a_walk_has_the_limits_it_was_given) {
   LogRig rig;
-  ASSERT_TRUE(rig.create());
-  ASSERT_TRUE(rig.open_writer());
-  rig.append(20);
-  ASSERT_TRUE(rig.wait_committed(20));
+  ASSERT_TRUE(rig.begin(20));
   auto reader = rig.read();
   ASSERT_TRUE(reader);
   std::vector<AggregationNumber> seen;
