@@ -114,6 +114,19 @@ TEST_F(StandbyFollow, slow_standby_does_not_stall_writes) {
   EXPECT_TRUE(has_all(*standby_));
 }
 
+TEST_F(StandbyFollow, a_full_standby_says_so_and_goes_on_when_there_is_room) {
+  start(options());
+  write_some(50);
+  ASSERT_TRUE(in_sync());
+  (*standby_)[1].command({"CONFIG", "SET", "maxmemory", "1"});
+  write_more_than_the_journal_holds();
+  ASSERT_TRUE(becomes(StandbyState::kWaiting));
+  EXPECT_THAT(standby_status().reason, HasSubstr((*standby_)[1].address()));
+  (*standby_)[1].command({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_TRUE(in_sync());
+  EXPECT_TRUE(has_all(*standby_));
+}
+
 TEST_F(StandbyFollow, a_wiped_standby_is_filled_again) {
   start(options());
   write_some(100);
