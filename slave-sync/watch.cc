@@ -123,7 +123,9 @@ bool Keeper::await_storage(const blocks::BlockStorage* failed, std::uint64_t dea
   MutexLock lock(mutex_);
   for (;;) {
     if (core_.storage().get() != failed) return true;
-    const bool may_go_over = following_ && was_complete_ && settings_.failover_after_ns != 0;
+    // Also when it has yet to be complete: after a host has died with its primary.
+    const bool may_be_complete = was_complete_ || state_ != StandbyState::kWaiting;
+    const bool may_go_over = following_ && may_be_complete && settings_.failover_after_ns != 0;
     const bool may_change = may_go_over || will_be_well || !phase_.empty();
     if (stopping_ || !may_change || core_.clock.monotonic_ns() >= deadline_ns) return false;
     const bool waited = !changed_.wait_until(mutex_, until);

@@ -23,7 +23,8 @@ class NbdStandby : public OnFleet {
     SiteOptions site_options = options();
     site_options.clusters += list("s", standby->addresses());
     site_options.vdisks[0].more = ", slaveStorage: {cluster: s, failoverAfter: 500ms}";
-    site_options.tlog += ", slaveSync: true";
+    site_options.tlog += ", slaveSync: true, durability: cluster";
+    everywhere = site_options;
     serve({"-t", "64"}, site_options);
     write_all(1);
     const CommandResult synced = tlogctl({"wait-slave-sync", "vm1"});
@@ -48,6 +49,7 @@ class NbdStandby : public OnFleet {
     return texts;
   }
 
+  SiteOptions everywhere;  // of each host
   std::unique_ptr<RedisFleet> primary;
   std::unique_ptr<RedisFleet> standby;
 };
@@ -101,6 +103,57 @@ TEST_F(NbdStandby, another_process_goes_on_where_the_vdisk_is) {
   EXPECT_TRUE(all_there(5));
   EXPECT_TRUE(is_on("s"));
   EXPECT_TRUE(status_says("0 acknowledged writes lost")) << "the receipt of before";
+}
+
+// Host and primary die together under QEMU, which has been told to connect again: every write is
+// flushed before the next one, so nothing that it relies on is lost.
+TEST_F(NbdStandby, qemu_goes_on_at_another_host) {
+  constexpr int kRounds = 400;
+  const std::string socket = site->file("vm1.sock");  // where QEMU looks for it
+  std::filesystem::create_symlink(server->socket_path(), socket);
+  ProcessOptions qemu{
+      .arguments = {"qemu-io", "--image-opts",
+                    "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=" + socket +
+                        ",file.export=vm1,file.reconnect-delay=60"},
+      .environment = {},
+      .directory = {},
+      .output_path = site->file("qemu.out"),
+      .error_path = site->file("qemu.err")};
+  for (int round = 1; round <= kRounds; ++round) {
+    const std::string pattern = std::to_string(1 + round % 250);
+    for (const std::string& command :
+         {"write -P " + pattern + " 0 64k", std::string("flush"), "read -P " + pattern + " 0 64k"})
+      qemu.arguments.insert(qemu.arguments.end(), {"-c", command});
+  }
+  const auto written = [&] {
+    const std::string output = read_text(qemu.output_path);
+    int count = 0;
+    for (std::size_t at = 0; (at = output.find("wrote 65536/65536", at)) != std::string::npos; ++at)
+      ++count;
+    return count;
+  };
+  Process client(qemu);
+  ASSERT_TRUE(wait_until([&] { return written() > 20; }, kSoon));
+  ASSERT_LT(written(), kRounds / 2);
+  server->kill();
+  kill_all(*primary);
+
+  Site second(everywhere);
+  std::filesystem::copy_file(site->file("tlogdisk.key"), second.file("tlogdisk.key"),
+                             std::filesystem::copy_options::overwrite_existing);
+  const CommandResult taken =
+      run_command({TLOG_TLOGCTL, "--config", second.config_path(), "takeover", "vm1"});
+  ASSERT_TRUE(taken.ok()) << taken.text();
+  auto other = NbdkitServer::start(second.nbdkit({"-t", "64"}));
+  ASSERT_TRUE(other) << other.error().message();
+  std::filesystem::remove(socket);
+  std::filesystem::create_symlink((*other)->socket_path(), socket);
+  EXPECT_EQ(client.wait(kSoon), 0) << read_text(qemu.error_path) << (*other)->log();
+  EXPECT_EQ(written(), kRounds) << read_text(qemu.error_path);
+  EXPECT_THAT(read_text(qemu.output_path), ::testing::Not(HasSubstr("failed")));
+  const CommandResult status =
+      run_command({TLOG_TLOGCTL, "--config", second.config_path(), "status", "--json", "vm1"});
+  EXPECT_THAT(status.output, HasSubstr("\"active\": \"s\""));
 }
 
 TEST_F(NbdStandby, a_wait_does_not_hold_up_the_end) {
