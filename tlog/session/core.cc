@@ -90,15 +90,32 @@ std::string Core::who() const {
   return fmt::format("vdisk '{}'", config.name);
 }
 
+// False: it is stopped, or whoever runs it now looks again.
+bool Strand::begin() {
+  MutexLock lock(mutex_);
+  if (stopped_) return false;
+  if (running_) {
+    again_ = true;
+    return false;
+  }
+  return running_ = true;
+}
+
 void Strand::schedule() {
+  if (begin()) workers_.submit([this] { run(); });
+}
+
+void Strand::run_here() {
+  if (!begin()) return;
+  const bool more = step_();
   {
     MutexLock lock(mutex_);
-    if (stopped_) return;
-    if (running_) {
-      again_ = true;
+    if (stopped_ || (!more && !again_)) {
+      running_ = false;
+      idle_.notify_all();
       return;
     }
-    running_ = true;
+    again_ = false;
   }
   workers_.submit([this] { run(); });
 }

@@ -138,6 +138,8 @@ class Core {
   // The background parts to tell; set once before serving starts.
   std::function<void()> request_commit;
   std::function<bool(Sequence)> wait_durable;  // false: failed. Not under mutex()
+  // Seals what is due in the calling thread, unless somebody is at it. Not under mutex().
+  std::function<void()> seal_here;
   std::function<std::string()> log_waits_for;  // why nothing is stored, "" when it is; for people
   // A read of this storage has failed: see Standby::await_storage(). Null without a standby.
   std::function<bool(const blocks::BlockStorage*, std::uint64_t deadline_ns)> await_storage;
@@ -193,7 +195,7 @@ class Core {
   std::shared_ptr<blocks::BlockStorage> storage_ GUARDED_BY(storage_mutex_);
 };
 
-// Runs one task at a time on the workers, again when told so during the task.
+// Runs one task at a time, on the workers as a rule, again when told so during the task.
 class Strand {
  public:
   // `step` returns whether it shall be called again at once.
@@ -202,10 +204,14 @@ class Strand {
   Strand(const Strand&) = delete;
   Strand& operator=(const Strand&) = delete;
 
-  void schedule();       // any thread
+  void schedule();  // any thread
+  // For who waits for it: one step in the calling thread, when none is running; the rest, if there
+  // is any, on the workers. Any thread that may block.
+  void run_here();
   void stop_and_wait();  // no step begins afterwards; not from a worker
 
  private:
+  bool begin();
   void run();
 
   io::Workers& workers_;

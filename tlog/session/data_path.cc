@@ -122,8 +122,9 @@ Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint
   {
     MutexLock lock(core_.mutex());
     core_.forced = std::max(core_.forced, sequence);
-    core_.work_changed();
   }
+  // There is nothing else for this thread to do: to wake another for it would only take longer.
+  core_.seal_here();
   Watermark::Outcome outcome = core_.stored.wait(sequence, timeout_ns);
   if (outcome == Watermark::Outcome::kReached) return {};
   MutexLock lock(core_.mutex());

@@ -3,8 +3,9 @@
 // write's way, and the hand-over to step 6. Records are read where they lie in the arena, or back
 // from the journal's files when the arena has moved on.
 //
-// Threading: step() on a worker, one at a time. Errors: journal bytes that cannot be read back or
-// are wrong are final for the vdisk: never is anything skipped.
+// Threading: step() on a worker, or in a thread that waits for what it seals; one at a time.
+// Errors: journal bytes that cannot be read back or are wrong are final for the vdisk: never is
+// anything skipped.
 #pragma once
 
 #include <deque>

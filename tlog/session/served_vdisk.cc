@@ -41,6 +41,7 @@ ServedVdisk::ServedVdisk(Parts parts)
       scrubbing_(Scrubbing::parts_of(core_, *log_, *parts.files, parts.scrub_path)),
       lag_watch_(core_) {
   core_.request_commit = [this] { committer_.request(); };
+  core_.seal_here = [this] { seal_strand_.run_here(); };
   core_.log_waits_for = [this] { return log_->status().waiting_for; };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
