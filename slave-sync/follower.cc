@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "slave-sync/journal_source.h"
 #include "slave-sync/position_text.h"
-#include "tlog/session/core.h"
 #include "tlog/session/laid_over.h"
 
 namespace tlog::standby {
@@ -24,13 +22,13 @@ Error of_log(const Error& error) {
 
 }  // namespace
 
-Follower::Follower(const session::StandbyParts& parts, Options options)
-    : parts_(parts), options_(std::move(options)), may_discard_(options_.discard) {}
+Follower::Follower(Followed& vdisk, Options options)
+    : vdisk_(vdisk), options_(std::move(options)), may_discard_(options_.discard) {}
 
 Status Follower::open() {
   // Nothing was ever applied anywhere that had not been durable here first.
-  const Sequence possible = parts_.core->durable.value();
-  TLOG_ASSIGN(auto storage, parts_.open_follower(options_.servers, possible, options_.discard));
+  const Sequence possible = vdisk_.durable();
+  TLOG_ASSIGN(auto storage, vdisk_.open_follower(options_.servers, possible, options_.discard));
   MutexLock lock(mutex_);
   storage_ = std::move(storage);
   at_.assign(options_.servers.size(), 0);
@@ -60,10 +58,10 @@ Status Follower::look() {
     if (!same && !discards) return same;
     if (position.is_empty || discards) {
       TLOG_TRY(storage_->start_over(part));
-      parts_.core->logger.warning(
+      vdisk_.logger().warning(
           fmt::format("event=standby_begun vdisk={} store=\"{}\" reason=\"{}\" next=\"brought up "
                       "from the log's beginning\"",
-                      parts_.core->config.name, server_name(part),
+                      vdisk_.name(), server_name(part),
                       discards ? same.error().message() : std::string("it was empty")));
       position.sequence = 0;
     }
@@ -83,8 +81,8 @@ void Follower::find_reached() {
       std::all_of(at_.begin(), at_.end(), [has](Sequence at) { return at == has; });
   if (are_level && reached_.number != 0 && reached_.sequence == has) return;
   reached_ = {};
-  if (!are_level || has == 0 || has > parts_.core->stored.value()) return;
-  if (const auto known = parts_.core->recent_log.with(has)) {
+  if (!are_level || has == 0 || has > vdisk_.stored()) return;
+  if (const auto known = vdisk_.recent_log().with(has)) {
     if (known->last_sequence == has) reached_ = session::position_of(*known);
     return;
   }
@@ -159,7 +157,7 @@ Result<session::SyncPosition> Follower::log_at(AggregationNumber number) {
 // ---- From the log ----
 
 Status Follower::read_log() {
-  const auto newest = parts_.core->recent_log.newest();
+  const auto newest = vdisk_.recent_log().newest();
   if (reader_ && newest && newest->number >= reader_->head().number) {
     reader_->advance_head(*newest);
     return {};
@@ -168,16 +166,15 @@ Status Follower::read_log() {
     Status refreshed = reader_->refresh_head();
     return refreshed ? Status() : Status(fail(of_log(refreshed.error())));
   }
-  session::Core& core = *parts_.core;
   auto opened = walk::LogReader::open(
-      {.vdisk = core.config.name,
-       .stores = parts_.log_stores,
-       .sealer = parts_.sealer,
-       .workers = &core.workers,
-       .logger = &core.logger,
+      {.vdisk = vdisk_.name(),
+       .stores = vdisk_.log_stores(),
+       .sealer = &vdisk_.sealer(),
+       .workers = &vdisk_.workers(),
+       .logger = &vdisk_.logger(),
        .beside_writer = true,
        .found_bad = [this](AggregationNumber number,
-                           const auto& shards) { parts_.log->mend(number, shards); },
+                           const auto& shards) { vdisk_.mend(number, shards); },
        .stopping = options_.stopping});
   if (!opened) return fail(of_log(opened.error()));
   reader_ = std::move(*opened);
@@ -203,13 +200,13 @@ session::SyncPosition Follower::position_of(const walk::Visited& visited) const 
 Status Follower::catch_up(bool ask) {
   if (ask) is_placed_ = false;
   // What has been found by probing may not be committed: only the writer knows.
-  const Sequence stored = parts_.core->stored.value();
+  const Sequence stored = vdisk_.stored();
   if (!is_placed_) TLOG_TRY(look());
   Status done;
   while (done && all_have() < stored) {
     if (options_.stopping()) return fail(Code::kShutdown, "the vdisk is closing");
     const Sequence after = all_have();
-    auto fresh = take_fresh(*parts_.core, after, kBatchBytes);
+    auto fresh = vdisk_.take_fresh(after, kBatchBytes);
     if (!fresh) return fail(Code::kUnavailable, fresh.error().message());
     if (!*fresh) {
       done = bring_from_log(after, stored);
@@ -308,7 +305,7 @@ void Follower::note_position() {
     if (reached_.number != 0 && has == reached_.sequence) {
       position_ = reached_;
     } else {
-      position_ = {.epoch = parts_.log->epoch(), .sequence = has};
+      position_ = {.epoch = vdisk_.epoch(), .sequence = has};
     }
   }
   if (options_.on_progress) options_.on_progress();

@@ -18,9 +18,8 @@
 #include <memory>
 #include <vector>
 
+#include "slave-sync/followed.h"
 #include "tlog/base/mutex.h"
-#include "tlog/session/standby.h"
-#include "tlog/walk/log_reader.h"
 
 namespace tlog::standby {
 
@@ -32,8 +31,8 @@ class Follower {
     std::function<bool()> stopping;     // any thread
     std::function<void()> on_progress;  // position() has become another
   };
-  // `parts` outlives it.
-  Follower(const session::StandbyParts& parts, Options options);
+  // `vdisk` outlives it.
+  Follower(Followed& vdisk, Options options);
 
   // Connects; answers when that is under way.
   Status open();
@@ -78,7 +77,7 @@ class Follower {
   session::SyncPosition position_of(const walk::Visited& visited) const;
   std::string server_name(std::size_t part) const;
 
-  const session::StandbyParts& parts_;
+  Followed& vdisk_;
   const Options options_;
   bool may_discard_;
   std::shared_ptr<blocks::BlockStorage> storage_;  // written under mutex_

@@ -5,18 +5,10 @@
 // the log. Threading: one thread, not under the session's lock.
 #pragma once
 
-#include <optional>
-
-#include "tlog/format/record.h"
+#include "slave-sync/followed.h"
 #include "tlog/session/core.h"
 
 namespace tlog::standby {
-
-struct Fresh {
-  Buffer bytes;
-  std::vector<format::Record> records;  // dense; their data lies in `bytes`
-  session::SyncPosition end;            // of the last of them, which ends an aggregation
-};
 
 // The records after `after` up to the end of a stored aggregation, about so many bytes. Nothing:
 // the journal does not have all of them any more. Errors: its bytes are wrong.

@@ -25,6 +25,7 @@ std::chrono::steady_clock::time_point after(std::chrono::nanoseconds time) {
 
 Keeper::Keeper(session::StandbyParts parts)
     : parts_(std::move(parts)),
+      followed_(parts_),
       core_(*parts_.core),
       switches_(parts_.switches),
       settings_(parts_.settings),
@@ -122,7 +123,7 @@ void Keeper::run_follower() {
                                 .discard = discard_,
                                 .stopping = [this, generation] { return is_over(generation); },
                                 .on_progress = [this] { note_progress(); }};
-      follower_ = follower = std::make_shared<Follower>(parts_, std::move(options));
+      follower_ = follower = std::make_shared<Follower>(followed_, std::move(options));
     }
     follow(*follower, generation);
   }

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "slave-sync/active_watch.h"
+#include "slave-sync/followed_core.h"
 #include "slave-sync/follower.h"
 #include "tlog/session/core.h"
 
@@ -96,6 +97,7 @@ class Keeper final : public session::Standby {
   void conclude(Going& going);
 
   const session::StandbyParts parts_;
+  FollowedCore followed_;
   session::Core& core_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::uint64_t> switches_;  // since the vdisk was created, given up ones too
