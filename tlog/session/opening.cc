@@ -99,17 +99,6 @@ Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& rec
   return {};
 }
 
-// Where the vdisk has gone on without what an earlier writer's journal had.
-std::vector<blocks::Fork> forks_of(const format::Metadata& metadata) {
-  std::vector<blocks::Fork> forks;
-  for (std::size_t i = 1; i < metadata.epochs.size(); ++i) {
-    const format::EpochEntry& entry = metadata.epochs[i];
-    if (entry.journal == metadata.epochs[i - 1].journal) continue;
-    forks.push_back({.epoch = entry.epoch, .first_sequence = entry.first_sequence});
-  }
-  return forks;
-}
-
 // The newest epoch was this journal's: what it has is all that was acknowledged. And a takeover
 // that was interrupted has claimed an epoch, but the block storage may be unfinished.
 Status check_writer(const config::Vdisk& vdisk, const journal::Superblock& journal,

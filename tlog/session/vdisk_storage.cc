@@ -87,6 +87,16 @@ Result<std::unique_ptr<blocks::BlockStorage>> open_file(const OpeningContext& co
   return blocks::open_file_storage(storage, context.environment.files);
 }
 
+std::vector<blocks::Fork> forks_of(const format::Metadata& metadata) {
+  std::vector<blocks::Fork> forks;
+  for (std::size_t i = 1; i < metadata.epochs.size(); ++i) {
+    const format::EpochEntry& entry = metadata.epochs[i];
+    if (entry.journal == metadata.epochs[i - 1].journal) continue;
+    forks.push_back({.epoch = entry.epoch, .first_sequence = entry.first_sequence});
+  }
+  return forks;
+}
+
 Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
                                                            const Uuid& vdisk,
                                                            const std::string& cluster,

@@ -28,6 +28,9 @@ struct ClusterClaim {
   Sequence needed = 0;
   Sequence possible = 0;
 };
+// Where the vdisk has gone on without what an earlier writer's journal had.
+std::vector<blocks::Fork> forks_of(const format::Metadata& metadata);
+
 // `cluster`: one of the vdisk's, see active_cluster().
 Result<std::unique_ptr<blocks::BlockStorage>> open_cluster(const OpeningContext& context,
                                                            const Uuid& vdisk,
