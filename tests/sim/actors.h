@@ -12,6 +12,7 @@
 #include "tests/sim/model.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/sim_process.h"
+#include "tests/sim/sim_standby.h"
 #include "tlog/flush/log_writer.h"
 
 namespace tlog::sim {
@@ -25,6 +26,7 @@ struct Stage {
   const format::VdiskFormat format;
   const seal::Sealer& sealer;
   testing::AggregationMaker maker;
+  SimStandby* standby = nullptr;          // null: there is none
   unsigned write_quorum = 0;              // as configured; 0: the usual one
   std::uint64_t append_pause_ns = 0;      // between appends, about
   std::uint64_t life_ns = 0;              // of a writer, at most
@@ -56,6 +58,9 @@ class SimWriter {
   bool close(Life& life);
   bool settle(Life& life);
   bool scrub(Life& life, bool repairs);
+  void begin_standby(Life& life, const format::Metadata& metadata);
+  bool settle_standby(Life& life);
+  void leave(Life& life);
   void take_stock(const std::shared_ptr<Life>& life);
 
   Stage& stage_;

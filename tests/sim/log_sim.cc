@@ -24,6 +24,7 @@ struct Arguments {
   std::uint64_t seeds = 0;
   std::uint64_t seconds = 0;
   bool rivals = false;
+  bool standby = false;
   bool trace = false;
 };
 
@@ -39,14 +40,18 @@ int run(const Arguments& arguments, std::uint64_t first) {
     return arguments.seeds == 0 || run < arguments.seeds;
   };
   for (std::uint64_t seed = first; goes_on(); ++seed, ++run) {
-    const ScenarioResult result = tlog::sim::run_scenario(
-        {.seed = seed, .rivals = arguments.rivals, .trace = arguments.trace ? stdout : nullptr});
+    const ScenarioResult result =
+        tlog::sim::run_scenario({.seed = seed,
+                                 .standby = arguments.standby,
+                                 .rivals = arguments.rivals,
+                                 .trace = arguments.trace ? stdout : nullptr});
     counts += result.counts;
     if (!result.failure) continue;
     ++failed;
-    std::printf("seed %llu FAILED: %s\n  replay: log_sim --seed %llu%s --trace\n",
+    std::printf("seed %llu FAILED: %s\n  replay: log_sim --seed %llu%s%s --trace\n",
                 static_cast<unsigned long long>(seed), result.failure->c_str(),
-                static_cast<unsigned long long>(seed), arguments.rivals ? " --rivals" : "");
+                static_cast<unsigned long long>(seed), arguments.rivals ? " --rivals" : "",
+                arguments.standby ? " --standby" : "");
     std::fflush(stdout);
   }
   std::printf("%llu seeds from %llu, %llu failed, %.0f a minute; %s\n",
@@ -69,6 +74,7 @@ int main(int count, char** values) {
                    ->transform(CLI::AsNumberWithUnit(
                        std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}}));
   app.add_flag("--rivals", arguments.rivals, "two hosts that take the vdisk over from each other");
+  app.add_flag("--standby", arguments.standby, "a standby cluster beside the log");
   app.add_flag("--trace", arguments.trace, "tell everything that happens");
   CLI11_PARSE(app, count, values);
   if (seeds->count() == 0) {

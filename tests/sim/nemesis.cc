@@ -11,7 +11,7 @@ enum Kind : unsigned { kKill, kWipe, kStop, kCutOff, kFull, kSlow, kRot, kKinds 
 
 }  // namespace
 
-SimNemesis::SimNemesis(World& world, Network& network, Model& model, ScenarioCounts& counts,
+SimNemesis::SimNemesis(World& world, Network& network, Model* model, ScenarioCounts& counts,
                        Broken broken, Limits limits)
     : world_(world),
       network_(network),
@@ -76,7 +76,13 @@ void SimNemesis::until_later(std::function<void()> end) {
 
 bool SimNemesis::may_lose_all(const SimServer& server) {
   if (broken_ == Broken::kTooMuchIsLost) return true;
-  return limits_.loses && model_.may_lose_all(server);
+  if (model_ == nullptr) return true;
+  return limits_.loses && model_->may_lose_all(server);
+}
+
+void SimNemesis::lose(SimServer& server, const std::function<void()>& fault) {
+  if (model_ == nullptr) return fault();
+  model_->lose(server, fault);
 }
 
 void SimNemesis::kill(SimServer& server) {
@@ -84,18 +90,24 @@ void SimNemesis::kill(SimServer& server) {
   world_.note(fmt::format("server{} is killed{}", server.index(),
                           loses ? ", and loses what it had not synced" : ""));
   counts_.losses += loses ? 1 : 0;
-  model_.lose(server, [&] { server.kill(loses); });
+  lose(server, [&] { server.kill(loses); });
   until_later([&server] { server.start(); });
 }
 
 void SimNemesis::wipe(SimServer& server) {
-  const bool bears = may_lose_all(server) && model_.all_others_are_whole(server);
+  if (model_ == nullptr && world_.chance(50)) {
+    world_.note(server.address() + " is set back");
+    ++counts_.losses;
+    return server.set_back();
+  }
+  const bool bears =
+      model_ == nullptr || (may_lose_all(server) && model_->all_others_are_whole(server));
   if (!bears && broken_ != Broken::kTooMuchIsLost) return;
   const bool restarts = world_.chance(50);
   world_.note(
       fmt::format("server{} is emptied{}", server.index(), restarts ? " and restarted" : ""));
   ++counts_.losses;
-  model_.lose(server, [&] {
+  lose(server, [&] {
     if (restarts || !server.running()) {
       server.start_empty();
     } else {
@@ -106,11 +118,11 @@ void SimNemesis::wipe(SimServer& server) {
 
 // A shard is damaged, cut short, or an older one is in its place.
 void SimNemesis::rot(SimServer& server) {
-  if (model_.committed() == 0 || !limits_.loses) return;
-  const AggregationNumber number = 1 + world_.below(model_.committed());
-  const std::string key = model_.key(number);
+  if (model_ == nullptr || model_->committed() == 0 || !limits_.loses) return;
+  const AggregationNumber number = 1 + world_.below(model_->committed());
+  const std::string key = model_->key(number);
   std::optional<std::string> value = server.value(key);
-  if (!value || !model_.may_lose_shard(server, number)) return;
+  if (!value || !model_->may_lose_shard(server, number)) return;
   world_.note(fmt::format("the shard of aggregation {} on server{} rots", number, server.index()));
   ++counts_.losses;
   switch (world_.below(3)) {
@@ -121,10 +133,10 @@ void SimNemesis::rot(SimServer& server) {
       value->resize(1 + world_.below(value->size() - 1));
       break;
     default:
-      value = server.value(model_.key(1 + world_.below(model_.committed())));
+      value = server.value(model_->key(1 + world_.below(model_->committed())));
       if (!value) return;
   }
-  model_.lose(server, [&] { server.overwrite(key, *value); });
+  lose(server, [&] { server.overwrite(key, *value); });
 }
 
 void SimNemesis::slow(SimServer& server) {
@@ -136,9 +148,9 @@ void SimNemesis::slow(SimServer& server) {
 }
 
 void SimNemesis::take_the_end() {
-  const AggregationNumber last = model_.committed();
+  const AggregationNumber last = model_->committed();
   if (last == 0) return;
-  const std::string key = model_.key(last);
+  const std::string key = model_->key(last);
   for (std::size_t i = 0; i < network_.size(); ++i) network_[i].remove(key);
 }
 

@@ -17,7 +17,8 @@ class SimNemesis {
     std::uint64_t scenario_ns = 0;
     bool loses = true;  // a quorum of k bears no loss right after a commit
   };
-  SimNemesis(World& world, Network& network, Model& model, ScenarioCounts& counts, Broken broken,
+  // Without a model it bears everything: a standby's servers.
+  SimNemesis(World& world, Network& network, Model* model, ScenarioCounts& counts, Broken broken,
              Limits limits);
 
   void wreak(const std::function<bool()>& goes_on);
@@ -34,10 +35,11 @@ class SimNemesis {
   // Takes it back in a while.
   void until_later(std::function<void()> end);
   bool may_lose_all(const SimServer& server);
+  void lose(SimServer& server, const std::function<void()>& fault);
 
   World& world_;
   Network& network_;
-  Model& model_;
+  Model* const model_;
   ScenarioCounts& counts_;
   const Broken broken_;
   const Limits limits_;

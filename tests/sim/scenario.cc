@@ -12,8 +12,13 @@ namespace {
 constexpr std::uint64_t kHangsNs = 3600 * kSecond;
 // After the heal a writer has settled all within so long.
 constexpr std::uint64_t kHealedNs = 300 * kSecond;
+constexpr std::uint64_t kAllHasArrivedNs = 60 * kSecond;
 
-format::VdiskFormat choose_format(World& world) {
+// A standby's whole disk is compared, again and again.
+constexpr std::uint64_t kSmallDisk = 32 * kKiB;
+constexpr std::uint32_t kSmallBlock = 512;
+
+format::VdiskFormat choose_format(World& world, bool is_small) {
   struct Geometry {
     std::uint8_t data, parity;
   };
@@ -21,8 +26,8 @@ format::VdiskFormat choose_format(World& world) {
   const Geometry geometry = kGeometries[world.below(std::size(kGeometries))];
   return {.vdisk = testing::SampleAggregation::sample_uuid(),
           .name = "vm1",
-          .size = kGiB,
-          .block_size = 4096,
+          .size = is_small ? kSmallDisk : kGiB,
+          .block_size = is_small ? kSmallBlock : 4096,
           .data_shards = geometry.data,
           .parity_shards = geometry.parity};
 }
@@ -37,6 +42,7 @@ class Scenario {
   void direct();
   bool create();
   void break_promises();
+  void check_standby();
 
   const ScenarioOptions options_;
   ScenarioCounts counts_;
@@ -46,9 +52,13 @@ class Scenario {
   const seal::MasterKey key_;
   const seal::Sealer sealer_;
   Network network_;
+  Network standby_network_;
   Model model_;
+  StandbyModel standby_model_;
+  SimStandby standby_;
   Stage stage_;
   std::optional<SimNemesis> nemesis_;
+  std::optional<SimNemesis> standby_nemesis_;
   SimWriter writer_;
   SimWriter rival_;
   SimReader reader_;
@@ -58,19 +68,23 @@ class Scenario {
 Scenario::Scenario(const ScenarioOptions& options)
     : options_(options),
       world_({.seed = options.seed, .trace = options.trace}),
-      format_(choose_format(world_)),
+      format_(choose_format(world_, options.standby)),
       random_(options.seed),
       key_(std::move(seal::MasterKey::generate(random_).value())),
       sealer_(key_, random_),
       network_(world_, format_.data_shards + format_.parity_shards),
+      standby_network_(world_, options.standby ? static_cast<unsigned>(world_.between(2, 3)) : 0,
+                       "standby"),
       model_(world_, network_, format_),
+      standby_model_(world_, standby_network_, format_),
+      standby_(world_, standby_network_, standby_model_, counts_, options.broken),
       stage_{.world = world_,
              .network = network_,
              .model = model_,
              .counts = counts_,
              .format = format_,
              .sealer = sealer_,
-             .maker = {format_, sealer_, options.seed, 200}},
+             .maker = {format_, sealer_, options.seed, options.standby ? 700U : 200U}},
       writer_(stage_, "writer"),
       rival_(stage_, "rival"),
       reader_(stage_, "reader") {
@@ -83,7 +97,15 @@ Scenario::Scenario(const ScenarioOptions& options)
   stage_.life_ns = stage_.append_pause_ns * world_.between(5, 100);
   duration_ns_ = stage_.append_pause_ns * 60;
   const SimNemesis::Limits limits{.scenario_ns = duration_ns_, .loses = stage_.write_quorum != k};
-  nemesis_.emplace(world_, network_, model_, counts_, options.broken, limits);
+  nemesis_.emplace(world_, network_, &model_, counts_, options.broken, limits);
+  if (!options.standby) return;
+  network_.lead_to(standby_network_);
+  for (std::size_t i = 0; i < standby_network_.size(); ++i)
+    standby_network_[i].keep_links_of_who_has_gone();
+  stage_.maker.mix_zeros(15);
+  stage_.standby = &standby_;
+  standby_nemesis_.emplace(world_, standby_network_, nullptr, counts_, options.broken,
+                           SimNemesis::Limits{.scenario_ns = duration_ns_});
 }
 
 // Events refer to processes, and what events hold to the world.
@@ -109,6 +131,7 @@ void Scenario::break_promises() {
   const bool forget = options_.broken == Broken::kForgetfulServers;
   const unsigned liars = format_.parity_shards + 1U;
   for (unsigned i = 0; forget && i < liars; ++i) network_[i].set_forgetful(true);
+  if (options_.broken == Broken::kStandbyForgets) standby_network_[0].set_forgetful(true);
 }
 
 void Scenario::direct() {
@@ -120,9 +143,12 @@ void Scenario::direct() {
   world_.start("writer", [this] { writer_.live(true); });
   if (options_.rivals && world_.chance(50)) world_.start("rival", [this] { rival_.live(false); });
   world_.start("reader", [this] { reader_.live(); });
+  if (standby_nemesis_)
+    world_.start("standby's nemesis", [this, goes_on] { standby_nemesis_->wreak(goes_on); });
   nemesis_->wreak(goes_on);
   if (options_.broken == Broken::kLostTail) nemesis_->take_the_end();
   nemesis_->heal();
+  if (standby_nemesis_) standby_nemesis_->heal();
   stage_.healing = true;
   stage_.healed_ns = world_.now();
   world_.sleep_until([this] { return stage_.ended || world_.failure(); }, kHealedNs);
@@ -133,6 +159,16 @@ void Scenario::direct() {
   // Whoever comes when nobody writes any more finds all of it, at once.
   if (!reader_.read_once()) world_.fail("the log cannot be read after the heal");
   model_.check_complete();
+  if (options_.standby) check_standby();
+}
+
+// Also when all that was ever sent to it has arrived.
+void Scenario::check_standby() {
+  world_.sleep(kAllHasArrivedNs);
+  if (options_.broken == Broken::kStandbyChanged) {
+    standby_network_[0].overwrite_field(standby_model_.key(), "0", std::string(kSmallBlock, 'x'));
+  }
+  standby_model_.check_equal();
 }
 
 ScenarioResult Scenario::run() {
@@ -158,16 +194,21 @@ ScenarioCounts& ScenarioCounts::operator+=(const ScenarioCounts& other) {
   walks += other.walks;
   faults += other.faults;
   losses += other.losses;
+  synced += other.synced;
+  waited += other.waited;
   return *this;
 }
 
 std::string ScenarioCounts::text() const {
+  const std::string standby =
+      synced == 0 ? ""
+                  : fmt::format("; the standby had caught up {} times, {} asked", synced, waited);
   return fmt::format(
       "{} virtual seconds, {} events: opened {} times, refused {}, crashed {}, fenced {}, "
       "given up {}; appended {}, "
-      "acknowledged {}; {} walks; {} faults, {} with a loss",
+      "acknowledged {}; {} walks; {} faults, {} with a loss{}",
       virtual_seconds, events, opened, refused, crashed, fenced, given_up, appended, acknowledged,
-      walks, faults, losses);
+      walks, faults, losses, standby);
 }
 
 ScenarioResult run_scenario(const ScenarioOptions& options) {

@@ -18,12 +18,19 @@ enum class Broken {
   kForgetfulServers,  // servers say OK and keep nothing
   kTooMuchIsLost,     // more servers lose their contents than the contract bears
   kLostTail,          // an acknowledged tail is taken from all servers
+  // Of the standby:
+  kStandbyForgets,       // a server says OK to blocks and keeps nothing
+  kStandbySaysTooMuch,   // what is appended is said to be synced
+  kStandbyDoesNotAsk,    // who wants to be certain is told what is remembered
+  kStandbyChainChanged,  // servers say that another log has brought them where they are
+  kStandbyChanged,       // a block becomes another one, after the heal
 };
 
 struct ScenarioOptions {
   std::uint64_t seed = 1;
   Broken broken = Broken::kNothing;
-  bool rivals = false;  // in half of the scenarios two hosts want to write
+  bool standby = false;  // a standby cluster beside the log, with faults of its own
+  bool rivals = false;   // in half of the scenarios two hosts want to write
   std::FILE* trace = nullptr;
 };
 
@@ -41,6 +48,8 @@ struct ScenarioCounts {
   std::uint64_t walks = 0;  // by readers, to the end
   std::uint64_t faults = 0;
   std::uint64_t losses = 0;  // of these, those in which a server lost something
+  std::uint64_t synced = 0;  // the standby had caught up
+  std::uint64_t waited = 0;  // of these, its servers had been asked first
   ScenarioCounts& operator+=(const ScenarioCounts& other);
   std::string text() const;
 };

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +30,10 @@ class SimServer;
 // One connection. The client holds it, and what is on its way.
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  Link(World& world, SimServer& server, std::uint64_t life)
-      : world_(world), server_(server), life_(life) {}
+  Link(World& world, SimServer& server, std::uint64_t life, std::string address)
+      : world_(world), server_(server), life_(life) {
+    session_.address = std::move(address);
+  }
 
   std::function<void(const std::string&)> on_reply;
   std::function<void()> on_closed;
@@ -46,6 +49,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void reply(std::string bytes);
   void deliver();
   void server_ended();
+  void kill_if_asked();  // CLIENT KILL: what it has not executed it never will
+  bool may_execute() const;
   void go_on();  // the server is not stopped, or not cut off, any more
 
   World& world_;
@@ -71,7 +76,7 @@ struct Latency {
 
 class SimServer {
  public:
-  SimServer(World& world, unsigned index);
+  SimServer(World& world, unsigned index, const std::string& host);
   ~SimServer();
 
   const std::string& address() const { return address_; }
@@ -87,18 +92,26 @@ class SimServer {
   void cut_off(bool on);  // nothing passes; what is on its way waits
   void set_full(bool on) { commands_->full = on; }
   void set_latency(Latency latency) { latency_ = latency; }
+  void set_back();  // restarted with what it had at some moment before
   void flush_all();
   bool reachable() const {
     return running_ && !stopped_ && !cut_off_ && !commands_->full &&
            latency_.most_ns < 100 * kMillisecond;
   }
-  // Lies: it says OK to SET and keeps nothing. No contract allows it; the checker must see it.
+  // Lies: it says OK to SET, and to HMSET of blocks, and keeps nothing. No contract allows it; the
+  // checker must see it.
   void set_forgetful(bool on) { forgetful_ = on; }
 
   // What is in it, for checks and faults: nothing of this is seen by the product.
   std::optional<std::string> value(const std::string& key);
   void overwrite(const std::string& key, const std::string& value);
   void remove(const std::string& key);
+  std::map<std::string, std::string> fields(const std::string& key);  // of a hash
+  void overwrite_field(const std::string& key, const std::string& field, const std::string& value);
+  // What has gone out to it is executed also when its connection has ended, as far as it was not
+  // killed: at the latest when the server goes on.
+  void keep_links_of_who_has_gone() { keeps_gone_ = true; }
+  std::function<void()> on_change;  // its contents are others now
 
  private:
   friend class Link;
@@ -113,9 +126,15 @@ class SimServer {
   void change(Words words);
   std::size_t synced() const;
   void links_go_on();
+  void each_session(const std::function<void(testing::ArdbCommands::Session&)>& visit);
+  std::vector<std::shared_ptr<Link>> live_links();
+  void changed() {
+    if (on_change) on_change();
+  }
 
   World& world_;
   const unsigned index_;
+  const std::string host_;
   const std::string address_;
   std::unique_ptr<testing::ArdbCommands> commands_;
   std::vector<Change> changes_;    // all that made the contents what they are
@@ -127,19 +146,26 @@ class SimServer {
   bool forgetful_ = false;
   Latency latency_;
   std::vector<std::weak_ptr<Link>> links_;
+  bool keeps_gone_ = false;
+  std::vector<std::shared_ptr<Link>> gone_;  // clients have, their requests have not
+  std::uint64_t connected_ = 0;              // so often
 };
 
 class Network {
  public:
   using LinkDone = std::function<void(Result<std::shared_ptr<Link>>)>;
-  Network(World& world, unsigned servers);
+  // `host`: what its servers are called; another network's are called otherwise.
+  Network(World& world, unsigned servers, const std::string& host = "server");
 
   std::size_t size() const { return servers_.size(); }
   SimServer& operator[](std::size_t index) { return *servers_[index]; }
   void connect(const std::string& address, std::uint64_t timeout_ns, LinkDone done);
+  // Who is connected to this one reaches the other's servers, too.
+  void lead_to(Network& other) { other_ = &other; }
 
  private:
   World& world_;
+  Network* other_ = nullptr;
   std::vector<std::unique_ptr<SimServer>> servers_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "tests/sim/actors.h"
 #include "tlog/flush/claim.h"
+#include "tlog/session/vdisk_storage.h"
 #include "tlog/walk/log_place.h"
 
 namespace tlog::sim {
@@ -27,6 +28,7 @@ struct SimWriter::Life {
   AggregationNumber acknowledged = 0;
   unsigned quorum = 0;
   bool is_fenced = false;
+  std::shared_ptr<SimFollowed> followed;  // null: there is no standby
 };
 
 void SimWriter::live(bool is_last) {
@@ -61,8 +63,36 @@ void SimWriter::one_life(bool is_last) {
   } else {
     close(*life);
   }
-  life->writer.reset();
-  life->process->end();
+  leave(*life);
+}
+
+void SimWriter::leave(Life& life) {
+  if (!life.followed) {
+    life.writer.reset();
+    return life.process->end();
+  }
+  life.followed->stop();
+  life.writer.reset();  // waits for its stores
+  life.followed->leave();
+}
+
+// As the engine does it for a host that takes over: nothing of an earlier journal is there.
+void SimWriter::begin_standby(Life& life, const format::Metadata& metadata) {
+  std::vector<blocks::Fork> forks = session::forks_of(metadata);
+  forks.push_back({.epoch = life.writer->epoch(), .first_sequence = life.sequence + 1});
+  stage_.standby->model().committed(life.number, life.hash);
+  life.followed = std::make_shared<SimFollowed>(SimFollowed::Parts{
+      .world = stage_.world,
+      .process = *life.process,
+      .format = stage_.format,
+      .sealer = stage_.sealer,
+      .epoch = life.writer->epoch(),
+      .forks = std::move(forks),
+      .stored = life.sequence,
+      .mend = [writer = life.writer.get()](AggregationNumber number, const auto& shards) {
+        writer->mend(number, shards);
+      }});
+  stage_.standby->begin(life.name, life.followed);
 }
 
 // As the engine does it: no epoch before it is open any more when the end of the log is looked for.
@@ -110,6 +140,7 @@ Status SimWriter::open(const std::shared_ptr<Life>& life) {
   life->hash = head.hash;
   stage_.world.note(fmt::format("{}: epoch {} behind aggregation {}", life->name,
                                 life->writer->epoch(), head.number));
+  if (stage_.standby != nullptr) begin_standby(*life, reader->metadata());
   return {};
 }
 
@@ -120,6 +151,10 @@ void SimWriter::append(const std::shared_ptr<Life>& life) {
     shard::ShardSet shards = stage_.maker.make(life->writer->epoch(), life->number + 1,
                                                life->sequence + 1, life->hash, made);
     stage_.model.appended(made, shards, life->quorum);
+    if (life->followed) {
+      stage_.standby->model().appended(made);
+      life->followed->appended(made);
+    }
     ++stage_.counts.appended;
     life->number = made.reference.number;
     life->sequence = made.reference.last_sequence;
@@ -135,6 +170,9 @@ void SimWriter::append(const std::shared_ptr<Life>& life) {
           ++stage_.counts.acknowledged;
           stage_.world.note(fmt::format("{}: {} is committed", life->name, reference.number));
           stage_.model.acknowledged(reference);
+          if (!life->followed) return;
+          stage_.standby->model().committed(reference.number, reference.hash);
+          life->followed->committed(reference);
         });
   }
 }
@@ -199,6 +237,20 @@ bool SimWriter::scrub(Life& life, bool repairs) {
   return false;
 }
 
+bool SimWriter::settle_standby(Life& life) {
+  if (!life.followed) return true;
+  const auto settled = [&] { return life.followed->answered == life.sequence; };
+  const bool ended = stage_.world.sleep_until(
+      [&] { return stage_.world.failure() || life.is_fenced || settled(); }, kSettledNs);
+  if (!ended) {
+    stage_.world.fail(fmt::format("{}: long after the heal the standby has not everything: {}",
+                                  life.name, life.followed->reason));
+  }
+  if (!settled() || stage_.world.failure()) return false;
+  stage_.standby->model().check_equal();
+  return true;
+}
+
 void SimWriter::take_stock(const std::shared_ptr<Life>& life) {
   // It goes on by itself, without being opened again.
   stage_.world.sleep_until([&] { return life->writer->may_append() || life->is_fenced; },
@@ -211,6 +263,7 @@ void SimWriter::take_stock(const std::shared_ptr<Life>& life) {
                                          life->acknowledged, stage_.model.committed()));
   }
   stage_.model.check_complete();
+  if (!settle_standby(*life)) return;
   if (close(*life)) stage_.ended = true;
 }
 

@@ -8,6 +8,12 @@
 #include "tlog/walk/log_place.h"
 
 namespace tlog::testing {
+namespace {
+
+// So that whole blocks become zeros, too.
+constexpr std::uint64_t kZerosAreLonger = 4;
+
+}  // namespace
 
 shard::ShardSet AggregationMaker::make(Epoch epoch, AggregationNumber number, Sequence first,
                                        const Hash256& prev, Appended& made) {
@@ -21,17 +27,26 @@ shard::ShardSet AggregationMaker::make(Epoch epoch, AggregationNumber number, Se
                         .timestamp = time_ + 1000 * records,
                         .prev = prev};
   std::deque<Buffer> data;
+  made.changes.clear();
   for (std::uint64_t i = 0; i < records; ++i) {
-    data.emplace_back(1 + random_.next() % record_bytes_max_);
+    const bool is_zero = zeros_percent_ > 0 && random_.next() % 100 < zeros_percent_;
+    const std::uint64_t size_max = record_bytes_max_ * (is_zero ? kZerosAreLonger : 1);
+    const std::uint64_t size = 1 + random_.next() % size_max;
+    data.emplace_back(is_zero ? 0 : size);
     random_.fill(data.back().span());
     time_ += 1000;
+    const Operation zero = i % 2 == 0 ? Operation::kZero : Operation::kDiscard;
     aggregation.records.push_back({.sequence = first + i,
-                                   .offset = random_.next() % (format_.size - record_bytes_max_),
-                                   .size = data.back().size(),
-                                   .operation = Operation::kWrite,
+                                   .offset = random_.next() % (format_.size - size_max),
+                                   .size = size,
+                                   .operation = is_zero ? zero : Operation::kWrite,
                                    .timestamp = time_,
                                    .hash = {},
                                    .data = data.back().span()});
+    std::string bytes(size, '\0');
+    if (!is_zero) bytes.assign(reinterpret_cast<const char*>(data.back().data()), size);
+    const format::Record& record = aggregation.records.back();
+    made.changes.push_back({record.operation, record.offset, std::move(bytes)});
   }
   const shard::Geometry geometry = walk::geometry_of(format_);
   seal::Sealed sealed =

@@ -3,6 +3,7 @@
 // to be found again of each. Threading: one thread.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tests/support/log_samples.h"
@@ -13,9 +14,15 @@ namespace tlog::testing {
 
 // What was appended.
 struct Appended {
+  struct Change {
+    Operation operation = Operation::kWrite;
+    std::uint64_t offset = 0;
+    std::string bytes;  // zeros for an operation that has none
+  };
   format::AggregationReference reference;
   std::vector<Hash256> record_hashes;
   Hash256 prev = {};
+  std::vector<Change> changes = {};  // of the disk, by each record
 };
 
 class AggregationMaker {
@@ -31,6 +38,9 @@ class AggregationMaker {
   shard::ShardSet make(Epoch epoch, AggregationNumber number, Sequence first, const Hash256& prev,
                        Appended& made);
 
+  // So many of a hundred records are zeros or discards instead of writes.
+  void mix_zeros(unsigned percent) { zeros_percent_ = percent; }
+
   // Times go on behind those of another one that made the same log.
   void go_on_after(const AggregationMaker& other) { time_ = other.time_; }
 
@@ -42,6 +52,7 @@ class AggregationMaker {
   const seal::Sealer& sealer_;
   SeededRandom random_;
   const std::size_t record_bytes_max_;
+  unsigned zeros_percent_ = 0;
   TimestampNs time_ = 1'700'000'000'000'000'000;
 };
 
