@@ -42,9 +42,15 @@ class Keeper final : public session::Standby {
 
  private:
   using TimePoint = std::chrono::steady_clock::time_point;
-  struct Going;  // of one failover (failover.cc)
+  struct Going;  // of one failover (keeper_going.h)
 
   // keeper.cc: following.
+  void begin_following(bool discard) REQUIRES(mutex_);
+  void stop_following() REQUIRES(mutex_);
+  void start_threads() REQUIRES(mutex_);
+  bool stopping() const { return stopping_.load(); }
+  std::vector<store::RespStoreOptions> servers_of(const std::string& cluster) const
+      REQUIRES(mutex_);
   void run_follower();
   void follow(Follower& follower, std::uint64_t generation);
   bool goes_on(std::uint64_t generation) const EXCLUDES(mutex_);
@@ -55,18 +61,14 @@ class Keeper final : public session::Standby {
     std::uint64_t asked = 0;  // what was asked before it
   };
   void note_round(const Status& done, const Round& round) EXCLUDES(mutex_);
+
+  // keeper_calls.cc
   // The servers are asked where they are; wait_answer() with what this answers.
   std::uint64_t ask() EXCLUDES(mutex_);
   Status wait_answer(std::uint64_t asked, Sequence target, std::uint64_t timeout_ns)
       EXCLUDES(mutex_);
-  void begin_following(bool discard) REQUIRES(mutex_);
-  void stop_following() REQUIRES(mutex_);
   void take_settings(const Settings& settings) REQUIRES(mutex_);
   void end_phase() REQUIRES(mutex_);
-  void start_threads() REQUIRES(mutex_);
-  bool stopping() const { return stopping_.load(); }
-  std::vector<store::RespStoreOptions> servers_of(const std::string& cluster) const
-      REQUIRES(mutex_);
   std::string why_not_expected() const REQUIRES(mutex_);
 
   // watch.cc: the active cluster.
@@ -89,8 +91,10 @@ class Keeper final : public session::Standby {
   Status park(Follower& follower);
   void give_up(const Going& going);
   void hold(bool held);
-  void take_over(Going& going, Follower& follower);
   Status check_standby(Going& going, Follower& follower);
+
+  // switching.cc
+  void take_over(Going& going, Follower& follower);
   void compare_sides(Going& going, Follower& follower);
   void go_back_to(Going& going, Sequence has) REQUIRES(core_.mutex());
   void log_lost_again(const Going& going);
