@@ -64,7 +64,7 @@ TEST_F(StrandTest, a_call_during_a_step_is_not_forgotten) {
       steps_ = 0;
       gate_is_open_ = false;
       std::thread caller(first);
-      EXPECT_TRUE(testing::wait_until([this] { return inside_ == 1; }, kSoon));
+      EXPECT_TRUE(testing::wait_until([this] { return steps_ == 1; }, kSoon));
       second();  // does not wait for the step
       EXPECT_EQ(steps_, 1);
       gate_is_open_ = true;
