@@ -28,7 +28,8 @@ ServerChange::ServerChange(std::shared_ptr<BlockServer> server, BlockServer::Cha
 
 void ServerChange::finish(Status status) {
   if (!done_) return;
-  if (!from_ && !status) server_->changes_fail_ = true;
+  // One that is refused because the server lacks something says nothing of its taking changes.
+  if (!status && has_sent_) server_->changes_fail_ = true;
   if (!status) {
     server_->usable_ = false;
   } else if (!from_) {
@@ -51,6 +52,7 @@ void ServerChange::start() {
 void ServerChange::announce() {
   if (changes_->empty()) return;
   announced_ = true;
+  has_sent_ = true;
   // That it was taken is seen in the record that is read next.
   server_->submit(server_->applying_command(upto_),
                   [self = shared_from_this()](const Result<RespReply>& reply) {
@@ -191,6 +193,7 @@ void ServerChange::pump() {
 // Everything has been confirmed, on the connection that is still up: so the record may say so.
 void ServerChange::conclude() {
   concluding_ = true;
+  has_sent_ = true;
   const std::string applied = applied_text({upto_, server_->options_.epoch});
   server_->submit(chain_.empty()
                       ? store::encode_command({"HSET", server_->key_, kAppliedField, applied})
@@ -212,11 +215,11 @@ void ServerChange::look_last(const Result<RespReply>& reply) {
   }
   // Emptied in the middle: then the record stands alone, without its id.
   server_->needed_ = std::max(server_->needed_, upto_);
+  server_->changes_fail_ = false;
   if (!from_) {
     if (Status trusted = server_->trust(*record, server_->needed_); !trusted)
       return finish(std::move(trusted));
     server_->note_current();
-    server_->changes_fail_ = false;
     return finish({});
   }
   if (Status owned = server_->check_owner(*record); !owned)

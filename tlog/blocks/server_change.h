@@ -37,6 +37,7 @@ class ServerChange : public std::enable_shared_from_this<ServerChange> {
   BlockServer::ChangeDone done_;
 
   bool announced_ = false;
+  bool has_sent_ = false;  // something that changes the server
   std::uint64_t incarnation_ = 0;
   std::size_t range_ = 0;         // of zeros: the one that is next
   std::uint64_t next_index_ = 0;  // in it; 0: its beginning
