@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "tlog/base/hex.h"
+
 namespace tlog::standby {
 namespace {
 
@@ -12,12 +14,6 @@ bool take_number(std::string_view& text, std::uint64_t& value) {
   if (error != std::errc() || end == text.data() + text.size() || *end != ' ') return false;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()) + 1);
   return true;
-}
-
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
 }
 
 }  // namespace
@@ -38,13 +34,9 @@ Result<session::SyncPosition> parse_position(std::string_view text) {
       !take_number(text, position.sequence)) {
     return wrong();
   }
-  if (text.size() != 2 * position.hash.bytes.size()) return wrong();
-  for (std::size_t i = 0; i < position.hash.bytes.size(); ++i) {
-    const int high = digit(text[2 * i]);
-    const int low = digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return wrong();
-    position.hash.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
-  }
+  const std::optional<Hash256> hash = parse_hash(text);
+  if (!hash) return wrong();
+  position.hash = *hash;
   return position;
 }
 

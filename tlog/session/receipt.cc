@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "tlog/base/hex.h"
+
 namespace tlog::session {
 namespace {
 
@@ -95,17 +97,6 @@ std::string encode(const Receipt& receipt, std::size_t room) {
   return dump(json);
 }
 
-std::optional<Hash256> hash_of(const std::string& hex) {
-  Hash256 hash;
-  if (hex.size() != 2 * hash.bytes.size()) return std::nullopt;
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    const std::size_t digit = std::string_view("0123456789abcdef").find(hex[i]);
-    if (digit == std::string_view::npos) return std::nullopt;
-    hash.bytes[i / 2] = static_cast<std::uint8_t>(hash.bytes[i / 2] * 16 + digit);
-  }
-  return hash;
-}
-
 // Reads fields that must be there, and remembers the first that is not, or is of the wrong kind.
 class Reader {
  public:
@@ -131,7 +122,7 @@ class Reader {
     std::string hex;
     (*this)(key, hex);
     if (!status_) return;
-    const std::optional<Hash256> hash = hash_of(hex);
+    const std::optional<Hash256> hash = parse_hash(hex);
     if (!hash) return note(key, "is no hash, expected 64 hexadecimal digits");
     into = *hash;
   }
