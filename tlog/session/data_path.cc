@@ -182,16 +182,20 @@ Result<Sequence> DataPath::flush_to_stores(std::uint64_t timeout_ns) {
 bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into, Elsewhere& rest) {
   std::vector<Overlay::Piece>& elsewhere = rest.pieces;
   elsewhere.clear();
+  rest.storage.reset();
   std::vector<Overlay::Piece> pieces;
   MutexLock lock(core_.mutex());
-  rest.storage = core_.storage();
-  if (core_.overlay.extents() == 0) return false;
+  if (core_.overlay.extents() == 0) {
+    rest.storage = core_.storage();
+    return false;
+  }
   core_.overlay.lookup(offset, into.size(), pieces);
   for (const Overlay::Piece& piece : pieces) {
     std::byte* to = into.data() + (piece.offset - offset);
     const std::byte* from = nullptr;
     switch (piece.kind) {
       case Overlay::Kind::kNone:
+        if (!rest.storage) rest.storage = core_.storage();
         elsewhere.push_back(piece);
         break;
       case Overlay::Kind::kZero:
@@ -214,7 +218,7 @@ bool DataPath::copy_logged(std::uint64_t offset, ByteSpan into, Elsewhere& rest)
 // With a standby, a client need not notice that the storage it read from has died.
 bool DataPath::may_read_again(const Error& error, const blocks::BlockStorage* failed,
                               std::uint64_t& deadline_ns) {
-  if (!core_.await_storage) return false;
+  if (!core_.await_storage || failed == nullptr) return false;
   if (core_.storage().get() != failed) return true;
   if (error.code() != Code::kUnavailable && error.code() != Code::kTimeout) return false;
   if (deadline_ns == 0) deadline_ns = core_.clock.monotonic_ns() + core_.settings.stall_timeout_ns;
@@ -230,9 +234,9 @@ Status DataPath::read(std::uint64_t offset, ByteSpan into) {
   std::uint64_t deadline_ns = 0;
   for (;;) {
     const bool is_logged = copy_logged(offset, into, elsewhere);
-    blocks::BlockStorage& storage = *elsewhere.storage;
-    Status read = is_logged ? read_elsewhere(offset, into, elsewhere) : storage.read(offset, into);
-    if (!read && may_read_again(read.error(), &storage, deadline_ns)) continue;
+    Status read =
+        is_logged ? read_elsewhere(offset, into, elsewhere) : elsewhere.storage->read(offset, into);
+    if (!read && may_read_again(read.error(), elsewhere.storage.get(), deadline_ns)) continue;
     if (!read || !is_logged || is_intact(elsewhere)) return read;
   }
 }
@@ -278,8 +282,7 @@ Status DataPath::log_again(std::uint64_t offset, std::uint64_t length) {
       if (piece.kind != Overlay::Kind::kNone) continue;
       const ByteSpan shown = bytes.span().first(piece.length);
       TLOG_TRY(core_.storage()->read(piece.offset, shown));
-      const bool is_zero = std::all_of(shown.begin(), shown.end(),
-                                       [](std::byte one) { return one == std::byte{0}; });
+      const bool is_zero = all_zero(shown);
       auto logged = append(is_zero ? Operation::kZero : Operation::kWrite, piece.offset,
                            piece.length, is_zero ? ConstByteSpan() : shown, deadline,
                            /*held=*/true);

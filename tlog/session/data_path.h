@@ -64,7 +64,8 @@ class DataPath {
   Status wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns);
   Status settle(const char* operation, Sequence sequence);
   Status failed(const char* operation) const;
-  // What of a read memory does not have, and the storage that had the rest when that was looked up.
+  // What of a read memory does not have, and the storage that had the rest when that was looked up;
+  // null when nothing of it is there.
   struct Elsewhere {
     std::vector<Overlay::Piece> pieces;
     std::shared_ptr<blocks::BlockStorage> storage;
