@@ -60,6 +60,7 @@ void Keeper::ask_to_stop() {
   MutexLock lock(mutex_);
   stopping_ = true;
   changed_.notify_all();
+  stopped_.notify_all();
 }
 
 void Keeper::stop() {
@@ -70,7 +71,7 @@ void Keeper::stop() {
 
 void Keeper::on_stored() {
   MutexLock lock(mutex_);
-  more_stored_ = true;
+  if (std::exchange(more_stored_, true) || !following_) return;  // it has been told
   changed_.notify_all();
 }
 
@@ -183,7 +184,7 @@ void Keeper::note_round(const Status& done, const Round& round) {
     if (stopping_ || !following_ || generation_ != round.generation) return;
     if (done) {
       answered_ = round.asked;
-      if (state_ != StandbyState::kInSync && state_ != StandbyState::kFailingOver) {
+      if (state_ != StandbyState::kInSync) {
         event = fmt::format("event=standby_in_sync vdisk={} cluster={} sequence={}",
                             core_.config.name, standby_, follower_->position().sequence);
         state_ = StandbyState::kInSync;
@@ -203,7 +204,7 @@ void Keeper::note_round(const Status& done, const Round& round) {
     } else {
       const bool is_news = reason_ != done.error().message();
       reason_ = done.error().message();
-      if (state_ != StandbyState::kFailingOver) state_ = StandbyState::kWaiting;
+      state_ = StandbyState::kWaiting;
       if (is_news) {
         event = fmt::format(
             "event=standby_waiting vdisk={} cluster={} reason=\"{}\" next=\"tried again\"",

@@ -48,7 +48,6 @@ class Keeper final : public session::Standby {
   void begin_following(bool discard) REQUIRES(mutex_);
   void stop_following() REQUIRES(mutex_);
   void start_threads() REQUIRES(mutex_);
-  bool stopping() const { return stopping_.load(); }
   std::vector<store::RespStoreOptions> servers_of(const std::string& cluster) const
       REQUIRES(mutex_);
   void run_follower();
@@ -112,6 +111,7 @@ class Keeper final : public session::Standby {
 
   mutable Mutex mutex_;
   CondVar changed_;
+  CondVar stopped_;  // for the watch's thread, which looks at its own pace
   Settings settings_ GUARDED_BY(mutex_);
   std::optional<Settings> next_settings_ GUARDED_BY(mutex_);
   session::StandbyState state_ GUARDED_BY(mutex_) = session::StandbyState::kOff;

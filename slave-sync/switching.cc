@@ -85,6 +85,7 @@ void Keeper::conclude(Going& going) {
     core_.logger.error(fmt::format("event=receipt_not_kept vdisk={} reason=\"{}\"",
                                    core_.config.name, kept.error().message()));
   }
+  if (parts_.on_step) parts_.on_step("done");
   core_.logger.warning(fmt::format(
       "event=failed_over vdisk={} from={} to={} cause=\"{}\" epoch={} appended={} log=\"{}\" "
       "standby=\"{}\" lost_ranges={} pause_ms={} receipt={} text=\"{}\"",

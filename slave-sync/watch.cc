@@ -32,10 +32,7 @@ void Keeper::run_watch() {
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
-      // Not sooner when something else has changed: that is often.
-      const auto until = std::chrono::steady_clock::now() + kLookEvery;
-      while (!stopping_ && changed_.wait_until(mutex_, until)) {
-      }
+      (void)stopped_.wait_until(mutex_, std::chrono::steady_clock::now() + kLookEvery);
       if (stopping_) return;
     }
     watch_once(watch);
