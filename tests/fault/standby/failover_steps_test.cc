@@ -24,7 +24,7 @@ struct Way {
 class StandbyFailoverSteps : public TwoClusters {
  protected:
   void die_at_every_step(const Way& way) {
-    for (const char* step : {"hold", "wait", "record", "switch", "receipt"}) {
+    for (const char* step : {"hold", "wait", "record", "switch", "receipt", "done"}) {
       SCOPED_TRACE(step);
       ASSERT_NO_FATAL_FAILURE(die_at(step, way));
     }
@@ -58,6 +58,7 @@ class StandbyFailoverSteps : public TwoClusters {
       ASSERT_NO_FATAL_FAILURE(make_active("standby"));
     }
     const std::uint64_t before = writer_.answered();
+    const TimestampNs began = system_clock().wall_ns();
     {
       EngineProcess engine({.directory = directory_.path(),
                             .servers = {.log = log_->addresses(),
@@ -75,11 +76,18 @@ class StandbyFailoverSteps : public TwoClusters {
       ASSERT_EQ(engine.ends(kPatience), kKilled) << engine.log();
     }
     EXPECT_GT(writer_.answered(), before) << "nothing was written meanwhile";
-    recover(way);
+    recover(step, way, began);
   }
 
-  void recover(const Way& way) {
+  void recover(const char* step, const Way& way, TimestampNs began) {
     start(way_options(way));
+    if (std::string_view(step) == "done") {
+      // What was answered from here on: the vdisk is there, and the receipt is on the disk.
+      EXPECT_NE(standby_status().active, left_name(way));
+      ASSERT_TRUE(standby_status().last_receipt);
+      EXPECT_EQ(standby_status().last_receipt->from, left_name(way));
+      EXPECT_GT(standby_status().last_receipt->began, began);
+    }
     if (way.active_is_dead && standby_status().active == left_name(way)) {
       if (way.automatic) {
         ASSERT_TRUE(wait_for([&] { return standby_status().active != left_name(way); }))

@@ -45,6 +45,17 @@ TEST_F(StandbyFollow, wait_covers_unflushed_records) {
   EXPECT_TRUE(has_all(*standby_));
 }
 
+// The answer means that the servers have confirmed, not that they were told.
+TEST_F(StandbyFollow, what_was_waited_for_survives_everybody) {
+  start(options());
+  write_some(100);
+  ASSERT_TRUE(in_sync());
+  kill_all(*standby_);
+  rig_->stop(0);
+  start_all(*standby_);
+  EXPECT_TRUE(has_all(*standby_));
+}
+
 TEST_F(StandbyFollow, wait_tells_the_truth_about_a_dead_standby) {
   start(options());
   write_some(20);

@@ -43,6 +43,7 @@ class TwoClusters : public ::testing::Test {
   EngineRig& start(EngineRigOptions options) {
     rig_ = std::make_unique<EngineRig>(std::move(options));
     rig_->start();
+    uuid_ = vdisk().status().uuid;
     return *rig_;
   }
   session::Vdisk& vdisk() { return rig_->vdisk(); }
@@ -87,7 +88,7 @@ class TwoClusters : public ::testing::Test {
   }
   // What a cluster's servers have, asked by a client that knows nothing of us but the format.
   std::vector<std::string> blocks_on(RedisFleet& fleet) {
-    const std::string key = "blocks:vm1:" + vdisk().status().uuid.text();
+    const std::string key = "blocks:vm1:" + uuid_.text();
     std::vector<std::string> blocks;
     std::vector<std::unique_ptr<tlog::testing::RespClient>> clients;
     for (std::size_t i = 0; i < fleet.size(); ++i)
@@ -147,6 +148,7 @@ class TwoClusters : public ::testing::Test {
   std::unique_ptr<RedisFleet> standby_;
   ShadowDisk shadow_{kDiskSize};
   std::uint64_t seed_ = 1000;
+  Uuid uuid_;                       // of the vdisk, as it was last started
   std::unique_ptr<EngineRig> rig_;  // the last to be made, the first to go
 };
 
