@@ -85,6 +85,17 @@ Result<MasterKey> MasterKey::generate(Random& random) {
   return MasterKey(std::move(secret));
 }
 
+Result<MasterKey> MasterKey::from_bytes(std::span<const std::byte, kKeyBytes> bytes) {
+  if (!sodium_ready()) return fail(Code::kUnavailable, "key: libsodium cannot be initialised");
+  auto secret = std::make_unique<Secret>();
+  std::memcpy(secret->key.span().data(), bytes.data(), bytes.size());
+  return MasterKey(std::move(secret));
+}
+
+void MasterKey::copy_to(std::span<std::byte, kKeyBytes> into) const {
+  std::memcpy(into.data(), secret_->key.span().data(), into.size());
+}
+
 Result<MasterKey> MasterKey::load(io::FileSystem& files, const std::string& path) {
   if (!sodium_ready()) return fail(Code::kUnavailable, "key: libsodium cannot be initialised");
   auto file = files.open(path, {});

@@ -28,6 +28,9 @@ class MasterKey {
   MasterKey& operator=(MasterKey&&) noexcept;
 
   static Result<MasterKey> generate(Random& random);
+  // As another process hands it over; whoever has the bytes wipes them.
+  static Result<MasterKey> from_bytes(std::span<const std::byte, 32> bytes);
+  void copy_to(std::span<std::byte, 32> into) const;  // to hand it over; wiped by the caller
   // Refuses, with the remedy: absent, readable by others, malformed.
   static Result<MasterKey> load(io::FileSystem& files, const std::string& path);
   // Writes the key file with mode 0600; refuses to overwrite.

@@ -1,0 +1,135 @@
+// LogClient: sends a log's records to several tlogservers at once, each of which keeps a whole log
+// in stores of its own, and says what enough of them have. Servers that share their stores (they
+// say so: Welcome::log) take turns, and count as one. A marker per server (sent, received, stored)
+// is all there is to synchronise: servers know nothing of each other.
+//
+// A server that fails is left behind, the others carry on; it is tried again with back-off, and
+// goes on from what it says it has: from the source while that has the records, else read from
+// another server's log. Nothing the source keeps is lost; what it may let go is what the write
+// concern covers.
+//
+// Threading: open() and close() block, not on the loop's thread; the rest from any thread;
+// callbacks on the loop's thread. Durability: stored(): as many servers as the write concern says
+// have committed all up to it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/net/channel.h"
+#include "server/protocol/batch.h"
+#include "server/protocol/message.h"
+#include "tlog/base/clock.h"
+#include "tlog/base/log.h"
+#include "tlog/base/random.h"
+#include "tlog/io/workers.h"
+#include "tlog/seal/key.h"
+
+namespace tlog::client {
+
+// Where the records are that are to be sent. Asked by workers, several at once for different
+// servers.
+class RecordSource {
+ public:
+  virtual ~RecordSource() = default;
+  // The newest record that may be sent: what is behind it might yet be lost here, and then be
+  // another one.
+  virtual Sequence end() const = 0;
+  // Records first .. as far as there are and about so many bytes reach, at least one, copied, their
+  // hashes not filled. Nothing: it does not have `first` any more. Errors: its bytes are wrong;
+  // nothing is sent any more.
+  virtual Result<std::optional<protocol::Batch>> take(Sequence first,
+                                                      std::uint64_t bytes_wanted) = 0;
+};
+
+struct WriteConcern {
+  unsigned stored = 1;    // servers that have stored a record before it counts as stored
+  unsigned received = 0;  // 0: a flush waits for `stored`; else for so many that have received it
+};
+
+struct ClientOptions {
+  std::vector<std::string> servers;  // addresses
+  std::shared_ptr<const net::Tls> tls;
+  WriteConcern concern;
+  std::string name;  // "host:pid", for people
+  format::VdiskFormat format;
+  Uuid journal;
+  bool may_create = false;
+  bool take_over = false;
+  protocol::Settings settings;
+  const seal::MasterKey* key = nullptr;  // handed over; null: the servers' own
+  bool insecure = false;                 // also where others can read it
+  std::uint64_t connect_timeout_ns = 2'000'000'000;
+  // Without any sign from a server for so long it is taken for dead (it is asked by Echo).
+  std::uint64_t silence_ns = 5'000'000'000;
+  std::uint64_t batch_bytes = 256 * kKiB;
+  std::uint64_t unsent_bytes_max = 4 * kMiB;  // per server, read from the source and not sent yet
+};
+
+enum class ServerState {
+  kConnecting,  // being tried, or to be tried again: `reason`
+  kCatchingUp,  // it lacks what the source has let go: read from another server
+  kSending,     // connected, sent what there is
+  kRefused,     // it says it cannot serve this log: `reason`. Tried again, seldom
+};
+std::string_view server_state_name(ServerState state);
+
+struct Marker {
+  std::string address;
+  ServerState state = ServerState::kConnecting;
+  std::string reason;
+  Uuid server;  // process, nil: never connected
+  Epoch epoch = 0;
+  Sequence sent = 0, received = 0, stored = 0, synced = 0;
+  std::uint64_t connections = 0;  // made so far
+  std::uint64_t resent_records = 0;
+  std::uint64_t round_trip_ns = 0;  // of the last Echo
+};
+
+class LogClient {
+ public:
+  struct Parts {  // borrowed
+    io::FileSystem* files = nullptr;
+    io::Loop* loop = nullptr;
+    io::Workers* workers = nullptr;
+    const Clock* clock = nullptr;
+    Random* random = nullptr;
+    Logger* logger = nullptr;
+    std::function<void(Sequence)> on_stored;      // stored() has grown
+    std::function<void(Sequence)> on_received;    // received() has grown
+    std::function<void(const Error&)> on_failed;  // once: fenced, or the source is wrong
+  };
+  // Connects to all servers, and waits until as many as the write concern wants are there and their
+  // logs are at hand, or until the timeout: kUnavailable, naming each server and its reason.
+  // kFenced, kInvalidArgument: what a server refuses for good.
+  static Result<std::unique_ptr<LogClient>> open(ClientOptions options, Parts parts,
+                                                 std::uint64_t timeout_ns);
+  virtual ~LogClient() = default;
+
+  // As the servers had it when open() returned: the greatest end among those that are connected.
+  virtual protocol::LogPosition head() const = 0;
+  virtual bool created() const = 0;  // none of them had the log
+
+  // Sending begins. `floor`: at least so much is known to be stored by enough servers (the source
+  // has let it go).
+  virtual void start(RecordSource& source, Sequence floor) = 0;
+  virtual void more() = 0;  // the source's end() has grown; cheap
+  virtual void force(
+      Sequence sequence) = 0;  // shall be stored now, not when an aggregation is full
+
+  virtual Sequence stored() const = 0;
+  virtual Sequence received() const = 0;
+  virtual std::vector<Marker> markers() const = 0;
+  // What keeps stored() from growing, "" when nothing does.
+  virtual std::string waiting_for() const = 0;
+  // Until every server that the write concern wants has its standby at `target`.
+  virtual Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) = 0;
+
+  // Says goodbye; what the servers have received they store.
+  virtual void close(std::uint64_t budget_ns) = 0;
+};
+
+}  // namespace tlog::client

@@ -1,0 +1,85 @@
+// Server: the tlogserver without its command line: listens, opens sessions, and has one ServedLog
+// for each vdisk that is written. Servers know nothing of each other, and keep nothing: any of them
+// continues where another has stopped, from the stores alone.
+//
+// One writer per vdisk: a second client is refused while the first is connected, and taken with
+// take_over, which ends the first. A client that reconnects (the same journal) finds its log still
+// open for `linger_ns`, with what it had sent.
+//
+// Threading: start() and stop() from one thread; status() and metrics() from any.
+// Errors: start(): addresses, stores, credentials; the rest is told to the client it concerns
+// (Refusal, Disconnect) and to the log.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/log/served_log.h"
+#include "server/net/channel.h"
+#include "server/net/tls.h"
+
+namespace tlog::server {
+
+struct ServerOptions {
+  std::string address = "0.0.0.0:11211";
+  std::shared_ptr<const net::Tls> tls;         // null: plain
+  bool insecure = false;                       // a key may be handed over where others can read it
+  std::shared_ptr<const seal::MasterKey> key;  // for clients that bring none; null: they must
+  // The stores of a vdisk's log, newly opened; called for each opening, on a thread that may block.
+  std::function<Result<std::vector<std::unique_ptr<store::Store>>>(const std::string& vdisk)>
+      open_stores;
+  unsigned data_shards = 4;
+  unsigned parity_shards = 2;
+  std::uint64_t flush_size = 25;
+  std::uint64_t flush_time_ns = 25'000'000'000;
+  std::uint32_t block_size = 4096;  // for a client that names none
+  std::uint64_t session_memory_bytes = 64 * kMiB;
+  std::uint64_t linger_ns = 30'000'000'000;
+  std::uint64_t hello_timeout_ns = 10'000'000'000;  // for who connects and says nothing
+  unsigned sessions_max = 1024;
+};
+
+struct SessionStatus {
+  std::string vdisk;
+  std::string client;  // as it calls itself
+  std::string peer;    // "": it is away, the log lingers
+  protocol::Role role = protocol::Role::kWriter;
+  Epoch epoch = 0;
+  Sequence received = 0, stored = 0, synced = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t records = 0, record_bytes = 0;  // in this session
+  bool paused = false;                          // its memory is full
+  std::string waiting_for;                      // why nothing is stored, "" when it is
+};
+struct ServerStatus {
+  Uuid server;
+  std::string address;
+  std::uint64_t uptime_ns = 0;
+  std::uint64_t connections = 0;  // since the start
+  std::uint64_t refused = 0;      // likewise
+  std::uint64_t records = 0, record_bytes = 0, stored_records = 0;
+  std::vector<SessionStatus> sessions;  // by vdisk's name
+};
+
+class Server {
+ public:
+  struct Parts {  // borrowed
+    io::FileSystem* files = nullptr;
+    io::Loop* loop = nullptr;        // started, also after stop()
+    io::Workers* workers = nullptr;  // likewise
+    const Clock* clock = nullptr;
+    Random* random = nullptr;
+    Logger* logger = nullptr;
+  };
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Parts parts);
+  virtual ~Server() = default;
+  virtual const std::string& address() const = 0;  // with the real port
+  virtual ServerStatus status() const = 0;
+  // Takes no more records, stores what was received within the budget, says goodbye. True: all that
+  // was received is stored.
+  virtual bool stop(std::uint64_t budget_ns) = 0;
+};
+
+}  // namespace tlog::server
