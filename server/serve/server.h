@@ -22,6 +22,15 @@
 
 namespace tlog::server {
 
+// What a log is stored with, as far as the client does not say.
+struct LogSettings {
+  unsigned data_shards = 4;
+  unsigned parity_shards = 2;
+  unsigned write_quorum = 0;  // stores; 0: the usual number
+  std::uint64_t flush_size = 25;
+  std::uint64_t flush_time_ns = 25'000'000'000;
+};
+
 struct ServerOptions {
   std::string address = "0.0.0.0:11211";
   std::shared_ptr<const net::Tls> tls;         // null: plain
@@ -34,6 +43,9 @@ struct ServerOptions {
   unsigned parity_shards = 2;
   std::uint64_t flush_size = 25;
   std::uint64_t flush_time_ns = 25'000'000'000;
+  // Of vdisks that have settings of their own, instead of the four above; called before each
+  // opening, from any thread. Null: none has.
+  std::function<LogSettings(const std::string& vdisk)> settings_of;
   std::uint32_t block_size = 4096;  // for a client that names none
   std::uint64_t session_memory_bytes = 64 * kMiB;
   std::uint64_t linger_ns = 30'000'000'000;
