@@ -6,6 +6,7 @@
 
 #include "tlog/flush/claim.h"
 #include "tlog/flush/hinted_stores.h"
+#include "tlog/session/stored_log.h"
 #include "tlog/session/vdisk_storage.h"
 #include "tlog/session/vdisk_stores.h"
 
@@ -76,17 +77,17 @@ Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& con
 // The journal begins where the log is known to be complete, and nothing is stored that was not
 // durable in the journal.
 Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& recovered,
-                       const walk::LogHead& head) {
+                       Sequence log_end) {
   const Sequence journal_end = recovered.first_sequence + recovered.entries.size();
-  if (head.sequence + 1 < recovered.first_sequence) {
+  if (log_end + 1 < recovered.first_sequence) {
     return refuse(
         vdisk, Code::kCorruption,
         fmt::format("the log in the stores ends at sequence {}, but the journal begins at {}: what "
                     "was stored "
                     "in between is missing from the stores; bring back the stores that have it",
-                    head.sequence, recovered.first_sequence));
+                    log_end, recovered.first_sequence));
   }
-  if (head.sequence >= journal_end) {
+  if (log_end >= journal_end) {
     return refuse(
         vdisk, Code::kCorruption,
         fmt::format(
@@ -94,7 +95,7 @@ Status check_they_meet(const config::Vdisk& vdisk, const journal::Recovered& rec
             "an old "
             "copy, or another host has written this vdisk; use the newest journal, or restore with "
             "`tlogplay restore {} --to vdisk:NEW`",
-            head.sequence, journal_end - 1, vdisk.name));
+            log_end, journal_end - 1, vdisk.name));
   }
   return {};
 }
@@ -217,6 +218,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     TLOG_TRY(check_writer(vdisk, prepared->superblock(), found->metadata));
     if (!prepared->superblock().created) TLOG_TRY(prepared->mark_created());
     ServedVdisk::Parts parts;
+    StoredLog::Parts log;
     if (!vdisk.storage_file.empty()) {
       TLOG_ASSIGN(parts.core.storage, open_file(context, format.vdisk));
     }
@@ -240,18 +242,18 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
         }};
     TLOG_ASSIGN(auto reader, walk::LogReader::open(reader_parts));
     TLOG_TRY(flush::check_still_fenced(found->metadata, reader->metadata()));
-    parts.head = reader->head();
-    TLOG_TRY(check_they_meet(vdisk, parts.recovered, parts.head));
-    parts.log_news = std::make_shared<LogNews>();
-    log_parts.on_room = [news = parts.log_news] { news->room(); };
-    log_parts.on_fenced = [news = parts.log_news](const std::string& by) { news->fenced(by); };
-    TLOG_ASSIGN(parts.log,
-                flush::LogWriter::open(std::move(log_parts), reader->metadata(), parts.head));
-    for (auto& [number, shards] : bad) parts.log->mend(number, std::move(shards));
+    log.head = reader->head();
+    TLOG_TRY(check_they_meet(vdisk, parts.recovered, log.head.sequence));
+    log.news = std::make_shared<LogNews>();
+    log_parts.on_room = [news = log.news] { news->room(); };
+    log_parts.on_fenced = [news = log.news](const std::string& by) { news->fenced(by); };
+    TLOG_ASSIGN(log.log,
+                flush::LogWriter::open(std::move(log_parts), reader->metadata(), log.head));
+    for (auto& [number, shards] : bad) log.log->mend(number, std::move(shards));
     if (!parts.core.storage) {
       // Behind the claim of the epoch, which says there who may write.
       const Sequence first = parts.recovered.first_sequence;
-      const ClusterClaim claim{.epoch = parts.log->epoch(),
+      const ClusterClaim claim{.epoch = log.log->epoch(),
                                .forks = forks_of(reader->metadata()),
                                .needed = first - 1,
                                .possible = first + parts.recovered.entries.size() - 1};
@@ -263,7 +265,7 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
             fmt::format("event=blocks_moved vdisk={} from={} to={} reason=\"the configuration does "
                         "not name the cluster that was active\" next=\"filled from the log\"",
                         vdisk.name, placed.cluster, active));
-        TLOG_TRY(parts.log->place_blocks({.cluster = active,
+        TLOG_TRY(log.log->place_blocks({.cluster = active,
                                           .switches = placed.switches + 1,
                                           .epoch = claim.epoch,
                                           .sequence = claim.possible,
@@ -278,8 +280,8 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     environment.logger.info(
         fmt::format("event=opened vdisk={} uuid={} epoch={} recovered_records={} from_arena={} "
                     "log_head={} ms={}",
-                    vdisk.name, format.vdisk.text(), parts.log->epoch(),
-                    parts.recovered.entries.size(), parts.recovered.from_arena, parts.head.sequence,
+                    vdisk.name, format.vdisk.text(), log.log->epoch(),
+                    parts.recovered.entries.size(), parts.recovered.from_arena, log.head.sequence,
                     (environment.clock.monotonic_ns() - began) / 1'000'000));
     parts.core.config = vdisk;
     parts.core.uuid = format.vdisk;
@@ -291,11 +293,13 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
     parts.core.workers = &context.workers;
     parts.core.clock = &environment.clock;
     parts.core.logger = &environment.logger;
-    parts.stores = std::move(stores);
-    parts.reading = reading;
     parts.sealer = &context.sealer;
-    parts.files = &environment.files;
-    parts.scrub_path = io::join_path(context.config.journal.directory, vdisk.name + "/scrub");
+    log.stores = std::move(stores);
+    log.reading = reading;
+    log.sealer = &context.sealer;
+    log.files = &environment.files;
+    log.scrub_path = io::join_path(context.config.journal.directory, vdisk.name + "/scrub");
+    parts.log = std::make_unique<StoredLog>(std::move(log));
     return std::make_shared<ServedVdisk>(std::move(parts));
   };
   auto opened = open();

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <latch>
 
 namespace tlog::session {
 namespace {
@@ -21,28 +20,26 @@ constexpr std::uint64_t kWaitSliceNs = 250'000'000;
 ServedVdisk::ServedVdisk(Parts parts)
     : core_(std::move(parts.core)),
       journal_(core_.journal->superblock().journal),
-      stores_(std::move(parts.stores)),
-      reading_(std::move(parts.reading)),
       log_(std::move(parts.log)),
-      log_news_(std::move(parts.log_news)),
       data_path_(core_),
       committer_(
           *core_.journal, core_.loop, core_.durable,
           {.on_commit = [this] { on_commit(); },
            .on_failure = [this](const Error& error) { core_.fail_for_good(error.message()); }}),
-      sealing_(core_, *parts.sealer, *log_, {parts.head.number + 1, parts.head.hash},
-               [this](Sequence sequence) { on_stored(sequence); }),
       applying_(core_),
       releasing_(core_),
-      seal_strand_(core_.workers, [this] { return sealing_.step(); }),
       apply_strand_(core_.workers, [this] { return applying_.step(); }),
       release_strand_(core_.workers, [this] { return releasing_.step(); }),
-      refilling_(core_, reading_->stores(), *parts.sealer, *log_),
-      scrubbing_(Scrubbing::parts_of(core_, *log_, *parts.files, parts.scrub_path)),
       lag_watch_(core_) {
+  log_->attach(core_, {.on_stored = [this](Sequence sequence) { on_stored(sequence); },
+                       .on_fenced = [this](const std::string& by) { on_fenced(by); }});
+  const LogAccess* access = log_->access();
+  if (access != nullptr && !core_.config.storage_cluster.empty()) {
+    refilling_ = std::make_unique<Refilling>(core_, access->stores, *parts.sealer, *access->log);
+  }
   core_.request_commit = [this] { committer_.request(); };
-  core_.seal_here = [this] { seal_strand_.run_here(); };
-  core_.log_waits_for = [this] { return log_->status().waiting_for; };
+  core_.seal_here = [this] { log_->work_here(); };
+  core_.log_waits_for = [this] { return log_->waits_for(); };
   core_.wait_durable = [this](Sequence sequence) { return committer_.wait(sequence); };
   core_.work_changed = [this]() NO_THREAD_SAFETY_ANALYSIS { work_changed(); };
   data_path_.arm_tick = [this] { core_.loop.post([this] { arm_tick(); }); };
@@ -58,13 +55,13 @@ ServedVdisk::ServedVdisk(Parts parts)
     });
   };
   releasing_.retry_later = applying_.retry_later;
-  adopt(std::move(parts.recovered), parts.head);
-  if (!parts.make_standby) return;
+  adopt(std::move(parts.recovered), log_->end());
+  if (!parts.make_standby || access == nullptr) return;
   StandbyParts standby = std::move(parts.standby);
   standby.core = &core_;
-  standby.log_stores = reading_->stores();
+  standby.log_stores = access->stores;
   standby.sealer = parts.sealer;
-  standby.log = log_.get();
+  standby.log = access->log;
   standby.log_again = [this](std::uint64_t offset, std::uint64_t length) {
     return data_path_.log_again(offset, length);
   };
@@ -79,7 +76,7 @@ ServedVdisk::~ServedVdisk() = default;
 // What the journal had becomes the record table and the overlay; the log's head says what need not
 // be sealed again. Everything from the tail on is applied again: in order, so that it ends with the
 // newest bytes.
-void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head) {
+void ServedVdisk::adopt(journal::Recovered recovered, const LogEnd& log_end) {
   MutexLock lock(core_.mutex());
   core_.table_first = recovered.first_sequence;
   for (const journal::Entry& entry : recovered.entries) {
@@ -90,32 +87,27 @@ void ServedVdisk::adopt(journal::Recovered recovered, const walk::LogHead& head)
                          core_.table_end() - 1);
   }
   const Sequence last = core_.table_end() - 1;
-  core_.last_timestamp = std::max(recovered.last_timestamp, head.timestamp);
+  core_.last_timestamp = std::max(recovered.last_timestamp, log_end.timestamp);
   core_.next_apply = core_.table_first;
-  core_.next_seal = head.sequence + 1;
+  core_.next_seal = log_end.sequence + 1;
   core_.unsealed_since_ns = core_.clock.monotonic_ns();
   core_.appended.store(last);
   core_.durable.advance(last);
-  core_.stored.advance(head.sequence);
+  core_.stored.advance(log_end.sequence);
   core_.applied.advance(core_.table_first - 1);
 }
 
 void ServedVdisk::start() {
-  core_.loop.post([this] {
-    log_news_->on_room = [this] { seal_strand_.schedule(); };
-    log_news_->on_fenced = [this](const std::string& by) { on_fenced(by); };
-    if (!log_news_->fenced_by.empty()) on_fenced(log_news_->fenced_by);
-    on_commit();
-  });
+  log_->start();
+  core_.loop.post([this] { on_commit(); });
   data_path_.arm_tick();
-  if (!core_.config.storage_cluster.empty()) refilling_.start();
+  if (refilling_) refilling_->start();
   if (standby_) standby_->start();
-  scrubbing_.start();
   lag_watch_.start();
 }
 
 void ServedVdisk::work_changed() {
-  if (sealing_.due()) seal_strand_.schedule();
+  log_->work_changed();
   if (applying_.due()) apply_strand_.schedule();
   if (releasing_.due()) release_strand_.schedule();
 }
@@ -184,9 +176,7 @@ void ServedVdisk::reconfigure(const ServedSettings& settings) {
   const std::uint64_t time_before = core_.settings.gather_time_ns();
   core_.settings.take(settings.tlog, settings.slave);
   lag_watch_.settings_changed();
-  for (std::size_t i = 0; i < std::min(stores_.size(), settings.log_servers.size()); ++i) {
-    stores_[i]->move_to(settings.log_servers[i]);
-  }
+  log_->reconfigure(settings);
   if (standby_) {
     standby_->reconfigure(settings.standby);
   } else if (!settings.block_servers.empty()) {
@@ -268,20 +258,17 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
     if (!failed) core_.state = State::kStopped;
     core_.room.notify_all();
   }
-  scrubbing_.stop();
+  log_->stop_background();
   lag_watch_.stop();
   if (standby_) standby_->ask_to_stop();
-  refilling_.ask_to_stop();  // what it has come to counts at the next opening
+  if (refilling_) refilling_->ask_to_stop();  // what it has come to counts at the next opening
   bool drained = !failed && drain(deadline_ns - budget_ns / kLogEndShare);
   end_timers();
   // The log's end waits for no block storage: a server of it may answer late, to all who wait
   // below.
-  seal_strand_.stop_and_wait();
-  std::latch log_closed(1);
-  log_->close(deadline_ns, [&] { log_closed.count_down(); });
-  log_closed.wait();
+  log_->close(deadline_ns);
   core_.stored.poison();  // whoever still waits for the stores: not in this life
-  refilling_.stop();
+  if (refilling_) refilling_->stop();
   if (standby_) standby_->stop();
   apply_strand_.stop_and_wait();
   release_strand_.stop_and_wait();
@@ -294,9 +281,7 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
     if (Status clean = releasing_.release_clean(); !clean)
       core_.logger.error(clean.error().message());
   }
-  std::latch stores_closed(static_cast<std::ptrdiff_t>(stores_.size()));
-  for (auto& store : stores_) store->close([&] { stores_closed.count_down(); });
-  stores_closed.wait();
+  log_->close_stores();
   // The last batch's completion, and what it has posted, may still be on their way through the
   // loop.
   bool was_busy = true;
@@ -383,11 +368,9 @@ VdiskStatus ServedVdisk::status() const {
   status.flushes = counters.flushes;
   status.slowed = counters.slowed;
   status.stalls = counters.stalls;
-  status.log = log_->status();
-  status.scrubs = scrubbing_.status();
+  log_->add_status(status);
   status.alarms = lag_watch_.alarms();
   if (status.reason.empty()) status.reason = status.log.waiting_for;
-  for (const auto& store : stores_) status.stores.push_back(store->status());
   status.block_servers = core_.storage()->parts();
   if (standby_) status.standby = standby_->status();
   if (status.standby && status.standby->standby.empty()) status.standby.reset();

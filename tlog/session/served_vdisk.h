@@ -6,34 +6,15 @@
 
 #include <atomic>
 
-#include "tlog/flush/hinted_stores.h"
-#include "tlog/flush/log_writer.h"
 #include "tlog/session/applying.h"
 #include "tlog/session/data_path.h"
 #include "tlog/session/lag.h"
+#include "tlog/session/log_side.h"
 #include "tlog/session/refilling.h"
 #include "tlog/session/releasing.h"
-#include "tlog/session/scrubbing.h"
-#include "tlog/session/sealing.h"
 #include "tlog/store/stores.h"
-#include "tlog/walk/log_reader.h"
 
 namespace tlog::session {
-
-// What the log says of itself, for a vdisk that is made after its log. Loop thread only.
-struct LogNews {
-  std::function<void()> on_room;  // there is room again
-  std::function<void(const std::string& by)> on_fenced;
-  std::string fenced_by;  // before anybody listened
-
-  void room() const {
-    if (on_room) on_room();
-  }
-  void fenced(const std::string& by) {
-    fenced_by = by;
-    if (on_fenced) on_fenced(by);
-  }
-};
 
 // What a new configuration may change of a vdisk that is served.
 struct ServedSettings {
@@ -50,14 +31,8 @@ class ServedVdisk final : public Vdisk {
   struct Parts {
     Core::Parts core;
     journal::Recovered recovered;  // becomes the record table and the overlay
-    walk::LogHead head;            // what the log has stored already
-    std::vector<std::unique_ptr<store::Store>> stores;
-    std::shared_ptr<flush::HintedStores> reading;  // the same, for who reads the log
-    std::unique_ptr<flush::LogWriter> log;
-    std::shared_ptr<LogNews> log_news;  // told by `log`
+    std::unique_ptr<LogSide> log;  // not attached yet
     const seal::Sealer* sealer = nullptr;
-    io::FileSystem* files = nullptr;
-    std::string scrub_path;    // see Scrubbing
     MakeStandby make_standby;  // null: nothing follows
     StandbyParts standby;      // of one that is on a cluster; completed here
   };
@@ -112,7 +87,7 @@ class ServedVdisk final : public Vdisk {
 
  private:
   tl::unexpected<Error> no_standby(const char* operation) const;
-  void adopt(journal::Recovered recovered, const walk::LogHead& head);
+  void adopt(journal::Recovered recovered, const LogEnd& log_end);
   void work_changed() REQUIRES(core_.mutex());
   void on_commit();
   void on_stored(Sequence sequence);
@@ -126,20 +101,14 @@ class ServedVdisk final : public Vdisk {
 
   mutable Core core_;
   const Uuid journal_;  // whose superblock changes while status() is asked
-  std::vector<std::unique_ptr<store::Store>> stores_;
-  const std::shared_ptr<flush::HintedStores> reading_;
-  std::unique_ptr<flush::LogWriter> log_;
-  std::shared_ptr<LogNews> log_news_;
+  const std::unique_ptr<LogSide> log_;
   DataPath data_path_;
   journal::Committer committer_;
-  Sealing sealing_;
   Applying applying_;
   Releasing releasing_;
-  Strand seal_strand_;
   Strand apply_strand_;
   Strand release_strand_;
-  Refilling refilling_;
-  Scrubbing scrubbing_;
+  std::unique_ptr<Refilling> refilling_;  // of a vdisk whose blocks are on a cluster
   LagWatch lag_watch_;
   std::unique_ptr<Standby> standby_;  // of a vdisk with slaveStorage
   std::atomic<bool> waiting_ended_ = false;
