@@ -6,6 +6,7 @@
 
 #include "tlog/base/limits.h"
 #include "tlog/config/names.h"
+#include "tlog/config/properties.h"
 
 namespace tlog::config {
 namespace {
@@ -138,10 +139,21 @@ void check_write_quorum(const Tlog& tlog, const std::string& trail, Problems& pr
 // Only the vdisks' geometry counts: each may have its own, and then the file's defaults need not
 // fit any cluster.
 void check_tlogs(const Config& config, Problems& problems) {
-  if (config.clusters.empty()) return;
+  if (config.clusters.empty()) {
+    const bool all_have_servers =
+        !config.vdisks.empty() &&
+        std::all_of(config.vdisks.begin(), config.vdisks.end(),
+                    [](const Vdisk& vdisk) { return !vdisk.tlog.servers.empty(); });
+    if (!all_have_servers && !problems.knows("clusters") && !problems.failed("tlog/servers")) {
+      problems.add("clusters", fmt::format("missing, expected {}",
+                                           with_sample(*root_section().find("clusters"))));
+    }
+    return;
+  }
   if (!config.tlog.cluster.empty()) check_cluster(config, config.tlog, "tlog", problems);
   for (const Vdisk& vdisk : config.vdisks) {
     std::string trail = "vdisks/" + vdisk.name + "/tlog";
+    if (!vdisk.tlog.servers.empty()) continue;
     const Cluster* cluster = check_cluster(config, vdisk.tlog, trail, problems);
     if (cluster != nullptr) check_geometry(*cluster, vdisk.tlog, trail, problems);
     check_write_quorum(vdisk.tlog, trail, problems);
@@ -208,10 +220,13 @@ std::vector<std::string_view> cluster_names(const Config& config) {
 }
 
 void check_meaning(Config& config, Problems& problems) {
-  if (config.clusters.size() == 1 && !problems.knows("tlog/cluster")) {
+  take_log_servers(config, problems);
+  if (config.clusters.size() == 1 && !problems.knows("tlog/cluster") &&
+      config.tlog.servers.empty()) {
     config.tlog.cluster = config.clusters[0].name;
   }
   for (Vdisk& vdisk : config.vdisks) {
+    if (!vdisk.tlog.servers.empty()) continue;
     bool has_own = problems.knows("vdisks/" + vdisk.name + "/tlog/cluster");
     if (vdisk.tlog.cluster.empty() && !has_own) vdisk.tlog.cluster = config.tlog.cluster;
   }
@@ -225,6 +240,7 @@ void check_meaning(Config& config, Problems& problems) {
   check_storage(config, problems);
   check_block_clusters(config, problems);
   check_lags(config, problems);
+  check_log_servers(config, problems);
   check_coordinations(config, problems);
   check_control_socket(config, problems);
 }

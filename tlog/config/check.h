@@ -20,6 +20,10 @@ void check_coordinations(const Config& config, Problems& problems);
 void check_block_clusters(const Config& config, Problems& problems);
 void check_lags(const Config& config, Problems& problems);
 
+// Which vdisks' logs are kept by servers instead of a cluster: before clusters get their default.
+void take_log_servers(Config& config, Problems& problems);
+void check_log_servers(const Config& config, Problems& problems);
+
 std::vector<std::string_view> cluster_names(const Config& config);
 // The first trail that stands in the file: where a problem of several keys is best shown.
 std::string first_known(const Problems& problems, std::initializer_list<std::string> trails);

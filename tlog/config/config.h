@@ -54,8 +54,26 @@ struct Cluster {
   std::size_t stores() const { return directories.size() + servers.size(); }
 };
 
+// How tlogservers are talked to: tlog.tls. Not there: in clear.
+struct ServerTls {
+  bool on = false;  // the section is there
+  // Paths are absolute; "" for none.
+  std::string ca_file;  // "": the system's authorities
+  std::string certificate_file;
+  std::string key_file;
+  std::string psk_file;
+  std::string psk_identity;
+  std::string server_name;  // "": the host of the server's address
+  bool verify = true;
+};
+
 struct Tlog {
-  std::string cluster;
+  std::string cluster;               // that keeps the log; or
+  std::vector<std::string> servers;  // tlogservers that do; never both
+  unsigned write_concern = 1;        // servers that have stored what counts as stored
+  unsigned received = 0;             // servers that have received it, for a FLUSH; 0: stored counts
+  ServerTls tls;
+  bool insecure = false;  // the key may be handed over where others can read it
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
   unsigned write_quorum = 0;      // 0: min(k+m, k+1)

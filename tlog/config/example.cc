@@ -123,7 +123,7 @@ void write_property(Writer& writer, const Property& property, unsigned indent, b
     indent += 2;
   }
   write_section(writer, *property.section, indent + 2, own_active,
-                property.inherits ? property.key : inherited);
+                property.inherits ? property.key : std::string_view());
   writer.exclude(false);
 }
 

@@ -40,12 +40,6 @@ std::string_view kind_of(const YAML::Node& node) {
   }
 }
 
-std::string with_sample(const Property& property) {
-  std::string expected = expected_of(property);
-  std::string_view sample = property.sample.empty() ? property.example : property.sample;
-  return sample.empty() ? expected : fmt::format("{}, for example {}", expected, sample);
-}
-
 // A child of a section: where its key stands and what it is.
 struct Child {
   const Property* property = nullptr;
@@ -197,6 +191,7 @@ void Loader::load_property(const Child& child, const std::string& trail, Target 
       return load_sections(child, trail, target);
     case Type::kPaths:
     case Type::kUrls:
+    case Type::kAddresses:
       return load_list(child, trail, target);
     default:
       return load_scalar(child, trail, target);
@@ -215,8 +210,10 @@ void Loader::load_scalar(const Child& child, const std::string& trail, Target ta
 
 void Loader::load_list(const Child& child, const std::string& trail, Target target) {
   if (!is_kind(child, trail, child.node.IsSequence())) return;
-  const bool is_paths = child.property->type == Type::kPaths;
-  const std::string_view element = is_paths ? "path" : "URL";
+  const Type type = child.property->type;
+  const std::string_view element = type == Type::kPaths  ? "path"
+                                   : type == Type::kUrls ? "URL"
+                                                         : "server's address";
   Value value;
   for (const auto& item : child.node) {
     std::string item_trail = trail_of(trail, std::to_string(value.list.size()));

@@ -49,7 +49,6 @@ const Section& root_section() {
            .description = cluster_section().description,
            .example = "local",
            .sample = "clusters: {local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}}",
-           .required = true,
            .maximum = kClustersMax,
            .section = &cluster_section(),
            .enter = add_cluster},

@@ -24,24 +24,25 @@ enum class Type {
   kInteger,
   kBoolean,
   kChoice,
-  kPaths,     // a list of paths
-  kUrls,      // a list of http:// and https:// addresses
-  kSection,   // a mapping with keys of its own
-  kNamed,     // a mapping from names to sections
-  kSections,  // a list of sections
+  kPaths,      // a list of paths
+  kUrls,       // a list of http:// and https:// addresses
+  kAddresses,  // a list of those of kAddress
+  kSection,    // a mapping with keys of its own
+  kNamed,      // a mapping from names to sections
+  kSections,   // a list of sections
 };
 
 // A value of the file, checked against its property.
 struct Value {
   std::string text = {};     // kText, kPath (absolute), kAddress, kName
   std::uint64_t number = 0;  // kSize, kDuration, kInteger; 0 or 1 of kBoolean; index of kChoice
-  std::vector<std::string> list = {};  // kPaths, kUrls
+  std::vector<std::string> list = {};  // kPaths, kUrls, kAddresses
   friend bool operator==(const Value&, const Value&) = default;
 };
 
 // What a section's keys are written into.
-using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, LagLimit*, SlaveStorage*,
-                            Coordination*, Vdisk*>;
+using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, ServerTls*, LagLimit*,
+                            SlaveStorage*, Coordination*, Vdisk*>;
 
 struct Section;
 
@@ -99,6 +100,8 @@ const Section& root_section();
 
 // "a size from 8MiB to 16TiB, a multiple of 4KiB", "true or false", ...
 std::string expected_of(const Property& property);
+// The same with the sample or the example that there is, for who lacks the key.
+std::string with_sample(const Property& property);
 // A value as it would stand in the file.
 std::string text_of(const Property& property, const Value& value);
 

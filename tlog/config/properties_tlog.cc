@@ -9,6 +9,58 @@ static_assert(static_cast<int>(Durability::kJournal) == 0 &&
 static_assert(static_cast<int>(OnLag::kThrottle) == 0 && static_cast<int>(OnLag::kAlarm) == 1 &&
               static_cast<int>(OnLag::kFail) == 2);
 
+const Section& server_tls_section() {
+  static const Section section{
+      "The servers are talked to by TLS; this section says with what. Without it: in clear. A "
+      "vdisk's own keys stand on top of the file's, except verify.",
+      {
+          {.key = "caFile",
+           .type = Type::kPath,
+           .description = "The certificate authority of the servers.",
+           .default_note = "those that the system knows",
+           .example = "tlogserver-ca.pem",
+           .set = assign<&ServerTls::ca_file>},
+          {.key = "certificateFile",
+           .type = Type::kPath,
+           .description = "This host's certificate, for servers that want one.",
+           .default_note = "none",
+           .example = "host.pem",
+           .set = assign<&ServerTls::certificate_file>},
+          {.key = "keyFile",
+           .type = Type::kPath,
+           .description = "The private key of that certificate, mode 0600.",
+           .default_note = "none",
+           .example = "host-key.pem",
+           .set = assign<&ServerTls::key_file>},
+          {.key = "pskFile",
+           .type = Type::kPath,
+           .description = "Instead of certificates: a file of mode 0600 with lines "
+                          "`identity:hex`, as psktool makes it.",
+           .default_note = "none",
+           .example = "tlogserver.psk",
+           .set = assign<&ServerTls::psk_file>},
+          {.key = "pskIdentity",
+           .type = Type::kText,
+           .description = "Which of its lines.",
+           .default_note = "the only one",
+           .example = "host-a",
+           .set = assign<&ServerTls::psk_identity>},
+          {.key = "serverName",
+           .type = Type::kText,
+           .description = "The name that the servers' certificates must have.",
+           .default_note = "the host of the server's address",
+           .example = "tlog.example.org",
+           .set = assign<&ServerTls::server_name>},
+          {.key = "verify",
+           .type = Type::kBoolean,
+           .description = "Whether the servers' certificates are checked. Without it anybody in "
+                          "between can read and change everything, the key included.",
+           .default_text = "true",
+           .set = assign<&ServerTls::verify>},
+      }};
+  return section;
+}
+
 const Section& tlog_section() {
   static const Section section{
       "How the log is gathered, coded and stored: the defaults of all vdisks.",
@@ -16,9 +68,53 @@ const Section& tlog_section() {
           {.key = "cluster",
            .type = Type::kName,
            .description = "The cluster that keeps the log.",
-           .default_note = "the only cluster, if there is exactly one",
+           .default_note = "the only cluster, if there is exactly one, and there are no servers",
            .example = "local",
            .set = assign<&Tlog::cluster>},
+          {.key = "servers",
+           .type = Type::kAddresses,
+           .description = "Instead of a cluster: tlogservers that keep the log in stores of "
+                          "theirs, each a whole one. They say what k and m are.",
+           .default_note = "none; a log is kept either by a cluster or by servers",
+           .example = "[\"10.0.0.1:11211\", \"10.0.0.2:11211\"]",
+           .example_only = true,
+           .alternative = true,
+           .set = assign<&Tlog::servers>},
+          {.key = "writeConcern",
+           .type = Type::kInteger,
+           .description = "How many of the servers must have stored a write before it counts as "
+                          "stored. Those that share their stores count as one.",
+           .default_text = "1",
+           .example_only = true,
+           .alternative = true,
+           .minimum = 1,
+           .maximum = kClusterStoresMax,
+           .set = assign<&Tlog::write_concern>},
+          {.key = "received",
+           .type = Type::kInteger,
+           .description = "With durability: cluster, a FLUSH waits until so many of the servers "
+                          "have received what was written, in memory, instead of until "
+                          "writeConcern of them have stored it. 0: it waits for that.",
+           .default_text = "0",
+           .example_only = true,
+           .alternative = true,
+           .maximum = kClusterStoresMax,
+           .set = assign<&Tlog::received>},
+          {.key = "tls",
+           .type = Type::kSection,
+           .description = server_tls_section().description,
+           .example_only = true,
+           .alternative = true,
+           .section = &server_tls_section(),
+           .enter = enter_member<&Tlog::tls>},
+          {.key = "insecure",
+           .type = Type::kBoolean,
+           .description = "Hands the key to the servers also where others can read it: neither "
+                          "TLS nor a Unix socket.",
+           .default_text = "false",
+           .example_only = true,
+           .alternative = true,
+           .set = assign<&Tlog::insecure>},
           {.key = "dataShards",
            .type = Type::kInteger,
            .description = "k: the number of pieces an aggregation is cut into. Fixed when the "

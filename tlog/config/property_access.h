@@ -18,6 +18,7 @@ namespace tlog::config {
 const Section& journal_section();
 const Section& server_section();
 const Section& cluster_section();
+const Section& server_tls_section();
 const Section& tlog_section();
 const Section& slave_storage_section();
 const Section& storage_section();

@@ -36,6 +36,8 @@ std::string expected_of(const Property& property) {
       return "a list of paths";
     case Type::kUrls:
       return "a list of \"http://host:port\" and \"https://host:port\"";
+    case Type::kAddresses:
+      return "a list of \"host:port\" and \"unix:/path\"";
     case Type::kSection:
       return "a mapping of keys to values";
     case Type::kNamed:
@@ -44,6 +46,12 @@ std::string expected_of(const Property& property) {
       return "a list of mappings";
   }
   return "a value";
+}
+
+std::string with_sample(const Property& property) {
+  std::string expected = expected_of(property);
+  std::string_view sample = property.sample.empty() ? property.example : property.sample;
+  return sample.empty() ? expected : fmt::format("{}, for example {}", expected, sample);
 }
 
 std::string text_of(const Property& property, const Value& value) {
@@ -60,6 +68,7 @@ std::string text_of(const Property& property, const Value& value) {
       return std::string(property.choices[value.number]);
     case Type::kPaths:
     case Type::kUrls:
+    case Type::kAddresses:
       return fmt::format("[{}]", fmt::join(value.list, ", "));
     default:
       return value.text.empty() ? "none" : value.text;

@@ -60,6 +60,8 @@ class JsonWriter {
 };
 
 constexpr std::string_view kNamePattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
+constexpr std::string_view kAddressPattern = "^(unix:.+|[^/@ ]+:[0-9]{1,5})$";
+constexpr std::string_view kPathPattern = "^[^~]";
 constexpr std::string_view kUrlPattern = "^https?://[^/@ ]+:[0-9]{1,5}$";
 constexpr std::string_view kSizePattern = "^[0-9]+ ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";
 constexpr std::string_view kDurationPattern = "^[0-9]+ ?(ns|us|ms|s|m|h)$";
@@ -108,7 +110,16 @@ void write_list(JsonWriter& json, const Property& property) {
   if (property.section != nullptr)
     return write_section(json, *property.section, property.section->description, true);
   json.open('{');
-  write_string(json, property.type == Type::kUrls ? kUrlPattern : "^[^~]");
+  switch (property.type) {
+    case Type::kUrls:
+      write_string(json, kUrlPattern);
+      break;
+    case Type::kAddresses:
+      write_string(json, kAddressPattern);
+      break;
+    default:
+      write_string(json, kPathPattern);
+  }
   json.close('}');
 }
 
@@ -129,9 +140,9 @@ void write_type(JsonWriter& json, const Property& property) {
     case Type::kText:
       return json.raw_field("type", "[\"string\", \"integer\"]");
     case Type::kPath:
-      return write_string(json, "^[^~]");
+      return write_string(json, kPathPattern);
     case Type::kAddress:
-      return write_string(json, "^(unix:.+|[^/@ ]+:[0-9]{1,5})$");
+      return write_string(json, kAddressPattern);
     case Type::kName:
       return write_string(json, kNamePattern);
     case Type::kSize:
@@ -148,6 +159,7 @@ void write_type(JsonWriter& json, const Property& property) {
       return write_choice(json, property);
     case Type::kPaths:
     case Type::kUrls:
+    case Type::kAddresses:
     case Type::kSections:
       return write_list(json, property);
     case Type::kNamed:

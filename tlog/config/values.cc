@@ -155,6 +155,7 @@ Result<Value> read_value(const Property& property, Scalar scalar, const std::str
       }
       return Value{.text = absolute_path(directory, text)};
     case Type::kAddress:
+    case Type::kAddresses:
       return read_address(property, text, directory);
     case Type::kUrls:
       return read_url(property, text);

@@ -92,9 +92,9 @@ const BadInput kInputs[] = {
     {"leading_comma", ", a: 1\n", {"1:1: yaml: an unexpected character, expected a key"}},
     {"no_sections",
      "keyFile: k\n",
-     {"1:1: clusters: missing, expected a mapping of names to sections, for example clusters: "
-      "{local",
-      "1:1: vdisks: missing, expected a mapping"}},
+     {"1:1: vdisks: missing, expected a mapping",
+      "1:1: clusters: missing, expected a mapping of names to sections, for example clusters: "
+      "{local"}},
     {"no_clusters",
      "clusters: {}\nVDISKS\n",
      {"1:11: clusters: empty, expected a mapping of names to sections, for example clusters: "

@@ -1,0 +1,110 @@
+// A log that is kept by tlogservers instead of a cluster: what its keys mean, and what they refuse.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tlog/config/config.h"
+
+namespace tlog::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kVdisk[] = "vdisks: {v: {size: 1MiB, storage: {file: x}}}\n";
+constexpr char kCluster[] = "clusters: {c: {directories: [a, b, c, d, e, f]}}\n";
+
+Config parsed(const std::string& text) {
+  auto config = parse(text, "/e/t.yml");
+  EXPECT_TRUE(config.has_value()) << config.error().message();
+  return config ? std::move(*config) : Config{};
+}
+
+std::string error_of(const std::string& text) {
+  auto config = parse(text, "/e/t.yml");
+  return config ? "none" : config.error().message();
+}
+
+std::string tlog(const std::string& keys) {
+  return "tlog: {" + keys + "}\n" + kVdisk;
+}
+
+TEST(ConfigServers, need_no_cluster) {
+  const Config config =
+      parsed(tlog("servers: [h:1, \"unix:/run/t\"], writeConcern: 2, insecure: true"));
+  const Tlog& tlog = config.vdisks[0].tlog;
+  EXPECT_THAT(tlog.servers, ElementsAre("h:1", "unix:/run/t"));
+  EXPECT_EQ(tlog.cluster, "");
+  EXPECT_EQ(tlog.write_concern, 2U);
+  EXPECT_EQ(tlog.received, 0U);
+  EXPECT_TRUE(tlog.insecure);
+  EXPECT_FALSE(tlog.tls.on);
+}
+
+TEST(ConfigServers, a_cluster_is_no_default_beside_them) {
+  const Config config = parsed(kCluster + tlog("servers: [\"unix:s\"]"));
+  EXPECT_EQ(config.vdisks[0].tlog.cluster, "");
+  EXPECT_THAT(config.vdisks[0].tlog.servers, ElementsAre("unix:/e/s"));
+}
+
+TEST(ConfigServers, a_vdisk_may_have_the_other_of_both) {
+  const Config own_cluster =
+      parsed(std::string(kCluster) + "tlog: {servers: [\"unix:/s\"], writeConcern: 1}\n" +
+             "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {cluster: c}}}\n");
+  EXPECT_EQ(own_cluster.vdisks[0].tlog.cluster, "c");
+  EXPECT_TRUE(own_cluster.vdisks[0].tlog.servers.empty());
+  const Config own_servers =
+      parsed(std::string(kCluster) + "tlog: {cluster: c}\n" +
+             "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {servers: [\"unix:/s\"]}}}\n");
+  EXPECT_EQ(own_servers.vdisks[0].tlog.cluster, "");
+  EXPECT_THAT(own_servers.vdisks[0].tlog.servers, ElementsAre("unix:/s"));
+}
+
+TEST(ConfigServers, tls_is_on_when_its_section_is_there) {
+  const Config config = parsed(tlog("servers: [h:1], tls: {caFile: ca.pem}"));
+  const ServerTls& tls = config.vdisks[0].tlog.tls;
+  EXPECT_TRUE(tls.on);
+  EXPECT_TRUE(tls.verify);
+  EXPECT_EQ(tls.ca_file, "/e/ca.pem");
+  const Config own = parsed(
+      "tlog: {servers: [h:1], tls: {caFile: ca.pem}}\n"
+      "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {tls: "
+      "{serverName: t}}}}\n");
+  EXPECT_EQ(own.vdisks[0].tlog.tls.ca_file, "/e/ca.pem");
+  EXPECT_EQ(own.vdisks[0].tlog.tls.server_name, "t");
+  EXPECT_TRUE(own.vdisks[0].tlog.tls.on);
+}
+
+TEST(ConfigServers, what_does_not_fit_is_refused_at_its_place) {
+  const std::pair<std::string, std::string> cases[] = {
+      {tlog("servers: [h:1]"), "/e/t.yml:1:8: tlog.servers: the key would be handed to h:1"},
+      {tlog("servers: [\"unix:/s\"], writeConcern: 2"),
+       "/e/t.yml:1:44: tlog.writeConcern: too large: 2, expected at most the number of servers, 1"},
+      {tlog("servers: [\"unix:/s\"], durability: cluster, received: 2"),
+       "/e/t.yml:1:61: tlog.received: too large: 2"},
+      {tlog("servers: [\"unix:/s\"], received: 1"),
+       "/e/t.yml:1:40: tlog.received: no FLUSH waits for servers, expected durability: cluster"},
+      {tlog("servers: [\"unix:/s\", \"unix:/s\"]"),
+       "/e/t.yml:1:29: tlog.servers.1: the same as servers.0, expected another server"},
+      {tlog("servers: [h]"), "/e/t.yml:1:18: tlog.servers.0: has no port, expected"},
+      {tlog("servers: []"), "/e/t.yml:1:17: tlog.servers: empty, expected at least one server's"},
+      {tlog("servers: [h:1], tls: {caFile: a, pskFile: b}"),
+       "/e/t.yml:1:50: tlog.tls.pskFile: a pre-shared key besides certificates"},
+      {tlog("servers: [h:1], tls: {certificateFile: a}"),
+       "/e/t.yml:1:47: tlog.tls.certificateFile: half of a pair"},
+      {std::string(kCluster) + tlog("cluster: c, servers: [\"unix:/s\"]"),
+       "/e/t.yml:2:20: tlog.servers: cluster 'c' keeps the log already"},
+      {std::string(kCluster) + tlog("writeConcern: 1"),
+       "/e/t.yml:2:22: tlog.writeConcern: does nothing without servers"},
+      {"clusters: {p: {servers: [{address: h:1}]}}\ntlog: {servers: [\"unix:/s\"]}\n"
+       "vdisks: {v: {size: 1MiB, storage: {cluster: p}}}\n",
+       "/e/t.yml:3:45: vdisks.v.storage.cluster: what its servers lose is filled from the log"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_THAT(error_of(text), StartsWith(expected)) << text;
+    EXPECT_THAT(error_of(text), HasSubstr("expected ")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tlog::config
