@@ -33,6 +33,12 @@ Result<std::unique_ptr<OpenStores>> OpenStores::open(const config::Config& confi
                                                      const config::Vdisk& vdisk,
                                                      const SourceEnvironment& environment) {
   const config::Cluster* cluster = cluster_of(config, vdisk);
+  if (!vdisk.tlog.servers.empty()) {
+    return fail(Code::kNotSupported,
+                fmt::format("{}: vdisk {}: its log is kept by tlogservers; read it with a "
+                            "configuration that names the stores of one of them as tlog.cluster",
+                            config.path, vdisk.name));
+  }
   if (cluster == nullptr) {
     return fail(Code::kInvalidArgument,
                 fmt::format("{}: vdisk {}: its cluster '{}' is not in the configuration",

@@ -65,6 +65,7 @@ void Core::fail_for_good(const std::string& why) {
   }
   durable.poison();
   stored.poison();
+  received.poison();
   applied.poison();
   logger.error(
       fmt::format("event=failed vdisk={} reason=\"{}\" remedy=\"mend the cause, then restart\"",

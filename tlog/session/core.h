@@ -131,6 +131,7 @@ class Core {
   RecentLog recent_log;
   Watermark durable;
   Watermark stored;
+  Watermark received;  // by enough tlogservers, of a log that they keep
   Watermark applied;
   std::atomic<TimestampNs> oldest_unsynced{0};  // of its records; 0: none, or nothing follows
   std::atomic<Sequence> synced{0};              // the standby has all up to here

@@ -137,10 +137,27 @@ Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint
                           core_.stored.value(), why.empty() ? "" : ": ", why));
 }
 
+// In the memory of so many servers: nothing is hurried to their stores for it.
+Status DataPath::wait_received(const char* operation, Sequence sequence) {
+  const std::uint64_t timeout_ns = core_.settings.stall_timeout_ns;
+  Watermark::Outcome outcome = core_.received.wait(sequence, timeout_ns);
+  if (outcome == Watermark::Outcome::kReached) return {};
+  MutexLock lock(core_.mutex());
+  if (outcome == Watermark::Outcome::kPoisoned) return failed(operation);
+  const std::string why = core_.log_waits_for();
+  return fail(Code::kTimeout,
+              fmt::format("{}: {}: sequence {} is not received by {} servers within {} (received: "
+                          "{}){}{}; it is in the journal and will be sent when they are there",
+                          operation, core_.who(), sequence, core_.config.tlog.received,
+                          config::format_duration_ns(timeout_ns), core_.received.value(),
+                          why.empty() ? "" : ": ", why));
+}
+
 // What FLUSH and FUA promise, by the vdisk's durability.
 Status DataPath::settle(const char* operation, Sequence sequence) {
   TLOG_TRY(wait_durable(operation, sequence));
   if (core_.config.tlog.durability == config::Durability::kJournal) return {};
+  if (core_.config.tlog.received != 0) return wait_received(operation, sequence);
   return wait_stored(operation, sequence, core_.settings.stall_timeout_ns);
 }
 

@@ -61,6 +61,7 @@ class DataPath {
   bool has_room(std::uint32_t data_length) const REQUIRES(core_.mutex());
   std::string what_fills_up() const REQUIRES(core_.mutex());
   Status wait_durable(const char* operation, Sequence sequence);
+  Status wait_received(const char* operation, Sequence sequence);
   Status wait_stored(const char* operation, Sequence sequence, std::uint64_t timeout_ns);
   Status settle(const char* operation, Sequence sequence);
   Status failed(const char* operation) const;

@@ -110,6 +110,14 @@ class EngineImpl final : public Engine {
   Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
                                    const TakeoverProgress& progress) override {
     const auto config = configuration();
+    if (!config->find_vdisk(name)->tlog.servers.empty()) {
+      return fail(Code::kNotSupported,
+                  fmt::format("takeover: vdisk '{}': its log is kept by tlogservers, and goes on "
+                              "only with the journal of the host that wrote it; restore it to "
+                              "another vdisk from the stores of one of the servers (`tlogplay "
+                              "restore {} --to vdisk:NEW`)",
+                              name, name));
+    }
     const OpeningContext context{.config = *config,
                                  .vdisk = *config->find_vdisk(name),
                                  .environment = environment_,
@@ -163,7 +171,9 @@ class EngineImpl final : public Engine {
                            .memory_budget = budget(),
                            .memory_stores = options_.memory_stores,
                            .may_create = may_create && !vdisk.read_only,
-                           .make_standby = options_.make_standby};
+                           .make_standby = options_.make_standby,
+                           .open_remote_log = options_.open_remote_log,
+                           .key = &key_};
     TLOG_ASSIGN(std::shared_ptr<ServedVdisk> opened, open_vdisk(context, std::move(prepared)));
     opened->start();
     MutexLock lock(mutex_);
@@ -257,11 +267,13 @@ Status EngineImpl::make_coordinators(const config::Config& config) {
   for (const std::string& name : names_) {
     const config::Vdisk& vdisk = *config.find_vdisk(name);
     if (!options_.coordinate || vdisk.coordination.etcd.empty() || options_.memory_stores) continue;
-    if (config.find_cluster(vdisk.tlog.cluster)->servers.empty()) {
-      environment_.logger.warning(
-          fmt::format("event=not_coordinated vdisk={} reason=\"its log is in directories, which "
-                      "are of this host alone\"",
-                      name));
+    const config::Cluster* cluster = config.find_cluster(vdisk.tlog.cluster);
+    if (cluster == nullptr || cluster->servers.empty()) {
+      environment_.logger.warning(fmt::format(
+          "event=not_coordinated vdisk={} reason=\"{}\"", name,
+          cluster == nullptr ? "its log is kept by tlogservers, and only this host's journal goes "
+                               "with it"
+                             : "its log is in directories, which are of this host alone"));
       continue;
     }
     Coordinator::Parts parts;
@@ -362,7 +374,9 @@ Result<std::unique_ptr<Engine>> Engine::load(config::Config config, EngineOption
       return fail(Code::kNotFound,
                   fmt::format("load: {}: there is no vdisk '{}'", config.path, name));
     }
-    TLOG_ASSERT(config.find_cluster(vdisk->tlog.cluster) != nullptr);  // config::load checks it
+    // config::load checks it.
+    TLOG_ASSERT(!vdisk->tlog.servers.empty() ||
+                config.find_cluster(vdisk->tlog.cluster) != nullptr);
   }
   TLOG_ASSIGN(seal::MasterKey key, seal::MasterKey::load(environment.files, config.key_file));
   io::LoopOptions loop_options;

@@ -25,6 +25,9 @@
 
 namespace tlog::session {
 
+class LogSide;
+struct RemoteLogRequest;
+
 // Where the engine meets the world; tests and simulations bring their own. Borrowed.
 struct Environment {
   io::FileSystem& files;
@@ -44,6 +47,9 @@ struct EngineOptions {
   // nothing follows, as for tools.
   MakeStandby make_standby = {};
   std::string control_socket;  // told to the other hosts; "": none
+  // How a log is opened that tlogservers keep (session/remote_log.h). Without it such vdisks are
+  // refused.
+  std::function<Result<std::unique_ptr<LogSide>>(const RemoteLogRequest&)> open_remote_log = {};
 };
 
 class Engine {
@@ -55,8 +61,8 @@ class Engine {
 
   virtual Status prepare() = 0;
   virtual Status start() = 0;
-  // Whoever waits in open() for this host's turn, for a failover or for a standby, is refused, now and later.
-  // Before stop(), from any thread.
+  // Whoever waits in open() for this host's turn, for a failover or for a standby, is refused, now
+  // and later. Before stop(), from any thread.
   virtual void stop_waiting() = 0;
   // `budget_ns`: how long to go on storing; what is not stored then is still in the journal.
   virtual void stop(std::uint64_t budget_ns) = 0;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,10 @@ class LogSide {
   // Any thread.
   virtual std::string waits_for() const = 0;  // why nothing is stored, "" when it is; for people
   virtual Status scrub(const flush::ScrubOptions& options) = 0;
+  // Of a standby that whoever keeps the log keeps too; all that was appended before the call.
+  // Blocks. Nothing: there is none such.
+  virtual std::optional<Result<Sequence>> wait_slave_sync(Sequence target,
+                                                          std::uint64_t timeout_ns) = 0;
   virtual void add_status(VdiskStatus& status) const = 0;  // log, stores, scrubs
 };
 

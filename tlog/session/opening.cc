@@ -172,17 +172,32 @@ Result<std::unique_ptr<journal::Journal>> prepare_vdisk(const config::Config& co
   if (!vdisk.storage_file.empty()) {
     TLOG_TRY(environment.files.make_directories(io::parent_path(vdisk.storage_file)));
   }
-  for (const std::string& directory : config.find_cluster(vdisk.tlog.cluster)->directories) {
-    TLOG_TRY(environment.files.make_directories(directory));
+  if (const config::Cluster* cluster = config.find_cluster(vdisk.tlog.cluster)) {
+    for (const std::string& directory : cluster->directories) {
+      TLOG_TRY(environment.files.make_directories(directory));
+    }
   }
   TLOG_ASSIGN(bool present, journal::Journal::exists(options.directory, environment.files));
   if (!present) return std::unique_ptr<journal::Journal>();
   return journal::Journal::open(options, environment.files, environment.logger);
 }
 
+void fill_core(const OpeningContext& context, const Uuid& uuid,
+               std::unique_ptr<journal::Journal> journal, Core::Parts& core) {
+  core.config = context.vdisk;
+  core.uuid = uuid;
+  core.records_max = context.memory_budget / kTableShare / kBytesPerRecord;
+  core.journal = std::move(journal);
+  core.loop = &context.loop;
+  core.workers = &context.workers;
+  core.clock = &context.environment.clock;
+  core.logger = &context.environment.logger;
+}
+
 Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                                                 std::unique_ptr<journal::Journal> prepared) {
   const config::Vdisk& vdisk = context.vdisk;
+  if (!vdisk.tlog.servers.empty()) return open_remote_vdisk(context, std::move(prepared));
   Environment& environment = context.environment;
   const std::uint64_t began = environment.clock.monotonic_ns();
   TLOG_ASSIGN(Stores stores, open_stores(context));
@@ -266,11 +281,11 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                         "not name the cluster that was active\" next=\"filled from the log\"",
                         vdisk.name, placed.cluster, active));
         TLOG_TRY(log.log->place_blocks({.cluster = active,
-                                          .switches = placed.switches + 1,
-                                          .epoch = claim.epoch,
-                                          .sequence = claim.possible,
-                                          .since = environment.clock.wall_ns()},
-                                         vdisk.tlog.stall_timeout_ns));
+                                        .switches = placed.switches + 1,
+                                        .epoch = claim.epoch,
+                                        .sequence = claim.possible,
+                                        .since = environment.clock.wall_ns()},
+                                       vdisk.tlog.stall_timeout_ns));
       }
       TLOG_ASSIGN(parts.core.storage, open_cluster(context, format.vdisk, active, claim));
       parts.make_standby = context.make_standby;
@@ -283,16 +298,9 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                     vdisk.name, format.vdisk.text(), log.log->epoch(),
                     parts.recovered.entries.size(), parts.recovered.from_arena, log.head.sequence,
                     (environment.clock.monotonic_ns() - began) / 1'000'000));
-    parts.core.config = vdisk;
-    parts.core.uuid = format.vdisk;
-    parts.core.records_max = context.memory_budget / kTableShare / kBytesPerRecord;
+    fill_core(context, format.vdisk, std::move(prepared), parts.core);
     parts.core.stores_are_local =
         !context.config.find_cluster(vdisk.tlog.cluster)->directories.empty();
-    parts.core.journal = std::move(prepared);
-    parts.core.loop = &context.loop;
-    parts.core.workers = &context.workers;
-    parts.core.clock = &environment.clock;
-    parts.core.logger = &environment.logger;
     parts.sealer = &context.sealer;
     log.stores = std::move(stores);
     log.reading = reading;

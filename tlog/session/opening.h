@@ -33,6 +33,9 @@ struct OpeningContext {
   bool memory_stores = false;
   bool may_create = false;
   MakeStandby make_standby = {};  // see EngineOptions
+  // Of a log that tlogservers keep: see EngineOptions, and the key to hand to them.
+  std::function<Result<std::unique_ptr<LogSide>>(const RemoteLogRequest&)> open_remote_log = {};
+  const seal::MasterKey* key = nullptr;
 };
 
 format::VdiskFormat format_of(const config::Vdisk& vdisk);
@@ -47,6 +50,13 @@ Result<std::unique_ptr<journal::Journal>> prepare_vdisk(const config::Config& co
                                                         const config::Vdisk& vdisk,
                                                         std::uint64_t memory_budget,
                                                         Environment& environment);
+
+// The parts of a served vdisk's core that do not depend on where its log is.
+void fill_core(const OpeningContext& context, const Uuid& uuid,
+               std::unique_ptr<journal::Journal> journal, Core::Parts& core);
+// open_vdisk() for one whose log tlogservers keep.
+Result<std::shared_ptr<ServedVdisk>> open_remote_vdisk(const OpeningContext& context,
+                                                       std::unique_ptr<journal::Journal> prepared);
 
 // `prepared`: what prepare_vdisk() gave. The vdisk is not started yet.
 Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,

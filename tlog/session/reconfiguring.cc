@@ -108,8 +108,10 @@ Result<ServedSettings> settings_of(const config::Config& config, const config::V
   ServedSettings settings;
   settings.tlog = vdisk.tlog;
   settings.slave = vdisk.slave;
-  TLOG_ASSIGN(settings.log_servers,
-              server_options(*config.find_cluster(vdisk.tlog.cluster), files));
+  if (vdisk.tlog.servers.empty()) {
+    TLOG_ASSIGN(settings.log_servers,
+                server_options(*config.find_cluster(vdisk.tlog.cluster), files));
+  }
   if (vdisk.storage_cluster.empty()) return settings;
   TLOG_ASSIGN(settings.standby, standby_settings(config, vdisk, files));
   const bool is_slave = active == settings.standby.slave;
@@ -149,10 +151,12 @@ std::vector<config::Refusal> check_servers(ServedVdisk& vdisk, const config::Con
   std::vector<config::Refusal> refusals =
       check_active(active, *running.find_vdisk(vdisk.name()), after);
   if (!refusals.empty()) return refusals;
-  const auto log_places = moved(running, wanted, after.tlog.cluster);
-  if (!log_places.empty() && !settings.log_servers.empty()) {
-    refusals = check_log_servers(vdisk, log_places, *wanted.find_cluster(after.tlog.cluster),
-                                 settings, loop);
+  if (!settings.log_servers.empty()) {
+    const auto log_places = moved(running, wanted, after.tlog.cluster);
+    if (!log_places.empty()) {
+      refusals = check_log_servers(vdisk, log_places, *wanted.find_cluster(after.tlog.cluster),
+                                   settings, loop);
+    }
   }
   if (active.empty()) return refusals;
   const auto block_places = moved(running, wanted, active);

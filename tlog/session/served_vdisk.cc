@@ -94,6 +94,7 @@ void ServedVdisk::adopt(journal::Recovered recovered, const LogEnd& log_end) {
   core_.appended.store(last);
   core_.durable.advance(last);
   core_.stored.advance(log_end.sequence);
+  core_.received.advance(log_end.sequence);
   core_.applied.advance(core_.table_first - 1);
 }
 
@@ -267,6 +268,7 @@ bool ServedVdisk::close(std::uint64_t budget_ns) {
   // The log's end waits for no block storage: a server of it may answer late, to all who wait
   // below.
   log_->close(deadline_ns);
+  core_.received.poison();
   core_.stored.poison();  // whoever still waits for the stores: not in this life
   if (refilling_) refilling_->stop();
   if (standby_) standby_->stop();
@@ -306,7 +308,11 @@ tl::unexpected<Error> ServedVdisk::no_standby(const char* operation) const {
 
 // What was acknowledged before the call may still be in the journal only.
 Result<Sequence> ServedVdisk::wait_slave_sync(std::uint64_t timeout_ns) {
-  if (!standby_) return no_standby("wait for slave sync");
+  if (!standby_) {
+    auto synced = log_->wait_slave_sync(core_.appended.load(), timeout_ns);
+    if (synced) return *synced;
+    return no_standby("wait for slave sync");
+  }
   const std::uint64_t began = core_.clock.monotonic_ns();
   auto left = [&] {
     const std::uint64_t used = core_.clock.monotonic_ns() - began;

@@ -79,14 +79,14 @@ struct Receipt {
 
 struct StandbyStatus {
   StandbyState state = StandbyState::kOff;
-  std::string reason;   // why it is not in sync, or refused; "" when it is
-  std::string active;   // cluster that has the blocks now
-  std::string standby;  // cluster that follows, or would
-  std::string phase;    // of the failover under way, "" when there is none
-  bool was_complete = false;  // in this opening: only then may the vdisk go over to it
-  SyncPosition synced;        // all its servers have this
-  std::uint64_t lag_records = 0;  // appended and not synced
-  std::uint64_t lag_ns = 0;       // how old the oldest of these is; 0: there is none
+  std::string reason;               // why it is not in sync, or refused; "" when it is
+  std::string active;               // cluster that has the blocks now
+  std::string standby;              // cluster that follows, or would
+  std::string phase;                // of the failover under way, "" when there is none
+  bool was_complete = false;        // in this opening: only then may the vdisk go over to it
+  SyncPosition synced;              // all its servers have this
+  std::uint64_t lag_records = 0;    // appended and not synced
+  std::uint64_t lag_ns = 0;         // how old the oldest of these is; 0: there is none
   std::uint64_t applied_bytes = 0;  // by the follower, in this opening
   std::uint64_t failing_ns = 0;  // for how long the active cluster has been failing; 0: it is well
   std::uint64_t failover_after_ns = 0;
@@ -128,9 +128,9 @@ class Standby {
 
   struct Settings {
     bool slave_sync = false;
-    std::string primary;                                  // cluster of `storage`
+    std::string primary;                                   // cluster of `storage`
     std::vector<store::RespStoreOptions> primary_servers;  // in their order
-    std::string slave;                                    // cluster of `slaveStorage`
+    std::string slave;                                     // cluster of `slaveStorage`
     std::vector<store::RespStoreOptions> slave_servers;
     std::uint64_t failover_after_ns = 5'000'000'000;
   };
@@ -146,9 +146,9 @@ struct StandbyParts {
   flush::LogWriter* log = nullptr;
   io::FileSystem* files = nullptr;
   Standby::Settings settings;
-  std::string active;    // cluster that core->storage() was opened on
+  std::string active;          // cluster that core->storage() was opened on
   std::uint64_t switches = 0;  // format::BlockPlace's, so far
-  std::string receipts;  // directory of them
+  std::string receipts;        // directory of them
   // DataPath::log_again(), for what a forced failover has left behind.
   std::function<Status(std::uint64_t offset, std::uint64_t length)> log_again;
   // Optional: told of each step of a failover when it begins, for tests.

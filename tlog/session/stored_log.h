@@ -56,6 +56,9 @@ class StoredLog final : public LogSide {
   void close_stores() override;
   std::string waits_for() const override { return parts_.log->status().waiting_for; }
   Status scrub(const flush::ScrubOptions& options) override { return parts_.log->scrub(options); }
+  std::optional<Result<Sequence>> wait_slave_sync(Sequence, std::uint64_t) override {
+    return std::nullopt;
+  }
   void add_status(VdiskStatus& status) const override;
 
  private:

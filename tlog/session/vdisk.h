@@ -60,6 +60,17 @@ struct ScrubSchedule {
   std::string waiting;  // why none runs that is due, "" when one does; for people
 };
 
+// A tlogserver that the vdisk's records are sent to.
+struct LogServerStatus {
+  std::string address;
+  std::string state;   // for people: "sending", "connecting", ...
+  std::string reason;  // why it is not sending, "" when it is
+  Sequence sent = 0, received = 0, stored = 0, synced = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t resent_records = 0;
+  std::uint64_t round_trip_ns = 0;
+};
+
 struct VdiskStatus {
   std::string name;
   Uuid uuid;
@@ -81,8 +92,9 @@ struct VdiskStatus {
   std::uint64_t stalls = 0;  // calls that had to wait for room
   flush::LogWriterStatus log;
   ScrubSchedule scrubs;
-  std::vector<std::string> alarms;  // "WORD: in full", of promises that are broken (maxLag)
-  std::vector<store::StoreStatus> stores;  // of the log
+  std::vector<std::string> alarms;         // "WORD: in full", of promises that are broken (maxLag)
+  std::vector<store::StoreStatus> stores;  // of the log; or
+  std::vector<LogServerStatus> log_servers;  // who keep it
   std::vector<blocks::PartStatus> block_servers;
   std::optional<StandbyStatus> standby;  // of a vdisk with slaveStorage
 };
