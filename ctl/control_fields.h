@@ -103,6 +103,20 @@ void visit_vdisk(Report& vdisk, Visit visit) {
 }
 
 template <class Report, class Visit>
+void visit_log_server(Report& server, Visit visit) {
+  visit("address", server.address);
+  visit("state", server.state);
+  visit("reason", server.reason);
+  visit("sent", server.sent);
+  visit("received", server.received);
+  visit("stored", server.stored);
+  visit("synced", server.synced);
+  visit("connections", server.connections);
+  visit("resentRecords", server.resent_records);
+  visit("roundTripUs", server.round_trip_us);
+}
+
+template <class Report, class Visit>
 void visit_position(Report& position, Visit visit) {
   visit("epoch", position.epoch);
   visit("sequence", position.sequence);

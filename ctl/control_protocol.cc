@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -54,6 +55,16 @@ Json json_of(const std::vector<StoreReport>& stores) {
   return list;
 }
 
+Json json_of(const std::vector<LogServerReport>& servers) {
+  Json list = Json::array();
+  for (const LogServerReport& server : servers) {
+    Json one = Json::object();
+    visit_log_server(server, [&](const char* key, const auto& field) { one[key] = field; });
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
 // A receipt travels as the object that it is in its file.
 void put_receipt(const std::string& text, Json& into) {
   if (std::optional<Json> receipt = object_of(text)) into["receipt"] = *std::move(receipt);
@@ -79,6 +90,7 @@ Json json_of(const VdiskReport& vdisk) {
     json[name] = std::move(one);
   });
   json["stores"] = json_of(vdisk.stores);
+  if (!vdisk.log_servers.empty()) json["logServers"] = json_of(vdisk.log_servers);
   json["blockServers"] = json_of(vdisk.block_servers);
   if (vdisk.standby) json["standby"] = json_of(*vdisk.standby);
   json["alarms"] = vdisk.alarms;
@@ -191,17 +203,24 @@ Status read_background_scrubs(const Json& json, VdiskReport& vdisk) {
   return read;
 }
 
-Status read_stores(const Json& json, const char* key, std::vector<StoreReport>& into) {
-  auto stores = json.find(key);
-  if (stores == json.end()) return {};
-  if (!stores->is_array()) return bad_reply(fmt::format("\"{}\" is not a list", key));
-  for (const Json& item : *stores) {
-    if (!item.is_object()) return bad_reply("a store is not an object");
+// `read_one` reads an object's fields with the reader it is given.
+Status read_objects(const Json& json, const char* key,
+                    const std::function<void(Reader&)>& read_one) {
+  auto list = json.find(key);
+  if (list == json.end()) return {};
+  if (!list->is_array()) return bad_reply(fmt::format("\"{}\" is not a list", key));
+  for (const Json& item : *list) {
+    if (!item.is_object()) return bad_reply(fmt::format("one of \"{}\" is not an object", key));
     Reader reader(item);
-    visit_store(into.emplace_back(), std::ref(reader));
+    read_one(reader);
     if (reader.wrong()) return bad_reply(*reader.wrong());
   }
   return {};
+}
+
+Status read_stores(const Json& json, const char* key, std::vector<StoreReport>& into) {
+  return read_objects(json, key,
+                      [&](Reader& reader) { visit_store(into.emplace_back(), std::ref(reader)); });
 }
 
 Status read_standby(const Json& json, std::optional<StandbyReport>& into) {
@@ -229,6 +248,9 @@ Result<VdiskReport> vdisk_of(const Json& json) {
   if (reader.wrong()) return bad_reply(*reader.wrong());
   TLOG_TRY(read_background_scrubs(json, vdisk));
   TLOG_TRY(read_stores(json, "stores", vdisk.stores));
+  TLOG_TRY(read_objects(json, "logServers", [&](Reader& one) {
+    visit_log_server(vdisk.log_servers.emplace_back(), std::ref(one));
+  }));
   TLOG_TRY(read_stores(json, "blockServers", vdisk.block_servers));
   TLOG_TRY(read_standby(json, vdisk.standby));
   TLOG_TRY(read_texts(json, "alarms", vdisk.alarms));

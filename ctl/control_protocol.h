@@ -73,6 +73,20 @@ struct StoreReport {
   std::uint64_t left = 0;
 };
 
+// session::LogServerStatus.
+struct LogServerReport {
+  std::string address = {};
+  std::string state = {};  // for people: "sending", "connecting", ...
+  std::string reason = {};
+  Sequence sent = 0;
+  Sequence received = 0;
+  Sequence stored = 0;
+  Sequence synced = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t resent_records = 0;
+  std::uint64_t round_trip_us = 0;
+};
+
 // One kind of scrub in the background, as session::ScrubSchedule has it. Times are wall clock; 0:
 // none, never, or an older server.
 struct BackgroundScrubReport {
@@ -176,9 +190,10 @@ struct VdiskReport {
   std::uint64_t config_loaded_ns = 0;
   std::string config_error;  // of the newest look at the configuration; "": it was good
   std::uint64_t config_error_ns = 0;
-  std::vector<StoreReport> stores;         // of the log, in their order
-  std::vector<StoreReport> block_servers;  // the same of block storage on a cluster
-  std::optional<StandbyReport> standby;    // of a vdisk with slaveStorage
+  std::vector<StoreReport> stores;           // of the log, in their order; or
+  std::vector<LogServerReport> log_servers;  // the tlogservers that keep it
+  std::vector<StoreReport> block_servers;    // the same of block storage on a cluster
+  std::optional<StandbyReport> standby;      // of a vdisk with slaveStorage
   // What somebody has to look after, "WORD: in full"; the words are those of docs/failover.md.
   std::vector<std::string> alarms;
 };

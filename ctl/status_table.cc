@@ -144,6 +144,25 @@ void stores(std::string& text, std::string_view title,
   }
 }
 
+// The tlogservers, and how far each has come.
+void log_servers(std::string& text, const std::vector<control::LogServerReport>& all) {
+  if (all.empty()) return;
+  std::size_t width = 10;
+  std::size_t state_width = 5;
+  for (const control::LogServerReport& server : all) {
+    width = std::max(width, server.address.size());
+    state_width = std::max(state_width, server.state.size());
+  }
+  text += fmt::format("  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>12}  {:>9}\n", "tlogserver", width,
+                      "state", state_width, "sent", "received", "stored", "ms");
+  for (const control::LogServerReport& server : all) {
+    text += fmt::format("  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>12}  {:>9.1f}\n", server.address,
+                        width, server.state, state_width, server.sent, server.received,
+                        server.stored, static_cast<double>(server.round_trip_us) / 1000);
+    if (!server.reason.empty()) text += fmt::format("    {}\n", server.reason);
+  }
+}
+
 }  // namespace
 
 std::string utc_text(std::uint64_t wall_ns) {
@@ -197,11 +216,13 @@ std::string status_table(Sample now, Sample earlier) {
   row(text, "journal", share(vdisk.journal_bytes_used, vdisk.journal_bytes_total));
   row(text, "arena", share(vdisk.arena_bytes_used, vdisk.arena_bytes_total));
   row(text, "overlay", fmt::format("{} extents", vdisk.overlay_extents));
-  row(text, "log",
-      fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered, {} "
-                  "hinted",
-                  vdisk.committed, vdisk.in_flight, vdisk.missing_shards,
-                  human_bytes(vdisk.buffered_bytes), human_bytes(vdisk.hinted_bytes)));
+  if (vdisk.log_servers.empty()) {
+    row(text, "log",
+        fmt::format("{} aggregations committed, {} in flight, {} shards missing, {} buffered, {} "
+                    "hinted",
+                    vdisk.committed, vdisk.in_flight, vdisk.missing_shards,
+                    human_bytes(vdisk.buffered_bytes), human_bytes(vdisk.hinted_bytes)));
+  }
   if (vdisk.scrub_runs > 0) {
     row(text, "scrub",
         fmt::format("{}{}, aggregation {} of {}, {} missing, {} wrong, {} not reachable",
@@ -224,6 +245,7 @@ std::string status_table(Sample now, Sample earlier) {
   row(text, "stalls", fmt::format("{}, {} slowed down", vdisk.stalls, vdisk.slowed));
   configuration(text, vdisk);
   stores(text, "store", vdisk.stores);
+  log_servers(text, vdisk.log_servers);
   stores(text, "blocks on", vdisk.block_servers);
   if (vdisk.standby) stores(text, "standby on", vdisk.standby->servers);
   return text;

@@ -101,6 +101,18 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
     report.stores.push_back(report_of(store));
     if (place < status.log.left.size()) report.stores.back().left = status.log.left[place];
   }
+  for (const session::LogServerStatus& server : status.log_servers) {
+    report.log_servers.push_back({.address = server.address,
+                                  .state = server.state,
+                                  .reason = server.reason,
+                                  .sent = server.sent,
+                                  .received = server.received,
+                                  .stored = server.stored,
+                                  .synced = server.synced,
+                                  .connections = server.connections,
+                                  .resent_records = server.resent_records,
+                                  .round_trip_us = server.round_trip_ns / 1000});
+  }
   report.block_servers = reports_of(status.block_servers);
   report.alarms = status.alarms;
   add_standby(status, configuration, report);

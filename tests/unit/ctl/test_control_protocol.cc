@@ -230,6 +230,36 @@ TEST(ControlProtocol, a_standby_survives_the_way) {
   }));
 }
 
+TEST(ControlProtocol, tlogservers_survive_the_way) {
+  VdiskReport sent;
+  sent.log_servers = {{.address = "10.0.0.1:11211",
+                       .state = "connecting",
+                       .reason = "it does not answer",
+                       .sent = 5,
+                       .received = 4,
+                       .stored = 3,
+                       .synced = 2,
+                       .connections = 7,
+                       .resent_records = 8,
+                       .round_trip_us = 9},
+                      {.address = "unix:/run/tlogserver"}};
+  const auto reply = decode_reply(encode_reply({.vdisks = {sent}}));
+  ASSERT_TRUE(reply.has_value()) << reply.error().message();
+  const auto& back = reply->vdisks.at(0).log_servers;
+  ASSERT_EQ(back.size(), 2U);
+  EXPECT_EQ(back[0].address, "10.0.0.1:11211");
+  EXPECT_EQ(back[0].state, "connecting");
+  EXPECT_EQ(back[0].reason, "it does not answer");
+  EXPECT_EQ(back[0].sent, 5U);
+  EXPECT_EQ(back[0].received, 4U);
+  EXPECT_EQ(back[0].stored, 3U);
+  EXPECT_EQ(back[0].synced, 2U);
+  EXPECT_EQ(back[0].connections, 7U);
+  EXPECT_EQ(back[0].resent_records, 8U);
+  EXPECT_EQ(back[0].round_trip_us, 9U);
+  EXPECT_EQ(back[1].address, "unix:/run/tlogserver");
+}
+
 TEST(ControlProtocol, a_vdisk_without_a_standby_has_none) {
   const auto reply = decode_reply(encode_reply({.vdisks = {VdiskReport{}}}));
   ASSERT_TRUE(reply.has_value());

@@ -80,6 +80,20 @@ TEST(StatusTable, a_store_that_is_not_well_says_why_and_what_to_do) {
   EXPECT_THAT(table, Not(HasSubstr("\n    up\n")));
 }
 
+TEST(StatusTable, says_how_far_each_tlogserver_has_come) {
+  control::VdiskReport vdisk = sample();
+  vdisk.stores.clear();
+  vdisk.log_servers = {
+      {.address = "10.0.0.1:11211", .state = "sending", .sent = 400, .stored = 200},
+      {.address = "h:1", .state = "connecting", .reason = "it does not answer"}};
+  const std::string text = status_table({&vdisk, 0}, {});
+  EXPECT_THAT(text,
+              HasSubstr("10.0.0.1:11211  sending              400             0           200"));
+  EXPECT_THAT(text, HasSubstr("h:1             connecting"));
+  EXPECT_THAT(text, HasSubstr("    it does not answer\n"));
+  EXPECT_THAT(text, Not(HasSubstr("aggregations committed"))) << "that is the servers' business";
+}
+
 TEST(StatusTable, scrubs_in_the_background_say_how_they_go_and_when_they_come) {
   control::VdiskReport vdisk = sample();
   EXPECT_THAT(status_table({&vdisk, 1}, {}), Not(HasSubstr("scrub"))) << "an older server";
