@@ -19,6 +19,7 @@
 #include "server/log/served_log.h"
 #include "server/net/channel.h"
 #include "server/net/tls.h"
+#include "server/serve/slave_sync.h"
 
 namespace tlog::server {
 
@@ -51,6 +52,12 @@ struct ServerOptions {
   std::uint64_t linger_ns = 30'000'000'000;
   std::uint64_t hello_timeout_ns = 10'000'000'000;  // for who connects and says nothing
   unsigned sessions_max = 1024;
+  // Of connections that have not said yet what they want; the one that has been silent longest
+  // makes room for a new one.
+  unsigned silent_max = 1024;
+  // A client that takes nothing of what is sent to it for so long is disconnected.
+  std::uint64_t send_timeout_ns = 30'000'000'000;
+  std::shared_ptr<SlaveSync> slave_sync;  // null: no standbys are kept
 };
 
 struct SessionStatus {
