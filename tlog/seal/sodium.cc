@@ -36,10 +36,6 @@ void SecretBytes::Free::operator()(std::byte* memory) const {
   sodium_free(memory);
 }
 
-void wipe(ByteSpan bytes) {
-  sodium_memzero(bytes.data(), bytes.size());
-}
-
 Blake2b::Blake2b(ConstByteSpan key) {
   static_assert(sizeof(crypto_generichash_state) <= sizeof state_);
   TLOG_ASSERT(sodium_ready());

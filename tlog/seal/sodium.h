@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "tlog/base/types.h"
+#include "tlog/base/wipe.h"
 
 namespace tlog::seal {
 
@@ -38,7 +39,6 @@ struct StackSecret {
   StackSecret& operator=(const StackSecret&) = delete;
   ~StackSecret();
 };
-void wipe(ByteSpan bytes);
 template <std::size_t N>
 StackSecret<N>::~StackSecret() {
   wipe(bytes);
