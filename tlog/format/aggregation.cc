@@ -9,8 +9,7 @@
 namespace tlog::format {
 namespace {
 
-constexpr std::size_t kLengthBytes = 8;   // u64 length of the table
-constexpr std::size_t kFramingBytes = 8;  // Cap'n Proto's segment table for one segment
+constexpr std::size_t kLengthBytes = 8;  // u64 length of the table
 constexpr std::size_t kPayloadAlignment = 64;
 
 // One segment: root pointer, table, list tag, entries. Exact, so that the table is laid out in
@@ -105,9 +104,7 @@ Status check_table(const Aggregation& aggregation) {
 }
 
 Result<Aggregation> read_table(kj::ArrayPtr<const capnp::word> words) {
-  // One segment, as encode_table() writes it: pointers into other segments have nowhere to lead.
-  if (words.size() == 0 || load<std::uint64_t>(words.asBytes().begin()) >> 32 != words.size() - 1 ||
-      load<std::uint32_t>(words.asBytes().begin()) != 0) {
+  if (!is_one_segment(words)) {
     return fail(Code::kCorruption, "table: it is not one segment of its length");
   }
   capnp::FlatArrayMessageReader reader(words, reader_options(words.size()));
@@ -192,8 +189,7 @@ Buffer encode_table(const Aggregation& aggregation) {
   Buffer buffer(table_bytes(records));
   std::memset(buffer.data(), 0, buffer.size());
   store<std::uint64_t>(buffer.data(), kFramingBytes + words * sizeof(capnp::word));
-  store<std::uint32_t>(buffer.data() + kLengthBytes, 0);  // segments - 1
-  store<std::uint32_t>(buffer.data() + kLengthBytes + 4, static_cast<std::uint32_t>(words));
+  store_framing(buffer.data() + kLengthBytes, words);
 
   capnp::FlatMessageBuilder message(kj::arrayPtr(
       reinterpret_cast<capnp::word*>(buffer.data() + kLengthBytes + kFramingBytes), words));
@@ -222,7 +218,7 @@ Buffer encode_table(const Aggregation& aggregation) {
   return buffer;
 }
 
-Result<Aggregation> decode(ConstByteSpan plaintext) {
+Result<std::size_t> payload_position(ConstByteSpan plaintext) {
   if (plaintext.size() < kLengthBytes || plaintext.size() > kSealedMax) {
     return fail(Code::kCorruption, fmt::format("aggregation: length {}", plaintext.size()));
   }
@@ -235,6 +231,12 @@ Result<Aggregation> decode(ConstByteSpan plaintext) {
       static_cast<std::size_t>(round_up(kLengthBytes + table_length, kPayloadAlignment));
   if (payload_at > plaintext.size())
     return fail(Code::kCorruption, "aggregation: the padding is cut off");
+  return payload_at;
+}
+
+Result<Aggregation> decode(ConstByteSpan plaintext) {
+  TLOG_ASSIGN(const std::size_t payload_at, payload_position(plaintext));
+  const auto table_length = load<std::uint64_t>(plaintext.data());
   for (std::byte byte : plaintext.first(payload_at).subspan(kLengthBytes + table_length)) {
     if (byte != std::byte{0}) return fail(Code::kCorruption, "aggregation: padding is not zero");
   }

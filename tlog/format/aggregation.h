@@ -44,6 +44,9 @@ std::size_t plaintext_bytes(const Aggregation& aggregation);  // the table's and
 // The bytes before the payload: length, table and padding. The plaintext is these, then each
 // record's data.
 Buffer encode_table(const Aggregation& aggregation);
+// Where the payload begins, as far as the length of the table tells: the bytes before it are
+// encode_table()'s. kCorruption when that is not in the plaintext.
+Result<std::size_t> payload_position(ConstByteSpan plaintext);
 // `plaintext` must outlive the result: records point into it.
 Result<Aggregation> decode(ConstByteSpan plaintext);
 

@@ -100,17 +100,6 @@ Result<std::vector<AggregationReference>> read_references(
   return references;
 }
 
-// With its length: a plain std::string would be taken to end at its first zero byte.
-capnp::Text::Reader text_of(const std::string& text) {
-  return {text.c_str(), text.size()};
-}
-
-Result<std::string> read_text(capnp::Text::Reader text, std::size_t size_max) {
-  if (text.size() > size_max)
-    return fail(Code::kCorruption, fmt::format("a text of {} bytes", text.size()));
-  return std::string(text.begin(), text.size());
-}
-
 Result<VdiskFormat> read_format(wire::VdiskFormat::Reader from) {
   VdiskFormat format;
   format.vdisk = uuid_from(from.getVdisk());
