@@ -1,10 +1,12 @@
 // Batch: records on their way between a client and a server, the body of a records frame. Its
 // layout is that of an aggregation's plaintext (format/aggregation.h): a table, then the payload,
-// so that both are read by one decoder. `number` counts the batches of the connection from 1,
-// `prev` is zeros, `epoch` the session's.
+// so that both are read by one decoder; and then a checksum of the table, which the records' hashes
+// do not cover. `number` counts the batches of the connection in one direction from 1, `prev` is
+// zeros, `epoch` the session's, 0 for a reader.
 //
-// Threading: values and pure functions; verify() costs a hash over the payload.
-// Errors: those of format::decode().
+// Threading: values and pure functions; verify_hashes() costs a hash over the payload.
+// Errors: encode_batch(): kInvalidArgument for what is not dense or above a limit; decode_batch():
+// kCorruption, or kNotSupported for a newer version. Hashes are not looked at by either.
 #pragma once
 
 #include <vector>
@@ -23,10 +25,11 @@ struct Batch {
   std::vector<format::Record> records;  // dense, at least one
 };
 
-// A frame's body: `table`, then each record's data, which is sent from where it lies.
+// A frame's body: the table, then each record's data, which is sent from where it lies, then the
+// table's checksum.
 struct EncodedBatch {
-  Buffer table;
-  std::vector<ConstByteSpan> pieces;  // table first; valid as long as the records' data
+  Buffer table;                       // and its checksum
+  std::vector<ConstByteSpan> pieces;  // in order; valid as long as `table` and the records' data
   std::uint32_t length = 0;           // of all of them
 };
 Result<EncodedBatch> encode_batch(const Uuid& vdisk, Epoch epoch, std::uint64_t number,

@@ -9,6 +9,10 @@
 // Threading: values and pure functions.
 // Errors: decode(): kCorruption naming what is wrong, kNotSupported for a message of a newer
 // version. Texts and lists are bounded (kTextMax); it never trusts a length.
+// Secrets: Hello's key. Every KeyBytes wipes what it lets go of, and encoding and decoding make no
+// copies of a message's bytes but a wiped one (when what is decoded is not aligned). What remains
+// is the frame's body: who sends a Hello wipes it when it has been sent (base/wipe.h), who receives
+// a message decodes it with decode_and_wipe().
 #pragma once
 
 #include <optional>
@@ -17,6 +21,8 @@
 #include <vector>
 
 #include "tlog/base/buffer.h"
+#include "tlog/base/limits.h"
+#include "tlog/base/wipe.h"
 #include "tlog/format/metadata.h"
 
 namespace tlog::protocol {
@@ -26,6 +32,10 @@ constexpr std::uint16_t kVersionMin = 1;
 constexpr std::uint16_t kVersion = 1;
 
 constexpr std::size_t kKeyBytes = 32;
+using KeyBytes = std::vector<std::uint8_t, WipingAllocator<std::uint8_t>>;
+
+constexpr std::size_t kReplyTextMax = 768 * kKiB;
+constexpr std::size_t kReplySequencesMax = 16 * kKiB;
 
 // A position in one server's log. Other servers cut their aggregations elsewhere: between servers
 // only sequences are compared.
@@ -66,8 +76,9 @@ struct Hello {
   bool take_over = false;
   Settings settings;
   // The master key, only where nobody else can read it (TLS, Unix socket, --insecure). Empty: the
-  // server's own. Wiped by whoever holds it.
-  std::vector<std::uint8_t> key;
+  // server's own.
+  KeyBytes key;
+  friend bool operator==(const Hello&, const Hello&) = default;
 };
 
 struct Welcome {
@@ -85,42 +96,52 @@ struct Welcome {
   Settings settings;                   // in force
   std::uint64_t batch_bytes_max = 0;   // body of a records frame
   std::uint64_t memory_bytes_max = 0;  // that the server keeps for this session
+  friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
 struct Refusal {  // then the connection ends
   Code code = Code::kUnavailable;
   std::string reason;
+  friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
 struct Attach {
   Uuid session;
+  friend bool operator==(const Attach&, const Attach&) = default;
 };
-struct Attached {};
+struct Attached {
+  friend bool operator==(const Attached&, const Attached&) = default;
+};
 
 // From the server, whenever there is news; several may be told by one.
 struct Progress {
   Sequence received = 0;  // has, in memory at least
   Sequence stored = 0;    // committed to its stores
   Sequence synced = 0;    // on the standby that this server keeps
+  friend bool operator==(const Progress&, const Progress&) = default;
 };
 
 // Requests that are answered by a Reply with the same id.
 struct ForceFlush {  // store all up to `sequence` now
   std::uint64_t id = 0;
   Sequence sequence = 0;
+  friend bool operator==(const ForceFlush&, const ForceFlush&) = default;
 };
 struct WaitSlaveSync {  // all received before this call is on the standby
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;
+  friend bool operator==(const WaitSlaveSync&, const WaitSlaveSync&) = default;
 };
 struct StatusRequest {
   std::uint64_t id = 0;
+  friend bool operator==(const StatusRequest&, const StatusRequest&) = default;
 };
 // The records from `first` on are sent on the data connection, in order; then Reply with the last.
 struct ReadLog {
   std::uint64_t id = 0;
   Sequence first = 0;
   Sequence last = 0;  // inclusive
+  friend bool operator==(const ReadLog&, const ReadLog&) = default;
 };
 struct Reply {
   std::uint64_t id = 0;
@@ -133,18 +154,25 @@ struct Echo {  // answered with `server_ns` filled in
   std::uint64_t id = 0;
   TimestampNs client_ns = 0;
   TimestampNs server_ns = 0;
+  friend bool operator==(const Echo&, const Echo&) = default;
 };
 
 struct Disconnect {  // the last message; the other side closes
   Code code = Code::kShutdown;
   std::string reason;
+  friend bool operator==(const Disconnect&, const Disconnect&) = default;
 };
 
 using Message = std::variant<Hello, Welcome, Refusal, Attach, Attached, Progress, ForceFlush,
                              WaitSlaveSync, StatusRequest, ReadLog, Reply, Echo, Disconnect>;
 
+// Texts for people are cut at kTextMax. A vdisk's name that is longer is refused by whoever decodes
+// it, never taken for another's. A Reply with more than can be sent (kReplyTextMax,
+// kReplySequencesMax) is sent as an error that says so.
 Buffer encode(const Message& message);
 Result<Message> decode(ConstByteSpan body);
+// The same, and the body is wiped, since it may have held a key.
+Result<Message> decode_and_wipe(ByteSpan body);
 std::string_view message_name(const Message& message);
 
 // The highest version both speak. kNotSupported naming both ranges.
