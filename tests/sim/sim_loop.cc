@@ -12,9 +12,10 @@ class SimSocket final : public io::Socket {
   ~SimSocket() override { close(); }
 
   void start(Handlers handlers) override {
-    link_->on_reply = [&loop = loop_,
-                       on_data = std::move(handlers.on_data)](const std::string& bytes) {
-      loop.run([&] { on_data(bytes_of(std::string_view(bytes))); });
+    reading_->on_data = std::move(handlers.on_data);
+    link_->on_reply = [&loop = loop_, reading = reading_](const std::string& bytes) {
+      reading->held += bytes;
+      reading->deliver(loop);
     };
     link_->on_closed = [&loop = loop_, on_closed = std::move(handlers.on_closed)] {
       loop.run([&] { on_closed(Error(Code::kUnavailable, "closed by the server")); });
@@ -37,19 +38,37 @@ class SimSocket final : public io::Socket {
     });
   }
 
+  void set_reading(bool on) override {
+    reading_->on = on;
+    if (on) loop_.post([&loop = loop_, reading = reading_] { reading->deliver(loop); });
+  }
+  void end_when_peer_vanishes(std::uint64_t) override {}
   void set_quick_ack(bool) override {}
 
   void close() override {
     if (link_) link_->client_closes();
     link_.reset();
+    reading_->on = false;
     for (auto sends = std::exchange(*sends_, {}); !sends.empty(); sends.pop_front()) {
       sends.front()(tlog::fail(Code::kShutdown, "send: the connection has been closed"));
     }
   }
 
  private:
+  struct Reading {
+    bool on = true;
+    std::function<void(ConstByteSpan)> on_data;
+    std::string held;  // what came while it was off
+    void deliver(SimLoop& loop) {
+      if (!on || held.empty()) return;
+      const std::string bytes = std::exchange(held, {});
+      loop.run([&] { on_data(bytes_of(std::string_view(bytes))); });
+    }
+  };
+
   SimLoop& loop_;
   std::shared_ptr<Link> link_;
+  const std::shared_ptr<Reading> reading_ = std::make_shared<Reading>();
   // Told when the kernel has taken the bytes, long before a reply can come.
   const std::shared_ptr<std::deque<io::IoDone>> sends_ = std::make_shared<std::deque<io::IoDone>>();
 };

@@ -6,78 +6,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "tlog/io/address.h"
+
 namespace tlog::io {
 namespace {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
-using Addresses = std::vector<SocketAddress>;
-
-Error bad_address(const std::string& address) {
-  return Error(
-      Code::kInvalidArgument,
-      fmt::format("connect: {}: not an address; give host:port, [v6]:port or unix:/path", address));
-}
-
-Result<Addresses> unix_address(const std::string& address, const std::string& path) {
-  SocketAddress result;
-  auto* to = reinterpret_cast<sockaddr_un*>(&result.storage);
-  if (path.empty() || path.size() >= sizeof to->sun_path) {
-    return fail(Code::kInvalidArgument,
-                fmt::format("connect: {}: a socket's path has 1 to {} bytes", address,
-                            sizeof to->sun_path - 1));
-  }
-  to->sun_family = AF_UNIX;
-  path.copy(to->sun_path, path.size());
-  result.length = sizeof *to;
-  return Addresses{result};
-}
-
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-
-Result<HostPort> split_address(const std::string& address) {
-  std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
-    return fail(bad_address(address));
-  }
-  HostPort result{address.substr(0, colon), address.substr(colon + 1)};
-  if (result.host.front() == '[') {
-    if (result.host.back() != ']' || result.host.size() < 3) return fail(bad_address(address));
-    result.host = result.host.substr(1, result.host.size() - 2);
-  } else if (result.host.find(':') != std::string::npos) {
-    return fail(bad_address(address));
-  }
-  return result;
-}
-
-// `flags` AI_NUMERICHOST: never asks a name server, so it does not block. 0: it may.
-int look_up(const HostPort& name, int flags, Addresses& found) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  int result = ::getaddrinfo(name.host.c_str(), name.port.c_str(), &hints, &list);
-  if (result != 0) return result;
-  for (addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
-    SocketAddress address;
-    std::memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
-    address.length = entry->ai_addrlen;
-    found.push_back(address);
-  }
-  ::freeaddrinfo(list);
-  return 0;
-}
 
 // One attempt: resolves, then tries the addresses one after the other, all within one deadline.
 class Connector final : public LoopClient, public std::enable_shared_from_this<Connector> {
@@ -96,7 +32,7 @@ class Connector final : public LoopClient, public std::enable_shared_from_this<C
  private:
   void resolve();
   void resolve_elsewhere(HostPort name);
-  void set_addresses(int lookup_result, Addresses addresses);
+  void set_addresses(int lookup_result, SocketAddresses addresses);
   void try_next();
   void on_writable();
   void connected();
@@ -105,7 +41,7 @@ class Connector final : public LoopClient, public std::enable_shared_from_this<C
   LoopBase& loop_;
   const std::string address_;
   ConnectDone done_;
-  Addresses addresses_;
+  SocketAddresses addresses_;
   std::size_t next_ = 0;
   int descriptor_ = -1;
   LoopBase::Number awaiting_ = 0;
@@ -128,14 +64,14 @@ void Connector::start(std::uint64_t timeout_ns) {
 }
 
 void Connector::resolve() {
-  if (address_.starts_with("unix:")) {
-    auto address = unix_address(address_, address_.substr(5));
+  if (is_unix_address(address_)) {
+    auto address = unix_address("connect", address_);
     if (!address) return finish(fail(std::move(address).error()));
-    return set_addresses(0, std::move(*address));
+    return set_addresses(0, {*address});
   }
-  auto name = split_address(address_);
+  auto name = split_address("connect", address_);
   if (!name) return finish(fail(std::move(name).error()));
-  Addresses numeric;
+  SocketAddresses numeric;
   int result = look_up(*name, AI_NUMERICHOST, numeric);
   if (result == EAI_NONAME) return resolve_elsewhere(std::move(*name));
   set_addresses(result, std::move(numeric));
@@ -143,7 +79,7 @@ void Connector::resolve() {
 
 void Connector::resolve_elsewhere(HostPort name) {
   loop_.resolver().submit([self = shared_from_this(), name = std::move(name)]() mutable {
-    Addresses found;
+    SocketAddresses found;
     int result = look_up(name, 0, found);
     LoopBase& loop = self->loop_;
     loop.post([self = std::move(self), result, found = std::move(found)]() mutable {
@@ -152,7 +88,7 @@ void Connector::resolve_elsewhere(HostPort name) {
   });
 }
 
-void Connector::set_addresses(int lookup_result, Addresses addresses) {
+void Connector::set_addresses(int lookup_result, SocketAddresses addresses) {
   if (lookup_result != 0) {
     return finish(
         fail(Code::kUnavailable, fmt::format("connect: {}: {}; check the name and the port",
@@ -171,7 +107,7 @@ void Connector::try_next() {
       last_error_ = os_error(errno, fmt::format("connect: {}", address_));
       continue;
     }
-    if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&to.storage), to.length) == 0) {
+    if (::connect(descriptor_, to.get(), to.length) == 0) {
       return connected();
     }
     if (errno == EINPROGRESS) {

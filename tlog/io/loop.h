@@ -26,6 +26,13 @@ using ReadDone = std::function<void(Result<std::size_t>)>;
 using IoDone = std::function<void(Status)>;
 using TimerId = std::uint64_t;  // 0: none
 
+// Where received bytes shall go instead of the socket's own memory. `keeper` is held as long as the kernel may write
+// there, which can be longer than the Socket lives.
+struct ReceiveTarget {
+  ByteSpan into;
+  std::shared_ptr<void> keeper;
+};
+
 // A connected stream socket. Loop thread only.
 // send() queues: the pieces must stay valid until `done`, which comes after the last byte was taken by the kernel;
 // sends complete in order. Received bytes arrive through `on_data` until close(), `on_closed` comes once for the
@@ -34,15 +41,47 @@ class Socket {
  public:
   struct Handlers {
     std::function<void(ConstByteSpan)> on_data;
-    std::function<void(Error)> on_closed;
+    std::function<void(Error)> on_closed;  // kUnavailable: the peer ended the connection; others: an error
+    // Asked before each receive; on_data then gets a part of it, from its beginning. Null or an empty target: the
+    // socket's own memory.
+    std::function<ReceiveTarget()> target = nullptr;
   };
   virtual ~Socket() = default;
   virtual void start(Handlers handlers) = 0;  // begins receiving
   virtual void send(std::vector<ConstByteSpan> pieces, IoDone done) = 0;
+  // While it is off nothing is received, so that the peer's sends pile up at the peer, and no handler is called but
+  // for errors: the peer's end is noticed when it is on again. What has arrived already comes then, from the loop.
+  virtual void set_reading(bool on) = 0;
+  // A peer from which nothing comes for about so long, not even an acknowledgement of what it was sent or asked, ends
+  // the connection (kTimeout or kIoError). One that is there and merely does not read is not ended. TCP only.
+  virtual void end_when_peer_vanishes(std::uint64_t within_ns) = 0;
   virtual void set_quick_ack(bool on) = 0;  // re-arm TCP_QUICKACK after each receive (ardb: facts of Nagle)
   virtual void close() = 0;                 // idempotent
 };
 using ConnectDone = std::function<void(Result<std::unique_ptr<Socket>>)>;
+
+struct Accepted {
+  std::unique_ptr<Socket> socket;
+  std::string peer;  // its address, for people
+};
+
+// Listens for connections until it is destroyed, which also removes a Unix socket's file. On the loop's thread, or
+// after the loop's end; address() from any.
+class Listener {
+ public:
+  struct Handlers {
+    std::function<void(Accepted)> on_accepted;
+    // Connections cannot be accepted (too many open files, ...): said once, tried again by itself.
+    std::function<void(Error)> on_trouble;
+  };
+  virtual ~Listener() = default;
+  virtual const std::string& address() const = 0;  // with the real port
+  virtual void set_accepting(bool on) = 0;         // off: who connects waits in the kernel's queue
+};
+struct ListenOptions {
+  std::string address;       // "host:port" (port 0: the kernel chooses), "[v6]:port", "unix:/path"
+  unsigned unix_mode = 0600; // of a Unix socket's file
+};
 
 class Loop {
  public:
@@ -73,6 +112,9 @@ class Loop {
 
   // `address`: "host:port" (numeric or resolvable, [v6]:port), or "unix:/path". Resolving never blocks the loop.
   virtual void connect(const std::string& address, std::uint64_t timeout_ns, ConnectDone done) = 0;
+  // From any thread: binds and listens at once, so that the error is the caller's; accepts on the loop. The socket
+  // file of a process that has died is replaced, that of a living one refused. A loop without a kernel: kNotSupported.
+  virtual Result<std::unique_ptr<Listener>> listen(const ListenOptions& options, Listener::Handlers handlers);
 };
 
 struct LoopOptions {

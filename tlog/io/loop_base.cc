@@ -10,6 +10,7 @@
 #include "tlog/base/assert.h"
 #include "tlog/base/clock.h"
 #include "tlog/io/connector.h"
+#include "tlog/io/listener.h"
 
 namespace tlog::io {
 namespace {
@@ -273,6 +274,16 @@ void LoopBase::connect(const std::string& address, std::uint64_t timeout_ns, Con
     return;
   }
   connect_socket(*this, address, timeout_ns, std::move(done));
+}
+
+Result<std::unique_ptr<Listener>> LoopBase::listen(const ListenOptions& options,
+                                                   Listener::Handlers handlers) {
+  return listen_on(*this, options, std::move(handlers));
+}
+
+Result<std::unique_ptr<Listener>> Loop::listen(const ListenOptions& options, Listener::Handlers) {
+  return fail(Code::kNotSupported,
+              "listen: " + options.address + ": this loop has no listening sockets");
 }
 
 void run_on(Loop& loop, const Task& task) {

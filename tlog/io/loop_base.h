@@ -56,11 +56,14 @@ class LoopBase : public Loop {
   TimerId add_timer(std::uint64_t after_ns, Task task) final;
   void cancel_timer(TimerId timer) final;
   void connect(const std::string& address, std::uint64_t timeout_ns, ConnectDone done) final;
+  Result<std::unique_ptr<Listener>> listen(const ListenOptions& options,
+                                           Listener::Handlers handlers) final;
 
   // For sockets and connection attempts; loop thread only. Each `finished` is called exactly once,
   // later.
   virtual Number receive(int descriptor, ByteSpan into, Finished finished) = 0;
   virtual Number wait_writable(int descriptor, Finished finished) = 0;
+  virtual Number wait_readable(int descriptor, Finished finished) = 0;
   virtual void cancel(
       Number operation) = 0;  // it then finishes soon, with -ECANCELED or what it had
   void add_client(LoopClient& client) { clients_.insert(&client); }

@@ -29,6 +29,9 @@ class PosixLoop final : public LoopBase {
   Number wait_writable(int descriptor, Finished finished) override {
     return add_waiter({0, descriptor, POLLOUT, {}, std::move(finished)});
   }
+  Number wait_readable(int descriptor, Finished finished) override {
+    return add_waiter({0, descriptor, POLLIN, {}, std::move(finished)});
+  }
   void cancel(Number operation) override;
 
  protected:
@@ -48,7 +51,7 @@ class PosixLoop final : public LoopBase {
     Number number;
     int descriptor;
     short events;
-    ByteSpan into;  // POLLIN: where the bytes go
+    ByteSpan into;  // POLLIN: where the bytes go; nowhere: only awaited
     Finished finished;
   };
 
@@ -89,8 +92,8 @@ void PosixLoop::cancel(Number operation) {
 }
 
 bool PosixLoop::try_now(const Waiter& waiter, int& result) {
-  if (waiter.events == POLLOUT) {
-    result = POLLOUT;
+  if (waiter.into.empty()) {
+    result = waiter.events;
     return true;
   }
   ssize_t got = ::recv(waiter.descriptor, waiter.into.data(), waiter.into.size(), MSG_DONTWAIT);

@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <climits>
+#include <algorithm>
 #include <deque>
+#include <optional>
 
 #include "tlog/base/assert.h"
 #include "tlog/base/buffer.h"
@@ -40,6 +42,8 @@ class SocketCore final : public LoopClient,
 
   void start(Socket::Handlers handlers);
   void send(std::vector<ConstByteSpan> pieces, IoDone done);
+  void set_reading(bool on);
+  void end_when_peer_vanishes(std::uint64_t within_ns);
   void set_quick_ack(bool on) {
     quick_ack_ = on;
     if (!closed_) rearm_quick_ack();
@@ -60,6 +64,9 @@ class SocketCore final : public LoopClient,
 
   void receive();
   void on_received(int result);
+  void deliver(int result);
+  void take_held();
+  void watch_peer(std::uint64_t within_ns);
   void flush();
   ssize_t send_some();
   void take_sent(std::size_t bytes);
@@ -77,6 +84,10 @@ class SocketCore final : public LoopClient,
   const std::string address_;
   Socket::Handlers handlers_;
   Buffer received_;
+  ReceiveTarget target_;  // of the receive under way, or of what is held
+  bool reading_ = true;
+  std::optional<int> held_;  // what a receive gave while nobody reads
+  TimerId watch_ = 0;
   std::deque<Send> sends_;
   std::size_t first_piece_ = 0;  // of the first send: the pieces before it have been taken
   std::size_t first_byte_ = 0;   // of that piece
@@ -101,31 +112,101 @@ void SocketCore::start(Socket::Handlers handlers) {
 }
 
 void SocketCore::receive() {
-  receiving_ =
-      loop_.receive(descriptor_, received_.span(), [self = shared_from_this()](int result) {
-        self->receiving_ = 0;
-        self->on_received(result);
-      });
+  if (!reading_) return;
+  target_ = handlers_.target ? handlers_.target() : ReceiveTarget{};
+  if (target_.into.empty()) target_ = {received_.span(), nullptr};
+  receiving_ = loop_.receive(descriptor_, target_.into, [self = shared_from_this()](int result) {
+    self->receiving_ = 0;
+    self->on_received(result);
+  });
 }
 
 void SocketCore::on_received(int result) {
   if (closed_) return release_descriptor();
-  if (result == -EINTR || result == -EAGAIN) return receive();
+  if (result == -EINTR || result == -EAGAIN || result == -ECANCELED) return receive();
+  if (!reading_) {
+    held_ = result;  // it was there before it could be cancelled
+    return;
+  }
+  deliver(result);
+}
+
+void SocketCore::deliver(int result) {
   if (result < 0) return failed(error("receive", -result));
   if (result == 0) {
     return failed(Error(Code::kUnavailable,
                         fmt::format("receive: {}: the peer closed the connection", address_)));
   }
   if (quick_ack_) rearm_quick_ack();
-  handlers_.on_data(received_.span().first(static_cast<std::size_t>(result)));
+  const ReceiveTarget target = std::move(target_);  // kept while the handler looks at it
+  handlers_.on_data(target.into.first(static_cast<std::size_t>(result)));
   if (closed_) return release_descriptor();
-  receive();
+  if (receiving_ == 0) receive();  // not when the handler has stopped and begun again
+}
+
+void SocketCore::set_reading(bool on) {
+  if (reading_ == on) return;
+  reading_ = on;
+  if (closed_ || !handlers_.on_data) return;
+  if (!on) {
+    if (receiving_ != 0) loop_.cancel(receiving_);
+    return;
+  }
+  // Never from within this call, which may be one of a handler.
+  loop_.post([self = shared_from_this()] { self->take_held(); });
+}
+
+void SocketCore::take_held() {
+  if (closed_ || !reading_ || receiving_ != 0) return;
+  if (!held_) return receive();
+  const int result = *held_;
+  held_.reset();
+  deliver(result);
 }
 
 void SocketCore::rearm_quick_ack() {
   int on = quick_ack_ ? 1 : 0;
   (void)::setsockopt(descriptor_, IPPROTO_TCP, TCP_QUICKACK, &on,
                      sizeof on);  // Unix sockets have none
+}
+
+// An idle connection is asked by the kernel (keepalive). One with something under way is not, and
+// TCP_USER_TIMEOUT would also end a peer that is there and does not read for that long. So it is
+// looked whether the kernel's repetitions are answered.
+void SocketCore::end_when_peer_vanishes(std::uint64_t within_ns) {
+  if (closed_) return;
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  const int on = 1;
+  const int idle = static_cast<int>(std::max<std::uint64_t>(within_ns / 3 / kSecond, 1));
+  const int interval = static_cast<int>(std::max<std::uint64_t>(within_ns / 6 / kSecond, 1));
+  const int count = 4;
+  // Unix sockets have none of these, and need none.
+  if (::setsockopt(descriptor_, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) != 0) return;
+  (void)::setsockopt(descriptor_, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  (void)::setsockopt(descriptor_, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+  (void)::setsockopt(descriptor_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  if (watch_ != 0) loop_.cancel_timer(watch_);
+  watch_peer(within_ns);
+}
+
+void SocketCore::watch_peer(std::uint64_t within_ns) {
+  watch_ = loop_.add_timer(within_ns / 3, [weak = weak_from_this(), within_ns] {
+    auto self = weak.lock();
+    if (!self || self->closed_) return;
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    constexpr std::uint64_t kMs = 1'000'000;
+    constexpr unsigned kUnanswered = 2;  // one may be on its way
+    if (::getsockopt(self->descriptor_, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+        info.tcpi_last_ack_recv >= within_ns / kMs &&
+        (info.tcpi_retransmits >= kUnanswered || info.tcpi_probes >= kUnanswered)) {
+      return self->failed(
+          Error(Code::kTimeout, fmt::format("socket: {}: no sign of the peer for {} s; is its "
+                                            "machine there, and the network in between?",
+                                            self->address_, info.tcpi_last_ack_recv / 1000)));
+    }
+    self->watch_peer(within_ns);
+  });
 }
 
 void SocketCore::send(std::vector<ConstByteSpan> pieces, IoDone done) {
@@ -216,6 +297,7 @@ void SocketCore::shut(const Error& reason) {
   (void)::shutdown(descriptor_, SHUT_RDWR);
   if (receiving_ != 0) loop_.cancel(receiving_);
   if (awaiting_ != 0) loop_.cancel(awaiting_);
+  if (watch_ != 0) loop_.cancel_timer(watch_);
   std::deque<Send> sends = std::move(sends_);
   sends_.clear();
   for (Send& send : sends) send.done(fail(reason));
@@ -243,6 +325,10 @@ class StreamSocket final : public Socket {
   void start(Handlers handlers) override { core_->start(std::move(handlers)); }
   void send(std::vector<ConstByteSpan> pieces, IoDone done) override {
     core_->send(std::move(pieces), std::move(done));
+  }
+  void set_reading(bool on) override { core_->set_reading(on); }
+  void end_when_peer_vanishes(std::uint64_t within_ns) override {
+    core_->end_when_peer_vanishes(within_ns);
   }
   void set_quick_ack(bool on) override { core_->set_quick_ack(on); }
   void close() override { core_->close(); }

@@ -57,10 +57,16 @@ class UringLoop final : public LoopBase, private OperationHost {
 
   IoMode mode() const override { return IoMode::kUring; }
   Number receive(int descriptor, ByteSpan into, Finished finished) override {
-    return begin_descriptor(descriptor, into, true, std::move(finished));
+    return begin_descriptor(descriptor, into, DescriptorOperation::Kind::kReceive,
+                            std::move(finished));
   }
   Number wait_writable(int descriptor, Finished finished) override {
-    return begin_descriptor(descriptor, {}, false, std::move(finished));
+    return begin_descriptor(descriptor, {}, DescriptorOperation::Kind::kWritable,
+                            std::move(finished));
+  }
+  Number wait_readable(int descriptor, Finished finished) override {
+    return begin_descriptor(descriptor, {}, DescriptorOperation::Kind::kReadable,
+                            std::move(finished));
   }
   void cancel(Number operation) override;
 
@@ -87,13 +93,20 @@ class UringLoop final : public LoopBase, private OperationHost {
     end_operation();
     cancel_operations_.give_back(operation);
   }
-  Number begin_descriptor(int descriptor, ByteSpan into, bool receives, Finished finished);
-  bool has_room(unsigned entries);
+  Number begin_descriptor(int descriptor, ByteSpan into, DescriptorOperation::Kind kind,
+                          Finished finished);
+  // Completions that the queue must have room for.
+  unsigned awaited_entries(const Operation& operation) const {
+    return keeps_overflow_ && operation.waits_for_others() ? 0 : operation.entries();
+  }
+  bool has_room(const Operation& operation);
+  void prepare(Operation& operation);
   void submit_queued();
   void reap();
 
   io_uring ring_{};
   unsigned completions_max_ = 0;
+  bool keeps_overflow_ = false;    // the kernel does, when the completion queue is full
   unsigned in_flight_ = 0;         // entries whose completion is awaited
   std::deque<Operation*> queued_;  // operations that found the ring full, in order
   Pool<FileOperation> file_operations_;
@@ -106,6 +119,7 @@ Status UringLoop::open_backend() {
   int reason = open_ring(options().queue_entries, ring_);
   if (reason != 0) return fail(os_error(reason, "start: io_uring"));
   completions_max_ = *ring_.cq.kring_entries;
+  keeps_overflow_ = (ring_.features & IORING_FEAT_NODROP) != 0;
   wake_.set(wake_descriptor());
   submit(wake_);
   return {};
@@ -120,28 +134,34 @@ void UringLoop::close_backend() {
   io_uring_queue_exit(&ring_);
 }
 
-bool UringLoop::has_room(unsigned entries) {
-  // Bounding what is in flight by the completion queue means that it cannot overflow.
-  if (in_flight_ + entries > completions_max_) return false;
+// What is in flight is bounded by the completion queue, so that it does not overflow. But not the
+// receives of idle connections: any number of them may be there, and would keep files' operations
+// from being submitted. They seldom complete all at once, and the kernel keeps what overflows.
+bool UringLoop::has_room(const Operation& operation) {
+  const unsigned entries = operation.entries();
+  if (in_flight_ + awaited_entries(operation) > completions_max_) return false;
   if (io_uring_sq_space_left(&ring_) < entries) io_uring_submit(&ring_);
   return io_uring_sq_space_left(&ring_) >= entries;
 }
 
-void UringLoop::submit(Operation& operation) {
-  if (!queued_.empty() || !has_room(operation.entries())) {
-    queued_.push_back(&operation);
-    return;
-  }
-  in_flight_ += operation.entries();
+void UringLoop::prepare(Operation& operation) {
+  in_flight_ += awaited_entries(operation);
   operation.prepare(ring_);
 }
 
+void UringLoop::submit(Operation& operation) {
+  if (!queued_.empty() || !has_room(operation)) {
+    queued_.push_back(&operation);
+    return;
+  }
+  prepare(operation);
+}
+
 void UringLoop::submit_queued() {
-  while (!queued_.empty() && has_room(queued_.front()->entries())) {
+  while (!queued_.empty() && has_room(*queued_.front())) {
     Operation* operation = queued_.front();
     queued_.pop_front();
-    in_flight_ += operation->entries();
-    operation->prepare(ring_);
+    prepare(*operation);
   }
 }
 
@@ -174,8 +194,9 @@ void UringLoop::reap() {
     std::uint64_t data = io_uring_cqe_get_data64(entry);
     int result = entry->res;
     io_uring_cqe_seen(&ring_, entry);
-    --in_flight_;
-    reinterpret_cast<Operation*>(data & ~std::uint64_t{1})->complete(result, (data & 1) != 0);
+    auto* operation = reinterpret_cast<Operation*>(data & ~std::uint64_t{1});
+    if (awaited_entries(*operation) != 0) --in_flight_;
+    operation->complete(result, (data & 1) != 0);
   }
 }
 
@@ -205,11 +226,11 @@ void UringLoop::submit_sync(File& file, IoDone done) {
   submit_write(file, 0, {}, Sync::kYes, std::move(done));
 }
 
-LoopBase::Number UringLoop::begin_descriptor(int descriptor, ByteSpan into, bool receives,
-                                             Finished finished) {
+LoopBase::Number UringLoop::begin_descriptor(int descriptor, ByteSpan into,
+                                             DescriptorOperation::Kind kind, Finished finished) {
   begin_operation();
   DescriptorOperation* operation = descriptor_operations_.take(*this);
-  operation->set(descriptor, into, receives, std::move(finished));
+  operation->set(descriptor, into, kind, std::move(finished));
   submit(*operation);
   return reinterpret_cast<std::uintptr_t>(static_cast<Operation*>(operation));
 }

@@ -146,10 +146,10 @@ void FileOperation::finish() {
 
 void DescriptorOperation::prepare(io_uring& ring) {
   io_uring_sqe* entry = io_uring_get_sqe(&ring);
-  if (receives_) {
+  if (kind_ == Kind::kReceive) {
     io_uring_prep_recv(entry, descriptor_, into_.data(), into_.size(), 0);
   } else {
-    io_uring_prep_poll_add(entry, descriptor_, POLLOUT);
+    io_uring_prep_poll_add(entry, descriptor_, kind_ == Kind::kWritable ? POLLOUT : POLLIN);
   }
   io_uring_sqe_set_data64(entry, user_data(*this));
 }

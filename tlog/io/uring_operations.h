@@ -19,6 +19,8 @@ class Operation {
   virtual unsigned entries() const {
     return 1;
   }  // of the submission queue; a linked pair may not be torn apart
+  // Somebody else decides when it ends: a peer, perhaps never.
+  virtual bool waits_for_others() const { return false; }
   virtual void prepare(io_uring& ring) = 0;
   // True: finished, the object may be used anew. False: to be submitted again, or the other half is
   // awaited.
@@ -77,16 +79,19 @@ class FileOperation final : public Operation {
   IoDone io_done_;
 };
 
-// Receives into memory, or waits until a descriptor can be written.
+// Receives into memory, or waits until a descriptor can be written or read.
 class DescriptorOperation final : public Operation {
  public:
+  enum class Kind { kReceive, kWritable, kReadable };
+
   explicit DescriptorOperation(OperationHost& loop) : loop_(loop) {}
-  void set(int descriptor, ByteSpan into, bool receives, LoopBase::Finished finished) {
+  void set(int descriptor, ByteSpan into, Kind kind, LoopBase::Finished finished) {
     descriptor_ = descriptor;
     into_ = into;
-    receives_ = receives;
+    kind_ = kind;
     finished_ = std::move(finished);
   }
+  bool waits_for_others() const override { return true; }
   void prepare(io_uring& ring) override;
   void complete(int result, bool is_sync) override;
 
@@ -94,7 +99,7 @@ class DescriptorOperation final : public Operation {
   OperationHost& loop_;
   int descriptor_ = -1;
   ByteSpan into_;
-  bool receives_ = false;
+  Kind kind_ = Kind::kReceive;
   LoopBase::Finished finished_;
 };
 

@@ -57,5 +57,7 @@ inline std::string mode_name(const ::testing::TestParamInfo<IoMode>& info) {
 
 }  // namespace tlog::io
 
-#define TLOG_BOTH_LOOPS(suite) \
-  INSTANTIATE_TEST_SUITE_P(Modes, suite, ::testing::Values(IoMode::kUring, IoMode::kPosix), mode_name)
+#define TLOG_BOTH_LOOPS(suite)                                                                 \
+  INSTANTIATE_TEST_SUITE_P(                                                                    \
+      Modes, suite, ::testing::Values(::tlog::io::IoMode::kUring, ::tlog::io::IoMode::kPosix), \
+      ::tlog::io::mode_name)
