@@ -4,9 +4,10 @@
 // Threading: loop thread only, callbacks included.
 // Memory: a body is received into one buffer of its length, after its head was checked against the
 // limits. Nothing is queued for a peer that does not read beyond what the caller sends: `done` of
-// send() says when the kernel has taken it.
-// Errors: a wrong head, a body above the limits, a TLS alert, or a peer that ended the connection
-// in the middle of a frame end the channel: on_closed, once.
+// send() says when the kernel has taken it. A peer that vanished without a word (its machine is
+// off, the network is cut) is noticed within about half a minute, one that merely does not read is
+// not ended. Errors: a wrong head, a body above the limits, a TLS alert, or a peer that ended the
+// connection in the middle of a frame end the channel: on_closed, once.
 #pragma once
 
 #include <functional>
@@ -40,8 +41,9 @@ class Channel {
   // The body's pieces must stay valid until `done`; frames leave in order.
   virtual void send(protocol::FrameType type, std::vector<ConstByteSpan> pieces,
                     io::IoDone done) = 0;
-  // Stops receiving at the next frame's end, so that the peer's sends pile up at the peer; may be
-  // set from on_frame.
+  // Off: no frame is delivered, also none that has been received, and nothing more is received, so
+  // that the peer's sends pile up at the peer. Its end is noticed when it is on again; until then
+  // only errors are. May be set from on_frame; delivery goes on later, from the loop.
   virtual void set_reading(bool on) = 0;
   virtual void close() = 0;  // at once, what is queued fails; idempotent
 
@@ -65,8 +67,8 @@ class Acceptor {
 // do); accepts on the loop. A TLS handshake that is not done after `handshake_timeout_ns` ends the
 // connection; at most `handshakes_max` are under way at once, the rest waits to be accepted.
 struct AcceptorOptions {
-  std::string address;             // "host:port", "[v6]:port", "unix:/path"
-  std::shared_ptr<const Tls> tls;  // null for plain
+  std::string address;                       // "host:port", "[v6]:port", "unix:/path"
+  std::shared_ptr<const Tls> tls = nullptr;  // null for plain
   std::uint64_t handshake_timeout_ns = 10'000'000'000;
   unsigned handshakes_max = 256;
 };
