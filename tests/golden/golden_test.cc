@@ -3,8 +3,7 @@
 // kept in tests/golden/files; every decoder reads them and must find the values.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "tests/golden/golden_file.h"
 #include "tests/support/log_samples.h"
 #include "tests/support/temp_directory.h"
 #include "tlog/journal/layout.h"
@@ -14,28 +13,13 @@
 namespace tlog {
 namespace {
 
+using testing::golden;
+using testing::golden_path;
 using testing::SampleAggregation;
 using testing::SeededRandom;
+using testing::text_of;
 
 constexpr shard::Geometry kGeometry{.data = 4, .parity = 2};
-
-std::string file_path(std::string_view name) {
-  return std::string(TLOG_GOLDEN_DIRECTORY) + "/" + std::string(name);
-}
-
-std::string text_of(ConstByteSpan bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// The kept bytes; they are `made`, or are written so when asked for.
-std::string golden(std::string_view name, ConstByteSpan made) {
-  if (std::getenv("TLOG_GOLDEN_WRITE") != nullptr)
-    testing::write_text(file_path(name), text_of(made));
-  std::string kept = testing::read_text(file_path(name));
-  EXPECT_EQ(to_hex(bytes_of(std::string_view(kept))), to_hex(made))
-      << name << ": the format has changed";
-  return kept;
-}
 
 class Golden : public ::testing::Test {
  protected:
@@ -156,7 +140,7 @@ TEST_F(Golden, metadata) {
 }
 
 TEST_F(Golden, metadata_of_version_2_is_still_read) {
-  const std::string kept = testing::read_text(file_path("metadata-2"));
+  const std::string kept = testing::read_text(golden_path("metadata-2"));
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
@@ -166,7 +150,7 @@ TEST_F(Golden, metadata_of_version_2_is_still_read) {
 }
 
 TEST_F(Golden, metadata_of_version_1_is_still_read) {
-  const std::string kept = testing::read_text(file_path("metadata"));
+  const std::string kept = testing::read_text(golden_path("metadata"));
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
