@@ -7,13 +7,6 @@
 namespace tlog::ctl {
 namespace {
 
-const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
-                                      const std::string& vdisk) {
-  auto found = std::find_if(reports.begin(), reports.end(),
-                            [&](const auto& report) { return report.name == vdisk; });
-  return found == reports.end() ? nullptr : &*found;
-}
-
 const std::vector<control::StoreReport>& stores_of(const control::VdiskReport& report, Use use) {
   static const std::vector<control::StoreReport> none;
   switch (use) {
@@ -71,6 +64,13 @@ std::string standby_cluster(const config::Vdisk& vdisk, const control::VdiskRepo
   if (!vdisk.tlog.slave_sync || vdisk.slave.cluster.empty()) return "";
   return active_cluster(vdisk, report) == vdisk.slave.cluster ? vdisk.storage_cluster
                                                               : vdisk.slave.cluster;
+}
+
+const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
+                                      const std::string& vdisk) {
+  auto found = std::find_if(reports.begin(), reports.end(),
+                            [&](const auto& report) { return report.name == vdisk; });
+  return found == reports.end() ? nullptr : &*found;
 }
 
 bool is_up(const control::StoreReport& report) {

@@ -13,6 +13,10 @@
 
 namespace tlog::ctl {
 
+// What is said of the vdisk; null: nothing.
+const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
+                                      const std::string& vdisk);
+
 bool is_up(const control::StoreReport& report);
 bool is_whole(const control::StoreReport& report);  // and has all that it should have
 

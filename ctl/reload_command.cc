@@ -10,9 +10,6 @@
 namespace tlog::ctl {
 namespace {
 
-// A server may have to wait for servers that do not answer, and for a vdisk that is being opened.
-constexpr std::uint64_t kReloadMs = 120'000;
-
 void print_report(const control::Reply& reply) {
   std::string text =
       fmt::format("{}: generation {}{}\n", reply.config_source, reply.config_generation,

@@ -10,6 +10,7 @@
 #include "ctl/cluster_view.h"
 #include "ctl/config_file.h"
 #include "ctl/control_socket.h"
+#include "ctl/progress_line.h"
 #include "ctl/replacement_look.h"
 #include "ctl/replacement_text.h"
 #include "ctl/target.h"
@@ -17,13 +18,10 @@
 namespace tlog::ctl {
 namespace {
 
-// A server may have to wait for servers that do not answer, and for a vdisk that is being opened.
-constexpr std::uint64_t kReloadMs = 120'000;
 // How long a vdisk may take to be opened and to say so.
 constexpr std::uint64_t kOpenMs = 120'000;
-constexpr std::uint64_t kLookEveryMs = 200;
 // Shards that are not found out about within this long count as not there.
-constexpr std::uint64_t kNoProgressMs = 10'000;
+constexpr std::uint64_t kNothingFoundMs = 10'000;
 
 void warn(const std::string& text) {
   std::fputs(fmt::format("tlogctl: warning: {}\n", text).c_str(), stderr);
@@ -160,8 +158,8 @@ void Replacing::await_lookups() {
   for (std::uint64_t left = fewest; left != 0; left = to_be_looked_up()) {
     if (left < fewest) since = control::monotonic_ms();
     fewest = std::min(fewest, left);
-    if (control::monotonic_ms() - since >= kNoProgressMs) return;
-    (void)control::wait_ready(-1, 0, control::monotonic_ms() + kLookEveryMs);
+    if (control::monotonic_ms() - since >= kNothingFoundMs) return;
+    pause_before_look();
     look_again();
   }
 }

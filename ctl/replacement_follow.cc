@@ -1,21 +1,19 @@
 #include "ctl/replacement_follow.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "ctl/cluster_view.h"
 #include "ctl/control_socket.h"
+#include "ctl/progress_line.h"
 #include "ctl/status_table.h"
 #include "tlog/store/stores.h"
 
 namespace tlog::ctl {
 namespace {
 
-constexpr std::uint64_t kLookEveryMs = 300;
-constexpr std::uint64_t kNoProgressMs = 300'000;
+constexpr std::uint64_t kNothingFilledMs = 300'000;
 
 bool wants_a_person(std::string_view state) {
   return state == "mismatch" || state == "refused" || state == "read-only" || state == "fenced";
@@ -66,15 +64,6 @@ std::string what_lacks(const Replacement& replacement, const std::vector<Filling
     }
   }
   return fmt::format("{}: {}", replacement.to.address, text);
-}
-
-void show(const std::vector<Filling>& fillings) {
-  if (isatty(STDERR_FILENO) == 0) return;
-  std::fputs(("\r\033[K" + progress_line(fillings)).c_str(), stderr);
-}
-
-void end_showing() {
-  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
 }
 
 }  // namespace
@@ -140,27 +129,27 @@ Result<std::vector<Filling>> follow_filling(const Replacement& replacement,
   for (;;) {
     std::vector<Filling> now = fillings_of(replacement, shares, reports());
     if (all_whole(now)) {
-      end_showing();
+      end_progress_line();
       return now;
     }
     const bool is_hopeless = std::any_of(
         now.begin(), now.end(), [](const Filling& filling) { return filling.is_hopeless; });
     if (is_hopeless) {
-      end_showing();
+      end_progress_line();
       return fail(Code::kUnavailable,
                   fmt::format("cluster replace: {}", what_lacks(replacement, now)));
     }
     if (is_further(furthest, now)) since = control::monotonic_ms();
-    if (control::monotonic_ms() - since >= kNoProgressMs) {
-      end_showing();
+    if (control::monotonic_ms() - since >= kNothingFilledMs) {
+      end_progress_line();
       return fail(
           Code::kTimeout,
           fmt::format("cluster replace: no progress for {} s: {}; the servers go on trying, "
                       "`tlogctl cluster status {}` shows how it goes",
-                      kNoProgressMs / 1'000, what_lacks(replacement, now), replacement.cluster));
+                      kNothingFilledMs / 1'000, what_lacks(replacement, now), replacement.cluster));
     }
-    show(now);
-    (void)control::wait_ready(-1, 0, control::monotonic_ms() + kLookEveryMs);
+    show_progress_line(progress_line(now));
+    pause_before_look();
   }
 }
 

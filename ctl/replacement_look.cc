@@ -18,13 +18,6 @@ using store::RespReply;
 // Shards whose lengths are looked at, for the average.
 constexpr AggregationNumber kSamplesMax = 32;
 
-const control::VdiskReport* report_of(const std::vector<control::VdiskReport>& reports,
-                                      const std::string& vdisk) {
-  auto found = std::find_if(reports.begin(), reports.end(),
-                            [&](const auto& report) { return report.name == vdisk; });
-  return found == reports.end() ? nullptr : &*found;
-}
-
 // A server that certainly has what it should have.
 const store::RespStoreOptions* whole_server(const Replacement& replacement,
                                             const control::VdiskReport& report,

@@ -43,11 +43,6 @@ class Judge {
  private:
   void refuse(std::string reason) { verdict_.refusals.push_back(std::move(reason)); }
   void warn(std::string warning) { verdict_.warnings.push_back(std::move(warning)); }
-  const VdiskReport* report_of(const std::string& vdisk) const {
-    auto found = std::find_if(reports_.begin(), reports_.end(),
-                              [&](const VdiskReport& report) { return report.name == vdisk; });
-    return found == reports_.end() ? nullptr : &*found;
-  }
 
   void judge_vdisk(const config::Vdisk& vdisk);
   bool is_served(const config::Vdisk& vdisk, const VdiskReport* report);
@@ -76,7 +71,7 @@ class Judge {
 
 void Judge::judge_vdisk(const config::Vdisk& vdisk) {
   const bool keeps_log = vdisk.tlog.cluster == cluster_.name;
-  const VdiskReport* report = report_of(vdisk.name);
+  const VdiskReport* report = report_of(reports_, vdisk.name);
   const bool keeps_blocks = active_cluster(vdisk, report) == cluster_.name;
   if (standby_cluster(vdisk, report) == cluster_.name) refuse_standby(vdisk);
   if (!keeps_log && !keeps_blocks) return;
@@ -276,7 +271,7 @@ void Judge::judge_new_server() {
 void Judge::judge_block_ids() {
   for (const config::Vdisk& vdisk : replacement_.before.vdisks) {
     auto id = found_.block_ids.find(vdisk.name);
-    const VdiskReport* report = report_of(vdisk.name);
+    const VdiskReport* report = report_of(reports_, vdisk.name);
     if (id == found_.block_ids.end() || id->second.empty() || report == nullptr) continue;
     const blocks::ClusterLayout layout{.vdisk = vdisk.name,
                                        .uuid = Uuid::parse(report->uuid).value_or(Uuid{}),

@@ -1,10 +1,10 @@
 // `tlogctl scrub` and `tlogctl repair`: begins a scrub in the server, follows it, tells the result.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 
 #include "ctl/control_socket.h"
+#include "ctl/progress_line.h"
 #include "ctl/reach.h"
 #include "ctl/status_table.h"
 #include "ctl/target.h"
@@ -12,57 +12,45 @@
 namespace tlog::ctl {
 namespace {
 
-constexpr std::uint64_t kLookEveryMs = 200;
 // Shards that a repair cannot bring back now are left to the server after this long without one.
-constexpr std::uint64_t kNoProgressMs = 30'000;
+constexpr std::uint64_t kNothingMendedMs = 30'000;
 
-void pause() {
-  (void)control::wait_ready(-1, 0, control::monotonic_ms() + kLookEveryMs);
-}
-
-Result<control::VdiskReport> report_of(Result<control::Reply> reply) {
+Result<control::VdiskReport> scrubbed_vdisk(Result<control::Reply> reply) {
   if (!reply) return fail(reply.error());
   if (reply->vdisks.empty())
     return fail(Code::kCorruption, "scrub: the server tells nothing of it");
   return std::move(reply->vdisks.front());
 }
 
-void show_progress(const control::VdiskReport& report) {
-  if (isatty(STDERR_FILENO) == 0) return;
-  std::fputs(fmt::format("\rscrub {}: aggregation {} of {}, {} ", report.name, report.scrub_done,
-                         report.scrub_last, human_bytes(report.scrub_bytes))
-                 .c_str(),
-             stderr);
-}
-
-void end_progress() {
-  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
+std::string scrub_progress(const control::VdiskReport& report) {
+  return fmt::format("scrub {}: aggregation {} of {}, {} ", report.name, report.scrub_done,
+                     report.scrub_last, human_bytes(report.scrub_bytes));
 }
 
 Result<control::VdiskReport> follow(const Place& place, control::VdiskReport report) {
   const std::uint64_t run = report.scrub_runs;
   while (report.scrub_running) {
-    show_progress(report);
-    pause();
-    TLOG_ASSIGN(report, report_of(look(place, report.name)));
+    show_progress_line(scrub_progress(report));
+    pause_before_look();
+    TLOG_ASSIGN(report, scrubbed_vdisk(look(place, report.name)));
     if (report.scrub_runs != run) {
-      end_progress();
+      end_progress_line();
       return fail(Code::kShutdown, fmt::format("scrub: {}: the server was started anew meanwhile; "
                                                "begin again",
                                                report.name));
     }
   }
-  end_progress();
+  end_progress_line();
   return report;
 }
 
 // Until nothing is missing, or nothing moves.
 Result<control::VdiskReport> follow_repair(const Place& place, control::VdiskReport report) {
   std::uint64_t since = control::monotonic_ms();
-  while (report.missing_shards > 0 && control::monotonic_ms() - since < kNoProgressMs) {
+  while (report.missing_shards > 0 && control::monotonic_ms() - since < kNothingMendedMs) {
     const std::uint64_t before = report.missing_shards;
-    pause();
-    TLOG_ASSIGN(report, report_of(look(place, report.name)));
+    pause_before_look();
+    TLOG_ASSIGN(report, scrubbed_vdisk(look(place, report.name)));
     if (report.missing_shards < before) since = control::monotonic_ms();
   }
   return report;
@@ -118,7 +106,7 @@ Status scrub(const Place& place, const ScrubCommand& command) {
                            .repair = command.repair,
                            .bytes_per_second = command.bytes_per_second};
   TLOG_ASSIGN(control::VdiskReport report,
-              report_of(ask_first(target.sockets, request, kAnswerMs)));
+              scrubbed_vdisk(ask_first(target.sockets, request, kAnswerMs)));
   if (!command.wait) {
     std::fputs(fmt::format("vdisk {}: a scrub of {} aggregations has begun; `tlogctl status` shows "
                            "how it goes\n",

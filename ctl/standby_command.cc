@@ -1,6 +1,5 @@
 // `tlogctl wait-slave-sync`, `failover`, `failback` and `resync`.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -8,6 +7,7 @@
 #include <tuple>
 
 #include "ctl/control_socket.h"
+#include "ctl/progress_line.h"
 #include "ctl/reach.h"
 #include "ctl/standby_text.h"
 #include "ctl/status_table.h"
@@ -20,7 +20,6 @@ using Json = nlohmann::ordered_json;
 using control::StandbyReport;
 using control::VdiskReport;
 
-constexpr std::uint64_t kLookEveryMs = 200;
 // For a failover after its wait: to record it in the log's stores, to switch and to apply.
 constexpr std::uint64_t kSwitchMs = 120'000;
 // For a resync that has just begun to leave the state it began in.
@@ -35,7 +34,7 @@ std::string dump(const Json& json) {
 }
 
 // Of a vdisk that has a standby.
-Result<VdiskReport> report_of(Result<control::Reply> reply, std::string_view operation) {
+Result<VdiskReport> followed_vdisk(Result<control::Reply> reply, std::string_view operation) {
   if (!reply) return fail(reply.error());
   if (reply->vdisks.empty()) {
     return fail(Code::kCorruption,
@@ -52,7 +51,7 @@ Result<VdiskReport> report_of(Result<control::Reply> reply, std::string_view ope
 
 // `failback` is the way back to the vdisk's own cluster.
 Status check_failback(const Place& place, const std::string& vdisk) {
-  TLOG_ASSIGN(const VdiskReport report, report_of(look(place, vdisk), "failback"));
+  TLOG_ASSIGN(const VdiskReport report, followed_vdisk(look(place, vdisk), "failback"));
   if (report.standby->primary.empty() || report.standby->active != report.standby->primary) {
     return {};
   }
@@ -62,23 +61,16 @@ Status check_failback(const Place& place, const std::string& vdisk) {
                           vdisk, report.standby->active, vdisk));
 }
 
-void end_progress() {
-  if (isatty(STDERR_FILENO) != 0) std::fputs("\r\033[K", stderr);
-}
-
-void show_progress(const VdiskReport& report) {
-  if (isatty(STDERR_FILENO) == 0) return;
+std::string resync_progress(const VdiskReport& report) {
   const StandbyReport& standby = *report.standby;
   const std::uint64_t percent =
       report.stored == 0
           ? 0
           : std::min<std::uint64_t>(100, standby.synced.sequence * 100 / report.stored);
-  std::fputs(fmt::format("\r\033[Kresync {}: {}, sequence {} of {} ({} %), {}{}{} ", report.name,
-                         standby.state, standby.synced.sequence, report.stored, percent,
-                         human_bytes(standby.applied_bytes), standby.reason.empty() ? "" : "; ",
-                         standby.reason)
-                 .c_str(),
-             stderr);
+  return fmt::format("resync {}: {}, sequence {} of {} ({} %), {}{}{} ", report.name, standby.state,
+                     standby.synced.sequence, report.stored, percent,
+                     human_bytes(standby.applied_bytes), standby.reason.empty() ? "" : "; ",
+                     standby.reason);
 }
 
 // What moves while a standby catches up.
@@ -105,10 +97,10 @@ Result<VdiskReport> follow(const Place& place, VdiskReport report, std::uint64_t
                       report.name, standby.state, standby.synced.sequence, report.stored,
                       standby.reason.empty() ? "" : ": ", standby.reason, report.name));
     }
-    show_progress(report);
-    (void)control::wait_ready(-1, 0, control::monotonic_ms() + kLookEveryMs);
+    show_progress_line(resync_progress(report));
+    pause_before_look();
     const auto before = moving_parts(report);
-    TLOG_ASSIGN(report, report_of(look(place, report.name), "resync"));
+    TLOG_ASSIGN(report, followed_vdisk(look(place, report.name), "resync"));
     if (moving_parts(report) != before) since = control::monotonic_ms();
   }
   return report;
@@ -159,10 +151,10 @@ Status resync(const Place& place, const ResyncCommand& command) {
   const control::Request request{
       .command = control::Command::kResync, .vdisk = target.vdisk, .force = command.force};
   TLOG_ASSIGN(VdiskReport report,
-              report_of(ask_first(target.sockets, request, kAnswerMs), "resync"));
+              followed_vdisk(ask_first(target.sockets, request, kAnswerMs), "resync"));
   if (command.wait) {
     auto followed = follow(place, std::move(report), command.patience_ms);
-    end_progress();
+    end_progress_line();
     if (!followed) return fail(followed.error());
     report = *std::move(followed);
   }

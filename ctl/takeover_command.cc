@@ -1,11 +1,11 @@
 // `tlogctl takeover`: no server is asked, because none serves the vdisk on this host yet.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "ctl/commands.h"
+#include "ctl/progress_line.h"
 #include "ctl/status_table.h"
 #include "ctl/target.h"
 #include "tlog/session/engine.h"
@@ -22,10 +22,10 @@ class StandardErrorLogger final : public Logger {
   }
 };
 
-void show_progress(Sequence done, Sequence last) {
-  if (isatty(STDERR_FILENO) == 0 || last == 0) return;
-  std::fputs(fmt::format("\rblock storage: {} % of the log ", done * 100 / last).c_str(), stderr);
-  if (done == last) std::fputs("\r\033[K", stderr);
+void show_replayed(Sequence done, Sequence last) {
+  if (last == 0) return;
+  show_progress_line(fmt::format("block storage: {} % of the log ", done * 100 / last));
+  if (done == last) end_progress_line();
 }
 
 std::string text_of(const TakeoverCommand& command, const config::Vdisk& vdisk,
@@ -80,7 +80,7 @@ Status takeover(const Place& place, const TakeoverCommand& command) {
                                                  session::system_environment(logger)));
   TLOG_TRY(engine->start());
   auto report =
-      engine->take_over(command.vdisk, {.accept_loss = command.accept_loss}, show_progress);
+      engine->take_over(command.vdisk, {.accept_loss = command.accept_loss}, show_replayed);
   engine->stop(0);
   if (!report) return fail(report.error());
   std::fputs((command.json ? json_of(command, *report) : text_of(command, vdisk, *report)).c_str(),

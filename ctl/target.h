@@ -18,6 +18,9 @@ namespace tlog::ctl {
 // A server that does not answer at all is given up after this long, on top of what a command itself
 // may take.
 constexpr std::uint64_t kAnswerMs = 10'000;
+// For a reload: it may have to wait for servers that do not answer, and for a vdisk that is being
+// opened.
+constexpr std::uint64_t kReloadMs = 120'000;
 
 struct Target {
   std::vector<std::string> sockets;

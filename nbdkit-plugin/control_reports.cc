@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "tlog/base/clock.h"
+
 namespace tlog::plugin {
 namespace {
-
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 control::BackgroundScrubReport report_of(const session::ScrubSchedule::Kind& scrub) {
   return {.running = scrub.running,

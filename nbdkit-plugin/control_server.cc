@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "nbdkit-plugin/control_reports.h"
+#include "tlog/base/clock.h"
 #include "tlog/base/limits.h"
 #include "tlog/session/receipt.h"
 
@@ -28,7 +29,6 @@ using control::Descriptor;
 constexpr std::uint64_t kFlushSliceNs = 250'000'000;
 // Threads of clients that were hung up on and have not ended yet.
 constexpr std::size_t kEndingMax = 64;
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 // A socket file that nobody listens at was left behind by a process that died. Anything else stays.
 // Two servers that start at once are kept apart by the journals' locks, which are taken before.

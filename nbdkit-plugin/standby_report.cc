@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "nbdkit-plugin/control_reports.h"
+#include "tlog/base/clock.h"
 #include "tlog/session/receipt.h"
 
 namespace tlog::plugin {
@@ -9,8 +10,6 @@ namespace {
 
 using session::StandbyState;
 using session::StandbyStatus;
-
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 std::string seconds(std::uint64_t ns) {
   return fmt::format("{:.1f} s", static_cast<double>(ns) / 1e9);

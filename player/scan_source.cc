@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "player/folder_pile.h"
 #include "player/store_pile.h"
@@ -11,8 +10,6 @@
 namespace tlog::player {
 
 namespace {
-
-constexpr unsigned kWorkersMax = 4;
 
 // Which vdisk of a cluster is meant when none is named.
 Result<std::string> only_vdisk_of(const std::string& cluster, const ScanSource::Parts& parts) {
@@ -146,8 +143,7 @@ Result<std::unique_ptr<ScanSource>> ScanSource::open(const ScanRequest& request,
                             "configuration; give it with --size",
                             source->found_.vdisk, source->found_.uuid.text()));
   }
-  source->workers_.start(std::clamp(std::thread::hardware_concurrency(), 1U, kWorkersMax),
-                         "tlogplay-work");
+  start_workers(source->workers_);
   ScanChainParts chain;
   chain.index = &source->index();
   chain.found = source->found_;

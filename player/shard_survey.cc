@@ -16,11 +16,12 @@ constexpr std::uint64_t kBatchBytes = 32 * kMiB;
 // Of one part of the pile, without a success in between: then it is not asked any more.
 constexpr unsigned kFailuresMax = 32;
 
-struct Batch {
+struct PileBatch {
   std::vector<PileItem> items;
   walk::Gather<Buffer> gather;
 
-  Batch(ShardPile& pile, std::vector<PileItem> all) : items(std::move(all)), gather(items.size()) {
+  PileBatch(ShardPile& pile, std::vector<PileItem> all)
+      : items(std::move(all)), gather(items.size()) {
     for (std::size_t i = 0; i < items.size(); ++i) pile.read(items[i], gather.slot(i));
   }
 };
@@ -137,7 +138,7 @@ Status read_pile(ShardPile& pile, const PileReading& how, const PileVisitor& vis
   std::map<std::uint32_t, unsigned> failures;
   auto next_batch = [&] {
     std::uint64_t fits = kBatchBytes / largest;
-    return std::make_unique<Batch>(
+    return std::make_unique<PileBatch>(
         pile, pile.next(std::clamp<std::uint64_t>(fits, kBatchItemsMin, kBatchItemsMax)));
   };
   auto batch = next_batch();

@@ -103,6 +103,10 @@ std::vector<store::Store*> OpenStores::pointers() const {
   return pointers;
 }
 
+void start_workers(io::Workers& workers) {
+  workers.start(std::clamp(std::thread::hardware_concurrency(), 1U, kWorkersMax), "tlogplay-work");
+}
+
 Result<std::unique_ptr<LogSource>> LogSource::open(const config::Config& config,
                                                    const std::string& vdisk,
                                                    const SourceEnvironment& environment) {
@@ -118,8 +122,7 @@ Result<std::unique_ptr<LogSource>> LogSource::open(const config::Config& config,
   source->key_ = std::make_unique<seal::MasterKey>(std::move(key));
   source->sealer_ = std::make_unique<seal::Sealer>(*source->key_, environment.random);
   TLOG_ASSIGN(source->stores_, OpenStores::open(config, *found, environment));
-  source->workers_.start(std::clamp(std::thread::hardware_concurrency(), 1U, kWorkersMax),
-                         "tlogplay-work");
+  start_workers(source->workers_);
   walk::LogReader::Parts parts;
   parts.vdisk = vdisk;
   parts.stores = source->stores_->pointers();

@@ -25,6 +25,9 @@ struct SourceEnvironment {
   Logger& logger;
 };
 
+// One for each processor, up to a limit.
+void start_workers(io::Workers& workers);
+
 // The stores of a vdisk's cluster, in the cluster's order, read only. Closed by the destructor.
 class OpenStores {
  public:

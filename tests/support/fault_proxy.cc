@@ -18,26 +18,6 @@ namespace {
 
 constexpr std::chrono::seconds kCallLimit(30);
 
-// Both sides, and what is on its way between them.
-struct Connection {
-  Connection(ProxyState& state, Descriptor from, Descriptor to)
-      : client(std::move(from)), server(std::move(to)) {
-    requests = std::make_unique<ProxyStream>(state, false, asked);
-    replies = std::make_unique<ProxyStream>(state, true, asked);
-    for (const Descriptor* side : {&client, &server}) {
-      const int on = 1;  // what is sent in pieces arrives in pieces
-      ::setsockopt(side->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-  }
-
-  Descriptor client;
-  Descriptor server;
-  bool connected = false;  // with the server
-  std::deque<std::string> asked;
-  std::unique_ptr<ProxyStream> requests;
-  std::unique_ptr<ProxyStream> replies;
-};
-
 // False when the connection has come to its end.
 bool receive(int descriptor, ProxyStream& into) {
   char bytes[65536];
@@ -70,6 +50,26 @@ timespec until(ProxyClock::time_point time) {
 }
 
 }  // namespace
+
+// Both sides, and what is on its way between them.
+struct FaultProxy::Connection {
+  Connection(ProxyState& state, Descriptor from, Descriptor to)
+      : client(std::move(from)), server(std::move(to)) {
+    requests = std::make_unique<ProxyStream>(state, false, asked);
+    replies = std::make_unique<ProxyStream>(state, true, asked);
+    for (const Descriptor* side : {&client, &server}) {
+      const int on = 1;  // what is sent in pieces arrives in pieces
+      ::setsockopt(side->number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+  }
+
+  Descriptor client;
+  Descriptor server;
+  bool connected = false;  // with the server
+  std::deque<std::string> asked;
+  std::unique_ptr<ProxyStream> requests;
+  std::unique_ptr<ProxyStream> replies;
+};
 
 // What the thread owns.
 class FaultProxy::Worker {

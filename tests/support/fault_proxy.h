@@ -98,6 +98,7 @@ class FaultProxy {
 
  private:
   class Worker;
+  struct Connection;
   void call(const std::function<void(Worker&)>& task);
   void run(Worker& worker);
 

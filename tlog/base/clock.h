@@ -10,6 +10,8 @@
 
 namespace tlog {
 
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -9,7 +9,6 @@
 namespace tlog::blocks {
 namespace {
 
-constexpr std::size_t kBlocksPerCommand = 256;
 // Of readers, on one connection: while so many are under way, others gather for the next.
 constexpr unsigned kCommandsMax = 2;
 
@@ -335,8 +334,7 @@ void BlockServer::ask(std::vector<Read> reads) {
   submit(std::move(command), [self = shared_from_this(), needed = needed_, expected,
                               must_be_current, reads = std::move(reads)](Result<RespReply> reply) {
     --self->asking_;
-    Result<Found> found =
-        self->check_answer(std::move(reply), expected, must_be_current, needed);
+    Result<Found> found = self->check_answer(std::move(reply), expected, must_be_current, needed);
     self->ask_for_reads();
     std::size_t before = 0;
     for (const Read& read : reads) {

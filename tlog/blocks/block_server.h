@@ -47,6 +47,8 @@
 
 namespace tlog::blocks {
 
+constexpr std::size_t kBlocksPerCommand = 256;  // of one reading
+
 class BlockServer : public std::enable_shared_from_this<BlockServer> {
  public:
   struct Options {

@@ -9,8 +9,6 @@ namespace {
 
 using store::RespReply;
 
-constexpr std::size_t kBlocksPerCommand = 256;
-
 // Some blocks of one server, in one command.
 struct Question {
   std::size_t server = 0;

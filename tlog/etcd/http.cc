@@ -7,10 +7,11 @@
 #include <chrono>
 #include <mutex>
 
+#include "tlog/base/clock.h"
+
 namespace tlog::etcd {
 namespace {
 
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 constexpr long kConnectMs = 2'000;
 
 void initialise_library() {

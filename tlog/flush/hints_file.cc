@@ -12,11 +12,11 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is written as the memory is");
 
-constexpr std::uint64_t kMagic = 0x32544e4948474c54;        // "TLGHINT2"
-constexpr std::uint64_t kMagicBefore = 0x31544e4948474c54;  // "TLGHINT1": its runs have kind 0
+constexpr std::uint64_t kHintsMagic = 0x32544e4948474c54;        // "TLGHINT2"
+constexpr std::uint64_t kHintsMagicBefore = 0x31544e4948474c54;  // "TLGHINT1": its runs have kind 0
 
 struct Header {
-  std::uint64_t magic = kMagic;
+  std::uint64_t magic = kHintsMagic;
   std::uint64_t generation = 0;
   Uuid vdisk;
   std::uint64_t complete = 0;
@@ -93,7 +93,7 @@ void HintsFile::load_slot(ConstByteSpan slot, std::size_t stores) {
   Header header;
   if (slot.size() < sizeof(header)) return;
   std::memcpy(&header, slot.data(), sizeof(header));
-  const bool is_known = header.magic == kMagic || header.magic == kMagicBefore;
+  const bool is_known = header.magic == kHintsMagic || header.magic == kHintsMagicBefore;
   if (!is_known || header.runs > kRunsMax) return;
   const std::size_t used = sizeof(header) + header.runs * sizeof(Run);
   std::uint32_t checksum = 0;

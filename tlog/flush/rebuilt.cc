@@ -8,7 +8,7 @@
 namespace tlog::flush {
 namespace {
 
-constexpr std::size_t kBatch = 512;  // asked for at once
+constexpr std::size_t kKeysAtOnce = 512;
 
 bool belongs_to(const walk::LogPlace& place, AggregationNumber number, std::size_t store) {
   for (unsigned i = 0; i < place.geometry.total(); ++i) {
@@ -24,7 +24,7 @@ bool has_every_shard(const walk::LogPlace& place, const format::Metadata& metada
   AggregationNumber number = last;  // the newest first: most likely to be missing
   while (number > 0) {
     std::vector<std::string> keys;
-    for (; number > 0 && keys.size() < kBatch; --number) {
+    for (; number > 0 && keys.size() < kKeysAtOnce; --number) {
       if (!belongs_to(place, number, store)) continue;
       keys.push_back(format::shard_key(place.vdisk, walk::epoch_of(metadata, number), number));
     }

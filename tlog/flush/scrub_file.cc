@@ -13,7 +13,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is written as the memory is");
 
-constexpr std::uint64_t kMagic = 0x3142524353474c54;  // "TLGSCRB1"
+constexpr std::uint64_t kScrubMagic = 0x3142524353474c54;  // "TLGSCRB1"
 
 using Found = std::array<std::uint64_t, 4>;
 struct Pass {
@@ -25,7 +25,7 @@ struct Pass {
   Found last{};
 };
 struct Body {
-  std::uint64_t magic = kMagic;
+  std::uint64_t magic = kScrubMagic;
   std::uint64_t generation = 0;
   Uuid vdisk;
   Pass light;
@@ -81,7 +81,8 @@ std::optional<ScrubFile::Content> ScrubFile::decode(ConstByteSpan slot) {
   std::uint32_t checksum = 0;
   std::memcpy(&body, slot.data(), sizeof(body));
   std::memcpy(&checksum, slot.data() + sizeof(body), sizeof(checksum));
-  if (body.magic != kMagic || checksum != crc32c(slot.first(sizeof(body)))) return std::nullopt;
+  if (body.magic != kScrubMagic || checksum != crc32c(slot.first(sizeof(body))))
+    return std::nullopt;
   return Content{.generation = body.generation,
                  .vdisk = body.vdisk,
                  .record = {.light = pass_of(body.light), .deep = pass_of(body.deep)}};

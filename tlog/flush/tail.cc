@@ -11,7 +11,7 @@
 namespace tlog::flush {
 namespace {
 
-constexpr AggregationNumber kBatch = 16;
+constexpr AggregationNumber kLookedUpAtOnce = 16;
 constexpr std::chrono::milliseconds kPause(50);
 
 struct Shards {
@@ -147,8 +147,8 @@ Status secure_tail(const TailPlace& tail, AggregationNumber first, AggregationNu
   const auto deadline = steady_now() + std::chrono::nanoseconds(tail.timeout_ns);
   unsigned secured = 0;
   for (AggregationNumber from = std::max<AggregationNumber>(1, first); from <= last;
-       from += kBatch) {
-    const AggregationNumber to = std::min(last, from + kBatch - 1);
+       from += kLookedUpAtOnce) {
+    const AggregationNumber to = std::min(last, from + kLookedUpAtOnce - 1);
     std::vector<Shards> found = look_up(tail, from, to);
     for (AggregationNumber number = from; number <= to; ++number) {
       Shards& shards = found[number - from];

@@ -4,7 +4,7 @@
 namespace tlog::flush {
 namespace {
 
-constexpr std::size_t kBatch = 256;
+constexpr std::size_t kAskedAtOnce = 256;
 // Puts are not confirmed quite in the order of their numbers, so that one batch is not enough.
 constexpr std::uint64_t kAskedMin = 1024;
 
@@ -21,7 +21,7 @@ bool Verification::keeps(AggregationNumber number) const {
 void Verification::next_batch() {
   batch_.clear();
   lost_here_ = {};
-  while (batch_.size() < kBatch) {
+  while (batch_.size() < kAskedAtOnce) {
     below_ = parts_.unconfirmed.gap_before(below_);
     if (below_ == 0) break;
     if (keeps(below_)) batch_.push_back(below_);

@@ -12,6 +12,7 @@
 #include <map>
 #include <set>
 
+#include "tlog/base/clock.h"
 #include "tlog/io/directory_watcher.h"
 #include "tlog/io/file.h"
 
@@ -94,7 +95,6 @@ bool InotifyWatcher::drain() {
 }
 
 WatchOutcome InotifyWatcher::wait(std::uint64_t timeout_ns) {
-  constexpr std::uint64_t kNsPerMs = 1'000'000;
   const std::uint64_t longest = static_cast<std::uint64_t>(std::numeric_limits<int>::max());
   const int timeout_ms = static_cast<int>(std::min(timeout_ns / kNsPerMs, longest));
   std::array<pollfd, 2> ready = {pollfd{wake_, POLLIN, 0}, pollfd{inotify_, POLLIN, 0}};

@@ -7,19 +7,13 @@
 
 #include "tlog/base/assert.h"
 #include "tlog/seal/sodium.h"
+#include "tlog/seal/uchar.h"
 
 namespace tlog::seal {
 namespace {
 
 constexpr int kGcmNonceBytes = 12;
 constexpr int kGcmTagBytes = 16;
-
-const unsigned char* uchar(const std::byte* bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes);
-}
-unsigned char* uchar(std::byte* bytes) {
-  return reinterpret_cast<unsigned char*>(bytes);
-}
 
 struct FreeContext {
   void operator()(EVP_CIPHER_CTX* context) const {

@@ -5,17 +5,9 @@
 #include <new>
 
 #include "tlog/base/assert.h"
+#include "tlog/seal/uchar.h"
 
 namespace tlog::seal {
-namespace {
-const unsigned char* uchar(const std::byte* bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes);
-}
-unsigned char* uchar(std::byte* bytes) {
-  return reinterpret_cast<unsigned char*>(bytes);
-}
-}  // namespace
-
 bool sodium_ready() {
   static const bool ready = sodium_init() >= 0;
   return ready;

@@ -14,7 +14,7 @@ constexpr std::uint64_t kBatchBytesMax = 16 * kMiB;
 constexpr std::size_t kBatchRecordsMax = 16384;
 constexpr std::size_t kPiecesPerWrite = 256;  // pieces joined to one scattered write
 constexpr std::size_t kForgottenAtOnce = 64;  // extents removed per hold of the lock
-constexpr std::uint64_t kRetryNs = 1'000'000'000;
+constexpr std::uint64_t kApplyAgainNs = 1'000'000'000;
 
 }  // namespace
 
@@ -96,7 +96,7 @@ void Applying::note_failure(const Error& error) {
                                  core_.config.name, error.message()));
   MutexLock lock(core_.mutex());
   core_.apply_blocked = true;
-  core_.apply_retry_ns = core_.clock.monotonic_ns() + kRetryNs;
+  core_.apply_retry_ns = core_.clock.monotonic_ns() + kApplyAgainNs;
   core_.apply_now = true;  // take() may have cleared it
   core_.reason = error.message();
   core_.room.notify_all();
@@ -141,7 +141,7 @@ bool Applying::step() {
     return true;
   }
   note_failure(done.error());
-  retry_later(kRetryNs);
+  retry_later(kApplyAgainNs);
   return false;
 }
 

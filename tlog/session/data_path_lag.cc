@@ -12,7 +12,7 @@
 namespace tlog::session {
 namespace {
 
-constexpr std::chrono::milliseconds kLookAgain(20);
+constexpr std::chrono::milliseconds kLookAtLagAgain(20);
 
 std::uint64_t in_ns(std::chrono::steady_clock::time_point time) {
   return static_cast<std::uint64_t>(time.time_since_epoch() / std::chrono::nanoseconds(1));
@@ -48,8 +48,8 @@ void DataPath::wait_while(const std::function<bool()>& condition, TimePoint unti
   while (core_.state == State::kServing && condition() &&
          std::chrono::steady_clock::now() < until) {
     // The standby tells nobody how far it has come.
-    (void)core_.room.wait_until(core_.mutex(),
-                                std::min(until, std::chrono::steady_clock::now() + kLookAgain));
+    (void)core_.room.wait_until(
+        core_.mutex(), std::min(until, std::chrono::steady_clock::now() + kLookAtLagAgain));
   }
 }
 

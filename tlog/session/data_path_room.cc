@@ -10,7 +10,7 @@
 namespace tlog::session {
 namespace {
 
-constexpr std::chrono::milliseconds kLookAgain(50);
+constexpr std::chrono::milliseconds kLookForRoomAgain(50);
 // Below the slow zone the rate is watched, but not at every write.
 constexpr unsigned kWatchEvery = 16;
 
@@ -106,8 +106,8 @@ Status DataPath::wait_for_room(std::uint32_t data_length, Deadline& deadline) {
     core_.request_commit();
     core_.work_changed();
     // Not only when told: stores that stop answering tell nobody.
-    (void)core_.room.wait_until(core_.mutex(),
-                                std::min(*deadline, std::chrono::steady_clock::now() + kLookAgain));
+    (void)core_.room.wait_until(
+        core_.mutex(), std::min(*deadline, std::chrono::steady_clock::now() + kLookForRoomAgain));
     in_time = std::chrono::steady_clock::now() < *deadline;
   }
   --core_.waiting_for_room;

@@ -30,10 +30,6 @@ Result<std::shared_ptr<flush::HintedShards>> open_hinted(const OpeningContext& c
                                     .bytes_max = context.config.journal.hints_size});
 }
 
-tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason) {
-  return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
-}
-
 // Everything a new vdisk needs, its metadata last: until it is stored, a creation that was
 // interrupted can be repeated.
 Result<std::unique_ptr<journal::Journal>> create_vdisk(const OpeningContext& context,
@@ -123,6 +119,10 @@ Status check_writer(const config::Vdisk& vdisk, const journal::Superblock& journ
 }
 
 }  // namespace
+
+tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason) {
+  return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
+}
 
 Status check_format(const config::Vdisk& vdisk, const format::VdiskFormat& have) {
   format::VdiskFormat want = format_of(vdisk);

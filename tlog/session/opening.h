@@ -44,6 +44,9 @@ Status check_format(const config::Vdisk& vdisk, const format::VdiskFormat& have)
 journal::JournalOptions journal_options(const config::Config& config, const config::Vdisk& vdisk,
                                         std::uint64_t memory_budget);
 
+// An error of opening this vdisk.
+tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason);
+
 // Before fork, without threads: the journal locked and checked if there is one (null if not),
 // directories made and writable.
 Result<std::unique_ptr<journal::Journal>> prepare_vdisk(const config::Config& config,

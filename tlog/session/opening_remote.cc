@@ -8,10 +8,6 @@
 namespace tlog::session {
 namespace {
 
-tl::unexpected<Error> refuse(const config::Vdisk& vdisk, Code code, const std::string& reason) {
-  return fail(code, fmt::format("open: vdisk '{}': {}", vdisk.name, reason));
-}
-
 Result<std::unique_ptr<journal::Journal>> create_journal(const OpeningContext& context) {
   Environment& environment = context.environment;
   if (!context.may_create) {

@@ -7,25 +7,22 @@
 #include "tlog/base/assert.h"
 
 namespace tlog::session {
-namespace {
-
-struct Extent {
-  std::uint64_t end;
-  journal::Position position;
-  Sequence sequence;
-  Overlay::Kind kind;
-
-  // The part of it that begins at `offset`, `skipped` bytes after its start.
-  Extent from(std::uint64_t skipped) const {
-    Extent rest = *this;
-    if (kind == Overlay::Kind::kData) rest.position += skipped;
-    return rest;
-  }
-};
-
-}  // namespace
 
 struct Overlay::Map {
+  struct Extent {
+    std::uint64_t end;
+    journal::Position position;
+    Sequence sequence;
+    Kind kind;
+
+    // The part of it that begins at `offset`, `skipped` bytes after its start.
+    Extent from(std::uint64_t skipped) const {
+      Extent rest = *this;
+      if (kind == Kind::kData) rest.position += skipped;
+      return rest;
+    }
+  };
+
   absl::btree_map<std::uint64_t, Extent> extents;  // by start
 
   // The first extent that ends after `offset`.
@@ -45,7 +42,7 @@ Overlay::~Overlay() = default;
 void Overlay::insert(std::uint64_t offset, std::uint64_t length, Kind kind,
                      journal::Position position, Sequence sequence) {
   TLOG_ASSERT(length > 0);
-  Extent extent{offset + length, position, sequence, kind};
+  Map::Extent extent{offset + length, position, sequence, kind};
   auto it = map_->extents.lower_bound(offset);
   // The common case of a rewritten block: the same range, in place.
   if (it != map_->extents.end() && it->first == offset && it->second.end == extent.end) {
@@ -61,7 +58,7 @@ void Overlay::cut_out(std::uint64_t begin, std::uint64_t end) {
   auto it = map_->first_after(begin);
   while (it != extents.end() && it->first < end) {
     std::uint64_t start = it->first;
-    Extent extent = it->second;
+    Map::Extent extent = it->second;
     if (start < begin) {
       it->second.end = begin;
       ++it;
@@ -99,7 +96,7 @@ void Overlay::remove_applied(std::uint64_t offset, std::uint64_t length, Sequenc
       continue;
     }
     std::uint64_t start = it->first;
-    Extent extent = it->second;
+    Map::Extent extent = it->second;
     if (start >= offset && extent.end <= end) {
       it = extents.erase(it);
       continue;

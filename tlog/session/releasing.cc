@@ -9,7 +9,7 @@
 namespace tlog::session {
 namespace {
 
-constexpr std::uint64_t kRetryNs = 1'000'000'000;
+constexpr std::uint64_t kReleaseAgainNs = 1'000'000'000;
 
 }  // namespace
 
@@ -105,10 +105,10 @@ bool Releasing::step() {
                   core_.config.name, done.error().message()));
   {
     MutexLock lock(core_.mutex());
-    retry_ns_ = core_.clock.monotonic_ns() + kRetryNs;
+    retry_ns_ = core_.clock.monotonic_ns() + kReleaseAgainNs;
     want_all_ = true;
   }
-  retry_later(kRetryNs);
+  retry_later(kReleaseAgainNs);
   return false;
 }
 

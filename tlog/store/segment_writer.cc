@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::array<std::byte, kSegmentUnit> kPadding{};
 
-std::uint64_t now_ns() {
-  return system_clock().monotonic_ns();
-}
-
 }  // namespace
 
 PendingEntry::PendingEntry(EntryKind kind, std::string key, std::vector<ConstByteSpan> pieces,
@@ -97,7 +93,7 @@ void SegmentWriter::drain() {
     hurry = std::exchange(hurry_incoming_, false);
     drain_posted_ = false;
   }
-  if (failure_ && now_ns() < failed_until_ns_) {
+  if (failure_ && system_clock().monotonic_ns() < failed_until_ns_) {
     for (PendingEntry& entry : arrived) answer(entry, fail(*failure_));
     arrived.clear();
   }
@@ -239,7 +235,7 @@ void SegmentWriter::fail_waiting(const Error& error) {
       error.code() == Code::kNoSpace ? "; make room, it then goes on by itself" : "";
   failure_ = Error(error.code(),
                    fmt::format("put: {}: {}{}", parts_.folder.name, error.message(), remedy));
-  failed_until_ns_ = now_ns() + backoff_ns_;
+  failed_until_ns_ = system_clock().monotonic_ns() + backoff_ns_;
   backoff_ns_ = std::min(backoff_ns_ * 2, parts_.retry_max_ns);
   set_condition(error.code() == Code::kNoSpace ? "no space" : "failed: " + error.message());
   parts_.logger->error(fmt::format("event=store_fails store=\"{}\" waiting={} reason=\"{}\"",

@@ -1,12 +1,13 @@
 // Goal: changing one value changes no other byte, and never another value than the one meant.
 #include <gtest/gtest.h>
 
+#include "tests/unit/config/replaced.h"
 #include "tlog/config/edit.h"
 
 namespace tlog::config {
 namespace {
 
-constexpr char kText[] =
+constexpr char kWritten[] =
     "# ours\n"
     "clusters:\n"
     "  c:   # six of them\n"
@@ -23,40 +24,35 @@ constexpr char kText[] =
     "vdisks: {}\n";
 
 std::string edited(std::size_t server, const std::string& value) {
-  const Checked checked = check(kText, "/etc/t.yml");
+  const Checked checked = check(kWritten, "/etc/t.yml");
   auto text = with_scalar(
-      kText,
+      kWritten,
       position_in(checked.positions, "clusters/c/servers/" + std::to_string(server) + "/address"),
       value);
   return text ? *text : text.error().message();
 }
 
-std::string with(std::string text, const std::string& from, const std::string& to) {
-  const std::size_t at = text.find(from);
-  return at == std::string::npos ? "not there" : text.replace(at, from.size(), to);
-}
-
 TEST(ConfigEdit, only_the_value_changes_whatever_way_it_is_written) {
-  EXPECT_EQ(edited(0, "h:1"), with(kText, "10.0.0.1:6379", "h:1"));
-  EXPECT_EQ(edited(1, "h:1"), with(kText, "10.0.0.2:6379", "h:1"));
-  EXPECT_EQ(edited(2, "h:1"), with(kText, "10.0.0.3:6379", "h:1"));
-  EXPECT_EQ(edited(3, "h:1"), with(kText, "10.0.0.4:6379", "h:1"));
-  EXPECT_EQ(edited(4, "h:1"), with(kText, "10.0.0.5:6379", "h:1"));
-  EXPECT_EQ(edited(5, "unix:/run/b.sock"), with(kText, "/run/a.sock", "/run/b.sock"));
+  EXPECT_EQ(edited(0, "h:1"), replaced(kWritten, "10.0.0.1:6379", "h:1"));
+  EXPECT_EQ(edited(1, "h:1"), replaced(kWritten, "10.0.0.2:6379", "h:1"));
+  EXPECT_EQ(edited(2, "h:1"), replaced(kWritten, "10.0.0.3:6379", "h:1"));
+  EXPECT_EQ(edited(3, "h:1"), replaced(kWritten, "10.0.0.4:6379", "h:1"));
+  EXPECT_EQ(edited(4, "h:1"), replaced(kWritten, "10.0.0.5:6379", "h:1"));
+  EXPECT_EQ(edited(5, "unix:/run/b.sock"), replaced(kWritten, "/run/a.sock", "/run/b.sock"));
 }
 
 TEST(ConfigEdit, a_value_that_needs_quotes_gets_them) {
-  EXPECT_EQ(edited(0, "[::1]:6379"), with(kText, "10.0.0.1:6379", "\"[::1]:6379\""));
-  EXPECT_EQ(edited(3, "unix:/a #b"), with(kText, "10.0.0.4:6379", "\"unix:/a #b\""));
-  EXPECT_EQ(edited(3, "unix:/\"\\"), with(kText, "10.0.0.4:6379", "\"unix:/\\\"\\\\\""));
-  EXPECT_EQ(edited(1, "unix:/\"\\"), with(kText, "10.0.0.2:6379", "unix:/\\\"\\\\"));
-  EXPECT_EQ(edited(2, "unix:/it's"), with(kText, "10.0.0.3:6379", "unix:/it''s"));
+  EXPECT_EQ(edited(0, "[::1]:6379"), replaced(kWritten, "10.0.0.1:6379", "\"[::1]:6379\""));
+  EXPECT_EQ(edited(3, "unix:/a #b"), replaced(kWritten, "10.0.0.4:6379", "\"unix:/a #b\""));
+  EXPECT_EQ(edited(3, "unix:/\"\\"), replaced(kWritten, "10.0.0.4:6379", "\"unix:/\\\"\\\\\""));
+  EXPECT_EQ(edited(1, "unix:/\"\\"), replaced(kWritten, "10.0.0.2:6379", "unix:/\\\"\\\\"));
+  EXPECT_EQ(edited(2, "unix:/it's"), replaced(kWritten, "10.0.0.3:6379", "unix:/it''s"));
 }
 
 TEST(ConfigEdit, what_is_no_simple_value_is_refused) {
   EXPECT_NE(edited(6, "h:1").find("an anchor, an alias"), std::string::npos) << edited(6, "h:1");
   for (const Position at : {Position{99, 1}, Position{1, 99}}) {
-    auto none = with_scalar(kText, at, "h:1");
+    auto none = with_scalar(kWritten, at, "h:1");
     ASSERT_FALSE(none.has_value());
     EXPECT_EQ(none.error().code(), Code::kNotSupported);
   }

@@ -15,21 +15,21 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr char kPath[] = "/etc/tlogdisk/tlogdisk.yml";
+constexpr char kDefaultPath[] = "/etc/tlogdisk/tlogdisk.yml";
 // The shortest file that is one.
 constexpr char kLeast[] =
     "clusters: {local: {directories: [log/0, log/1, log/2, log/3, log/4, log/5]}}\n"
     "vdisks: {vm1: {size: 1MiB, storage: {file: blocks/vm1}}}\n";
 
 Config parsed(const std::string& text) {
-  auto config = parse(text, kPath);
+  auto config = parse(text, kDefaultPath);
   EXPECT_TRUE(config.has_value()) << config.error().message();
   return config ? std::move(*config) : Config{};
 }
 
 TEST(ConfigLoad, absent_keys_have_their_defaults) {
   Config config = parsed(kLeast);
-  EXPECT_EQ(config.path, kPath);
+  EXPECT_EQ(config.path, kDefaultPath);
   EXPECT_EQ(config.key_file, "/etc/tlogdisk/tlogdisk.key");
   EXPECT_EQ(config.journal.directory, "/etc/tlogdisk/journal");
   EXPECT_EQ(config.journal.arena_directory, "/dev/shm");
@@ -282,31 +282,32 @@ class FilesInMemory final : public io::FileSystem {
 
 TEST(ConfigLoad, a_file_is_read_and_nothing_else_touched) {
   FilesInMemory files;
-  files.files[kPath] = kLeast;
-  auto config = load(files, kPath);
+  files.files[kDefaultPath] = kLeast;
+  auto config = load(files, kDefaultPath);
   ASSERT_TRUE(config.has_value()) << config.error().message();
   EXPECT_EQ(config->vdisks[0].name, "vm1");
 }
 
 TEST(ConfigLoad, a_file_that_is_absent_or_too_long_is_refused) {
   FilesInMemory files;
-  auto absent = load(files, kPath);
+  auto absent = load(files, kDefaultPath);
   EXPECT_EQ(absent.error().code(), Code::kNotFound);
-  EXPECT_THAT(absent.error().message(), HasSubstr(kPath));
-  files.files[kPath] = std::string(kConfigFileMax + 1, '#');
-  auto long_file = load(files, kPath);
+  EXPECT_THAT(absent.error().message(), HasSubstr(kDefaultPath));
+  files.files[kDefaultPath] = std::string(kConfigFileMax + 1, '#');
+  auto long_file = load(files, kDefaultPath);
   ASSERT_FALSE(long_file.has_value());
   EXPECT_THAT(long_file.error().message(),
               HasSubstr("expected a configuration file of at most 1MiB"));
-  files.files[kPath] = std::string(kLeast) + std::string(kConfigFileMax - sizeof(kLeast) + 1, '#');
-  EXPECT_TRUE(load(files, kPath).has_value());
+  files.files[kDefaultPath] =
+      std::string(kLeast) + std::string(kConfigFileMax - sizeof(kLeast) + 1, '#');
+  EXPECT_TRUE(load(files, kDefaultPath).has_value());
 }
 
 // Neither random bytes nor a good file with a few of them wrong may do more than be refused.
 TEST(ConfigLoad, random_bytes_are_refused_or_read) {
   EXPECT_TRUE(rc::check("random bytes", [](const std::string& text) {
-    auto config = parse(text, kPath);
-    if (!config) RC_ASSERT(config.error().message().starts_with(kPath));
+    auto config = parse(text, kDefaultPath);
+    if (!config) RC_ASSERT(config.error().message().starts_with(kDefaultPath));
   }));
   const std::string good = example_file();
   EXPECT_TRUE(rc::check("a few bytes of the example changed", [&good] {
@@ -315,8 +316,8 @@ TEST(ConfigLoad, random_bytes_are_refused_or_read) {
       text[*rc::gen::inRange<std::size_t>(0, text.size())] =
           *rc::gen::elementOf(std::string(":{}[]-#\"'&*!|>%@ \t\nx0\xff"));
     }
-    auto config = parse(text, kPath);
-    if (!config) RC_ASSERT(config.error().message().starts_with(kPath));
+    auto config = parse(text, kDefaultPath);
+    if (!config) RC_ASSERT(config.error().message().starts_with(kDefaultPath));
   }));
 }
 

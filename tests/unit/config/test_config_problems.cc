@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "tests/unit/config/replaced.h"
 #include "tlog/base/limits.h"
 #include "tlog/config/config.h"
 
@@ -14,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr char kPath[] = "/e/t.yml";
+constexpr char kProblemsPath[] = "/e/t.yml";
 constexpr char kClusters[] = "clusters: {c: {directories: [a, b, c, d, e, f]}}\n";
 // With which blocks can be on servers.
 constexpr char kServers[] =
@@ -23,7 +24,7 @@ constexpr char kServers[] =
 constexpr char kVdisks[] = "vdisks: {v: {size: 1MiB, storage: {file: x}}}\n";
 
 std::string errors_of(const std::string& text) {
-  auto config = parse(text, kPath);
+  auto config = parse(text, kProblemsPath);
   if (config) return "";
   EXPECT_EQ(config.error().code(), Code::kInvalidArgument);
   return config.error().message();
@@ -35,11 +36,6 @@ struct BadInput {
   std::vector<std::string>
       errors;  // without the path; each line must begin with it, and no other line be there
 };
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  if (std::size_t at = text.find(from); at != std::string::npos) text.replace(at, from.size(), to);
-  return text;
-}
 
 void PrintTo(const BadInput& input, std::ostream* out) {
   *out << input.name;
@@ -60,7 +56,7 @@ TEST_P(ConfigProblems, are_all_named_with_their_places) {
   }
   ASSERT_EQ(lines.size(), GetParam().errors.size()) << errors << "\n\n" << text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    std::string expected = std::string(kPath) + ":" + GetParam().errors[i];
+    std::string expected = std::string(kProblemsPath) + ":" + GetParam().errors[i];
     EXPECT_EQ(lines[i].substr(0, expected.size()), expected);
     EXPECT_THAT(lines[i], HasSubstr("expected "));
   }
@@ -459,13 +455,13 @@ TEST(ConfigSecrets, key_is_nowhere) {
 TEST(ConfigLimits, problems_of_one_file_are_bounded) {
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += "k" + std::to_string(i) + ": 1\n";
-  EXPECT_LE(check(text, kPath).problems.size(), kConfigProblemsMax);
+  EXPECT_LE(check(text, kProblemsPath).problems.size(), kConfigProblemsMax);
   std::string names = std::string(kClusters) + "vdisks:\n";
   for (int i = 0; i < 2'000; ++i) {
     names +=
         "  v" + std::to_string(i) + ": {size: 512, storage: {file: f" + std::to_string(i) + "}}\n";
   }
-  auto problems = check(names, kPath).problems;
+  auto problems = check(names, kProblemsPath).problems;
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].reason, "too many, expected at most 1024");
 }
@@ -485,7 +481,7 @@ TEST(ConfigLimits, aliases_that_multiply_are_harmless) {
 }
 
 TEST(ConfigLimits, an_alias_to_its_own_section_ends) {
-  EXPECT_LE(check("&a {clusters: *a, vdisks: *a}\n", kPath).problems.size(), 20u);
+  EXPECT_LE(check("&a {clusters: *a, vdisks: *a}\n", kProblemsPath).problems.size(), 20u);
 }
 
 // One large section, meant by a thousand vdisks.

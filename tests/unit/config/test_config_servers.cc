@@ -14,7 +14,7 @@ using ::testing::StartsWith;
 constexpr char kVdisk[] = "vdisks: {v: {size: 1MiB, storage: {file: x}}}\n";
 constexpr char kCluster[] = "clusters: {c: {directories: [a, b, c, d, e, f]}}\n";
 
-Config parsed(const std::string& text) {
+Config parsed_with_servers(const std::string& text) {
   auto config = parse(text, "/e/t.yml");
   EXPECT_TRUE(config.has_value()) << config.error().message();
   return config ? std::move(*config) : Config{};
@@ -31,7 +31,7 @@ std::string tlog(const std::string& keys) {
 
 TEST(ConfigServers, need_no_cluster) {
   const Config config =
-      parsed(tlog("servers: [h:1, \"unix:/run/t\"], writeConcern: 2, insecure: true"));
+      parsed_with_servers(tlog("servers: [h:1, \"unix:/run/t\"], writeConcern: 2, insecure: true"));
   const Tlog& tlog = config.vdisks[0].tlog;
   EXPECT_THAT(tlog.servers, ElementsAre("h:1", "unix:/run/t"));
   EXPECT_EQ(tlog.cluster, "");
@@ -42,31 +42,31 @@ TEST(ConfigServers, need_no_cluster) {
 }
 
 TEST(ConfigServers, a_cluster_is_no_default_beside_them) {
-  const Config config = parsed(kCluster + tlog("servers: [\"unix:s\"]"));
+  const Config config = parsed_with_servers(kCluster + tlog("servers: [\"unix:s\"]"));
   EXPECT_EQ(config.vdisks[0].tlog.cluster, "");
   EXPECT_THAT(config.vdisks[0].tlog.servers, ElementsAre("unix:/e/s"));
 }
 
 TEST(ConfigServers, a_vdisk_may_have_the_other_of_both) {
-  const Config own_cluster =
-      parsed(std::string(kCluster) + "tlog: {servers: [\"unix:/s\"], writeConcern: 1}\n" +
-             "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {cluster: c}}}\n");
+  const Config own_cluster = parsed_with_servers(
+      std::string(kCluster) + "tlog: {servers: [\"unix:/s\"], writeConcern: 1}\n" +
+      "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {cluster: c}}}\n");
   EXPECT_EQ(own_cluster.vdisks[0].tlog.cluster, "c");
   EXPECT_TRUE(own_cluster.vdisks[0].tlog.servers.empty());
-  const Config own_servers =
-      parsed(std::string(kCluster) + "tlog: {cluster: c}\n" +
-             "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {servers: [\"unix:/s\"]}}}\n");
+  const Config own_servers = parsed_with_servers(
+      std::string(kCluster) + "tlog: {cluster: c}\n" +
+      "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {servers: [\"unix:/s\"]}}}\n");
   EXPECT_EQ(own_servers.vdisks[0].tlog.cluster, "");
   EXPECT_THAT(own_servers.vdisks[0].tlog.servers, ElementsAre("unix:/s"));
 }
 
 TEST(ConfigServers, tls_is_on_when_its_section_is_there) {
-  const Config config = parsed(tlog("servers: [h:1], tls: {caFile: ca.pem}"));
+  const Config config = parsed_with_servers(tlog("servers: [h:1], tls: {caFile: ca.pem}"));
   const ServerTls& tls = config.vdisks[0].tlog.tls;
   EXPECT_TRUE(tls.on);
   EXPECT_TRUE(tls.verify);
   EXPECT_EQ(tls.ca_file, "/e/ca.pem");
-  const Config own = parsed(
+  const Config own = parsed_with_servers(
       "tlog: {servers: [h:1], tls: {caFile: ca.pem}}\n"
       "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {tls: "
       "{serverName: t}}}}\n");
