@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::string_view kMagic = "tlg1";
 constexpr std::size_t kTypeAt = 4;
-constexpr std::size_t kFlagsAt = 5;     // none are known yet
-constexpr std::size_t kReservedAt = 6;  // two bytes
+constexpr std::size_t kReservedAt = 5;  // one byte of flags, of which none are known yet, and two
 constexpr std::size_t kLengthAt = 8;
 constexpr std::size_t kChecksumAt = 12;
 static_assert(kMagic.size() == kTypeAt && kChecksumAt + 4 == kFrameHeadBytes);
@@ -56,7 +55,7 @@ Result<FrameHead> decode_head(std::span<const std::byte, kFrameHeadBytes> bytes)
   if (type != FrameType::kMessage && type != FrameType::kRecords) {
     return fail(Code::kCorruption, fmt::format("frame: unknown type {}", unsigned(type)));
   }
-  if (!all_zero(bytes.subspan<kFlagsAt, kLengthAt - kFlagsAt>())) {
+  if (!all_zero(bytes.subspan<kReservedAt, kLengthAt - kReservedAt>())) {
     return fail(Code::kCorruption, "frame: reserved bytes are set");
   }
   const FrameHead head{.type = type, .length = load_u32(bytes.data() + kLengthAt)};
