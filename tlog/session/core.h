@@ -22,6 +22,7 @@
 #include "tlog/base/watermark.h"
 #include "tlog/blocks/block_storage.h"
 #include "tlog/config/config.h"
+#include "tlog/io/strand.h"
 #include "tlog/io/workers.h"
 #include "tlog/journal/committer.h"
 #include "tlog/journal/journal.h"
@@ -31,6 +32,8 @@
 #include "tlog/session/vdisk.h"
 
 namespace tlog::session {
+
+using io::Strand;
 
 // What an operation leaves in the overlay; kNone for those that touch no range.
 Overlay::Kind overlay_kind(Operation operation);
@@ -194,34 +197,6 @@ class Core {
  private:
   mutable Mutex storage_mutex_;  // never held for long
   std::shared_ptr<blocks::BlockStorage> storage_ GUARDED_BY(storage_mutex_);
-};
-
-// Runs one task at a time, on the workers as a rule, again when told so during the task.
-class Strand {
- public:
-  // `step` returns whether it shall be called again at once.
-  Strand(io::Workers& workers, std::function<bool()> step)
-      : workers_(workers), step_(std::move(step)) {}
-  Strand(const Strand&) = delete;
-  Strand& operator=(const Strand&) = delete;
-
-  void schedule();  // any thread
-  // For who waits for it: one step in the calling thread, when none is running; the rest, if there
-  // is any, on the workers. Any thread that may block.
-  void run_here();
-  void stop_and_wait();  // no step begins afterwards; not from a worker
-
- private:
-  bool begin();
-  void run();
-
-  io::Workers& workers_;
-  const std::function<bool()> step_;
-  Mutex mutex_;
-  CondVar idle_;
-  bool running_ GUARDED_BY(mutex_) = false;
-  bool again_ GUARDED_BY(mutex_) = false;
-  bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace tlog::session

@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "tests/support/process.h"
-#include "tlog/session/core.h"
+#include "tlog/io/strand.h"
 
-namespace tlog::session {
+namespace tlog::io {
 namespace {
 
 constexpr testing::Milliseconds kSoon{20'000};
@@ -39,7 +39,7 @@ class StrandTest : public ::testing::Test {
   std::atomic<std::thread::id> ran_in_{};
   std::atomic<bool> gate_is_open_{true};
   std::atomic<bool> more_{false};
-  io::Workers workers_;
+  Workers workers_;
   Strand strand_{workers_, [this] { return step(); }};
 };
 
@@ -95,4 +95,4 @@ TEST_F(StrandTest, stopping_waits_for_a_step_in_another_thread_and_none_begins_a
 }
 
 }  // namespace
-}  // namespace tlog::session
+}  // namespace tlog::io
