@@ -210,15 +210,18 @@ std::size_t sealed_bytes(const format::Aggregation& aggregation) {
   return kSealedHeaderBytes + format::plaintext_bytes(aggregation) + kTagBytes;
 }
 
-Result<Sealed> Sealer::seal(format::Aggregation& aggregation, std::size_t tail_room) const {
+Result<Sealed> Sealer::seal(format::Aggregation& aggregation, std::size_t tail_room,
+                            RecordHashes known) const {
   const format::AggregationHeader& header = aggregation.header;
   const Expected identity{.vdisk = header.vdisk, .epoch = header.epoch, .number = header.number};
   if (auto good = format::check(aggregation); !good) {
     return fail(good.error().within("seal: " + name_of(identity)));
   }
-  std::vector<Hash256> hashes(aggregation.records.size());
-  hash_records(aggregation, lanes_, hashes);
-  for (std::size_t i = 0; i < hashes.size(); ++i) aggregation.records[i].hash = hashes[i];
+  if (known == RecordHashes::kUnknown) {
+    std::vector<Hash256> hashes(aggregation.records.size());
+    hash_records(aggregation, lanes_, hashes);
+    for (std::size_t i = 0; i < hashes.size(); ++i) aggregation.records[i].hash = hashes[i];
+  }
 
   Sealed sealed;
   sealed.hash = aggregation_hash(key_, aggregation);

@@ -37,6 +37,9 @@ struct Sealed {
   Hash256 hash;  // of the aggregation: the next one's `prev`
 };
 
+// Whether the records' hashes are to be computed, or have been verified by whoever got them.
+enum class RecordHashes { kUnknown, kKnown };
+
 struct Opened {
   Buffer plaintext;
   format::Aggregation aggregation;  // points into plaintext
@@ -57,9 +60,10 @@ class Sealer {
   Sealer(const MasterKey& key, Random& random);
   Sealer(const MasterKey& key, Random& random, Cipher cipher, HashLanes lanes = HashLanes::kBest);
 
-  // Fills the records' hashes. `tail_room`: bytes of zeroed capacity wanted behind the sealed
-  // bytes.
-  Result<Sealed> seal(format::Aggregation& aggregation, std::size_t tail_room) const;
+  // Fills the records' hashes unless they are known. `tail_room`: bytes of zeroed capacity wanted
+  // behind the sealed bytes.
+  Result<Sealed> seal(format::Aggregation& aggregation, std::size_t tail_room,
+                      RecordHashes hashes = RecordHashes::kUnknown) const;
   // `pieces`, one after the other, are the sealed bytes (data shards as they came). Verifies key
   // id, authentication, grammar, `expected`, and every record's hash.
   Result<Opened> open(std::span<const ConstByteSpan> pieces, const Expected& expected) const;

@@ -55,6 +55,19 @@ TEST_P(SealerOf, round_trip) {
   }
 }
 
+TEST_P(SealerOf, known_hashes_are_used_and_unknown_ones_computed) {
+  const Hash256 computed = seal().hash;
+  auto known = sealer_.seal(sample_.value, 0, RecordHashes::kKnown);
+  ASSERT_TRUE(known) << known.error().message();
+  EXPECT_EQ(known->hash, computed);
+  sample_.value.records[0].hash.bytes[0] ^= 1;  // of somebody who has not verified it
+  auto wrong = sealer_.seal(sample_.value, 0, RecordHashes::kKnown);
+  ASSERT_TRUE(wrong) << wrong.error().message();
+  EXPECT_NE(wrong->hash, computed);
+  EXPECT_FALSE(open_whole(sealer_, wrong->bytes.span(), expected_of(sample_.value)));
+  EXPECT_EQ(seal().hash, computed) << "computed anew";
+}
+
 TEST_P(SealerOf, pieces_may_be_cut_anywhere) {
   Sealed sealed = seal();
   ConstByteSpan bytes = sealed.bytes.span().first(sealed.length);
