@@ -119,7 +119,7 @@ TEST_F(Golden, shards) {
 
 TEST_F(Golden, metadata) {
   const format::Metadata known = testing::sample_metadata();
-  const std::string kept = golden("metadata-3", format::encode_metadata(known).span());
+  const std::string kept = golden("metadata-4", format::encode_metadata(known).span());
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
@@ -136,7 +136,19 @@ TEST_F(Golden, metadata) {
   EXPECT_EQ(decoded->key_id, known.key_id);
   EXPECT_EQ(decoded->servers, known.servers);
   EXPECT_EQ(decoded->blocks, known.blocks);
+  EXPECT_EQ(decoded->log, known.log);
+  EXPECT_EQ(decoded->complete, 6u);
   EXPECT_EQ(known.format.fingerprint(), 1'120'615'435u);
+}
+
+TEST_F(Golden, metadata_of_version_3_is_still_read) {
+  const std::string kept = testing::read_text(file_path("metadata-3"));
+  auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  EXPECT_EQ(decoded->generation, 42u);
+  EXPECT_EQ(decoded->blocks, testing::sample_metadata().blocks);
+  EXPECT_TRUE(decoded->log.is_nil());
+  EXPECT_EQ(decoded->complete, 0u);
 }
 
 TEST_F(Golden, metadata_of_version_2_is_still_read) {

@@ -144,6 +144,8 @@ inline format::Metadata sample_metadata() {
   metadata.servers[2].rebuilding = true;
   metadata.blocks = {
       .cluster = "standby", .switches = 2, .epoch = 3, .sequence = 79, .since = 9500};
+  metadata.log.bytes.fill(0x99);
+  metadata.complete = 6;
   return metadata;
 }
 

@@ -119,8 +119,11 @@ std::string host_name() {
   return host.data();
 }
 
-std::string claim_owner(const Uuid& journal) {
+std::string claim_owner(const Uuid& journal, const Uuid& opening) {
   const std::string process = fmt::format("{}:{}", host_name(), getpid());
+  if (!opening.is_nil()) {
+    return fmt::format("{} (journal {}, opening {})", process, journal.text(), opening.text());
+  }
   return journal.is_nil() ? process : fmt::format("{} (journal {})", process, journal.text());
 }
 

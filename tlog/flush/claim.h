@@ -34,7 +34,9 @@ struct ClaimPlace {
 
 std::string host_name();  // of the system
 // "host:pid (journal <uuid>)": no two claims have the same. Who only closes may have no journal yet.
-std::string claim_owner(const Uuid& journal);
+// `opening`: of a writer whose journal is somewhere else, so that others may write with it too, and
+// whose host name and pid may be those of another container.
+std::string claim_owner(const Uuid& journal, const Uuid& opening = {});
 
 struct Closed {
   Epoch last = 0;            // all up to it

@@ -283,6 +283,7 @@ void Core::note_committed(const format::AggregationReference& reference) {
 
 void Core::publish_metadata(std::function<void()> on_quorum) {
   ++metadata_.generation;
+  metadata_.complete = complete();
   published_ = committed_;
   keeper_->publish(metadata_, std::move(on_quorum));
 }

@@ -82,6 +82,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void fenced(const std::string& by);
   void stop_with(const Error& error);
   void take_hints();
+  AggregationNumber complete() const;
   walk::Run run() const;
   void put_answered(AggregationNumber number, unsigned index, bool stored);
   void commit_what_is_ready();

@@ -29,6 +29,9 @@ void Core::take_hints() {
         repair_->add_wrong(i, first, std::min(last, committed_));
       }
     }
+  } else if (!hints_file_) {
+    // There is never one: what the metadata says of the log is all there is to know.
+    complete = std::min(metadata_.complete, committed_);
   } else if (committed_ > 0) {
     parts_.logger->info(
         fmt::format("event=hints_absent vdisk={} action=\"all {} aggregations are looked up, for "
@@ -45,6 +48,14 @@ void Core::take_hints() {
       parts_.hinted->forget(name);  // of an end that was written anew
     }
   }
+}
+
+// Up to where no store lacks a shard, as far as is known.
+AggregationNumber Core::complete() const {
+  if (!repair_) return metadata_.complete;
+  AggregationNumber complete = committed_;
+  if (!pending_.empty()) complete = std::min(complete, pending_.begin()->first - 1);
+  return std::min(complete, repair_->settled(committed_));
 }
 
 // The file may lag behind what it is about (see HintsFile), so it is written in a while.

@@ -86,7 +86,7 @@ ClaimPlace claim_place(const LogWriter::Parts& parts, const format::Metadata& me
 // Claims the epoch that `metadata`, as it was read, was given as its newest.
 Status claim_and_hold(const LogWriter::Parts& parts, const format::Metadata& read, Epoch epoch) {
   const ClaimPlace place = claim_place(parts, read);
-  TLOG_ASSIGN(Claimed claimed, claim_epoch(place, read, epoch, claim_owner(parts.journal)));
+  TLOG_ASSIGN(Claimed claimed, claim_epoch(place, read, epoch, claim_owner(parts.journal, parts.opening)));
   if (claimed.others) {
     // They are closed by now. Had one of them come so far that it could write, its metadata is on a
     // quorum, and what it wrote must not be passed over.
@@ -135,7 +135,8 @@ Status secure_end(const std::shared_ptr<Core>& core, const format::Metadata& met
 
 class Writer final : public LogWriter {
  public:
-  Writer(std::shared_ptr<Core> core, Epoch epoch) : core_(std::move(core)), epoch_(epoch) {}
+  Writer(std::shared_ptr<Core> core, Epoch epoch, const Uuid& log)
+      : core_(std::move(core)), epoch_(epoch), log_(log) {}
   ~Writer() override {
     if (closed_->load()) return;
     io::Loop& loop = *core_->parts().loop;
@@ -147,6 +148,7 @@ class Writer final : public LogWriter {
   }
 
   Epoch epoch() const override { return epoch_; }
+  Uuid log() const override { return log_; }
 
   void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,
               std::function<void(Status)> done) override {
@@ -204,6 +206,7 @@ class Writer final : public LogWriter {
  private:
   const std::shared_ptr<Core> core_;
   const Epoch epoch_;
+  const Uuid log_;
   const std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
@@ -247,6 +250,7 @@ Status LogWriter::create(const Parts& parts, const format::VdiskFormat& format) 
   format::Metadata metadata;
   metadata.generation = 1;
   metadata.format = format;
+  metadata.log = parts.random->next_uuid();
   const seal::KeyId& key = parts.sealer->key_id();
   metadata.key_id.assign(key.bytes.begin(), key.bytes.end());
   auto core = std::make_shared<Core>(parts, std::move(metadata), 0);
@@ -262,7 +266,7 @@ Result<std::vector<bool>> LogWriter::fence(const Parts& parts, const format::Met
   if (metadata.epochs.empty()) return not_fenced;
   walk::expect_servers(metadata, parts.stores);
   auto closed = close_epochs(claim_place(parts, metadata), metadata.epochs.back().epoch,
-                             claim_owner(parts.journal));
+                             claim_owner(parts.journal, parts.opening));
   if (!closed) {
     return fail(
         closed.error().within(fmt::format("open vdisk '{}' for writing", metadata.format.name)));
@@ -291,6 +295,8 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   // What an unreadable newest aggregation has left behind is written anew, also in the index.
   metadata.index_pages =
       std::min<std::uint64_t>(metadata.index_pages, head.number / kIndexPageAggregations);
+  metadata.complete = std::min(metadata.complete, head.number);
+  if (metadata.log.is_nil()) metadata.log = parts.random->next_uuid();
   std::erase_if(metadata.last, [&](const auto& known) { return known.number > head.number; });
   if (quorum < walk::usual_write_quorum(geometry)) {
     parts.logger->warning(fmt::format(
@@ -304,6 +310,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
                                        parts.stores.size()));
   }
   io::Loop& loop = *parts.loop;
+  const Uuid log = metadata.log;
   auto core = std::make_shared<Core>(std::move(parts), std::move(metadata), head.number);
   Status claimed = enroll_and_wait(core, epoch);
   if (claimed) look_at_rebuilt(core, read, head);
@@ -316,7 +323,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   }
   forget_claims(claim_place(core->parts(), read), read);
   io::run_on(loop, [&] { core->start(std::move(hints)); });
-  return std::unique_ptr<LogWriter>(std::make_unique<Writer>(std::move(core), epoch));
+  return std::unique_ptr<LogWriter>(std::make_unique<Writer>(std::move(core), epoch, log));
 }
 
 }  // namespace tlog::flush

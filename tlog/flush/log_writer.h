@@ -55,7 +55,9 @@ class LogWriter {
     io::Loop* loop = nullptr;
     const Clock* clock = nullptr;
     Logger* logger = nullptr;
-    std::string hints_path;  // file that remembers missing shards across a crash
+    // File that remembers missing shards across a crash. Without one what stands behind the
+    // metadata's `complete` is looked up at the opening.
+    std::string hints_path;
     // Optional: takes the bytes of missing shards that have no room in memory any more.
     std::shared_ptr<HintedShards> hinted;
     // On how many stores an aggregation is before it is committed, k ... k+m; 0: the usual number.
@@ -74,6 +76,7 @@ class LogWriter {
     // is not committed by now ever will be; everything is answered with kFenced.
     std::function<void(const std::string& by)> on_fenced;
     Uuid journal = {};  // of this writer: what it is told from others by
+    Uuid opening = {};  // besides, where others may write with the same journal; see claim_owner()
   };
   // Creates the metadata of a new vdisk on a quorum of stores. kAlreadyExists when it exists,
   // kCorruption when stores have anything else of it. Waits, as open() does: not on the loop's
@@ -92,6 +95,7 @@ class LogWriter {
   virtual ~LogWriter() = default;
 
   virtual Epoch epoch() const = 0;
+  virtual Uuid log() const = 0;  // see format::Metadata
   // Aggregations are appended in the order of their numbers; `reference` describes it for pages and
   // hints.
   virtual void append(shard::ShardSet shards, format::AggregationReference reference, bool urgent,

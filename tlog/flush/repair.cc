@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "tlog/flush/remake.h"
@@ -73,6 +74,15 @@ std::uint64_t Repair::doubtful() const {
 void Repair::collect(std::size_t store, NumberSet& into) const {
   for (const auto& [first, last] : missing_[store].runs()) into.insert_run(first, last);
   for (const auto& [first, last] : doubtful_[store].runs()) into.insert_run(first, last);
+}
+
+AggregationNumber Repair::settled(AggregationNumber from) const {
+  for (const auto* all : {&missing_, &doubtful_, &wrong_}) {
+    for (const NumberSet& numbers : *all) {
+      if (auto first = numbers.next(1)) from = std::min(from, *first - 1);
+    }
+  }
+  return from;
 }
 
 std::string Repair::key(AggregationNumber number) const {

@@ -64,6 +64,8 @@ class Repair : public std::enable_shared_from_this<Repair> {
     return missing_[store].count() + doubtful_[store].count() + wrong_[store].count();
   }
   void collect(std::size_t store, NumberSet& into) const;  // missing or doubtful
+  // There is nothing to do for any store up to it; at most `from`.
+  AggregationNumber settled(AggregationNumber from) const;
   const NumberSet& wrong(std::size_t store) const { return wrong_[store]; }
 
  private:

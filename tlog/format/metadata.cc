@@ -14,9 +14,11 @@ namespace {
 // before it.
 constexpr std::size_t kEnvelopeHead = 16;
 constexpr std::size_t kEnvelopeTail = 4;
-// 1 had no servers, 2 no place of the blocks; both are still read. A program that does not know
-// the place must not serve the vdisk: it would take the wrong cluster's blocks for its contents.
-constexpr std::uint32_t kMetadataVersion = 3;
+// 1 had no servers, 2 no place of the blocks, 3 neither the log's id nor how far it is complete; all
+// are still read. A program that does not know the place must not serve the vdisk: it would take the
+// wrong cluster's blocks for its contents. One that does not know the id would drop it, and the log
+// would count as another.
+constexpr std::uint32_t kMetadataVersion = 4;
 constexpr std::uint32_t kPageVersion = 1;
 constexpr std::string_view kMetadataMagic = "TLOGMETA";
 constexpr std::string_view kPageMagic = "TLOGPAGE";
@@ -199,6 +201,8 @@ Result<Metadata> read_metadata_message(wire::Metadata::Reader from) {
   metadata.key_id.assign(key_id.begin(), key_id.end());
   TLOG_ASSIGN(metadata.servers, read_servers(from.getServers()));
   TLOG_ASSIGN(metadata.blocks, read_blocks(from.getBlocks()));
+  metadata.log = uuid_from(from.getLog());
+  metadata.complete = from.getComplete();
   return metadata;
 }
 
@@ -271,6 +275,8 @@ Buffer encode_metadata(const Metadata& metadata) {
   root.setKeyId(kj::arrayPtr(metadata.key_id.data(), metadata.key_id.size()));
   write_servers(root, metadata.servers);
   write_blocks(root.initBlocks(), metadata.blocks);
+  set_words(root.getLog(), metadata.log);
+  root.setComplete(metadata.complete);
   return enclose(kMetadataMagic, kMetadataVersion, message);
 }
 

@@ -85,6 +85,12 @@ struct Metadata {
   std::vector<std::uint8_t> key_id;  // which master key seals this log; not secret
   std::vector<ServerEntry> servers;  // in the order of the stores; empty or shorter: not known
   BlockPlace blocks;
+  // Which log it is: of one vdisk there may be several, each on stores of its own. Nil: made before
+  // they had one, and not written since.
+  Uuid log = {};
+  // Every aggregation up to it has been on all its stores. What is behind it, and was left without
+  // its writer, may lack shards.
+  AggregationNumber complete = 0;
 };
 
 // Index page p lists the aggregations p*256+1 .. (p+1)*256; stored sealed, see seal/page.h.

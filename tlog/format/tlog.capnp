@@ -81,6 +81,8 @@ struct Metadata {
   keyId @5 :Data;
   servers @6 :List(ServerEntry);   # since version 2
   blocks @7 :BlockPlace;   # since version 3
+  log :group { w0 @8 :UInt64; w1 @9 :UInt64; }   # since version 4
+  complete @10 :UInt64;   # since version 4
 }
 
 struct IndexPage {
