@@ -4,6 +4,7 @@
 #include <latch>
 
 #include "tlog/session/served_vdisk.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::session {
 
@@ -50,9 +51,7 @@ void StoredLog::close(std::uint64_t deadline_ns) {
 }
 
 void StoredLog::close_stores() {
-  std::latch closed(static_cast<std::ptrdiff_t>(parts_.stores.size()));
-  for (auto& store : parts_.stores) store->close([&] { closed.count_down(); });
-  closed.wait();
+  store::close_stores(parts_.stores);
 }
 
 void StoredLog::add_status(VdiskStatus& status) const {

@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <latch>
-
 #include "tlog/session/vdisk_storage.h"
-#include "tlog/store/stores.h"
 
 namespace tlog::session {
 namespace {
@@ -40,18 +37,6 @@ Result<Stores> open_stores(const OpeningContext& context) {
     stores.push_back(std::move(opened));
   }
   return stores;
-}
-
-void close_stores(Stores& stores) {
-  std::latch closed(static_cast<std::ptrdiff_t>(stores.size()));
-  for (auto& store : stores) store->close([&] { closed.count_down(); });
-  closed.wait();
-}
-
-std::vector<store::Store*> borrow(const Stores& stores) {
-  std::vector<store::Store*> pointers;
-  for (const auto& store : stores) pointers.push_back(store.get());
-  return pointers;
 }
 
 flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores& stores) {

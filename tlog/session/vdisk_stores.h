@@ -8,14 +8,13 @@
 
 #include "tlog/flush/log_writer.h"
 #include "tlog/session/opening.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::session {
 
-using Stores = std::vector<std::unique_ptr<store::Store>>;
+using store::Stores;
 
 Result<Stores> open_stores(const OpeningContext& context);
-void close_stores(Stores& stores);  // waits
-std::vector<store::Store*> borrow(const Stores& stores);
 
 // What the log's writer of this vdisk needs.
 flush::LogWriter::Parts writer_parts(const OpeningContext& context, const Stores& stores);

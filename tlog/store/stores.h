@@ -53,4 +53,9 @@ class MemoryStoreContents;
 std::unique_ptr<Store> make_memory_store(std::string name, io::Loop& loop,
                                          std::shared_ptr<MemoryStoreContents> contents = nullptr);
 
+// Those of one cluster, in its order.
+using Stores = std::vector<std::unique_ptr<Store>>;
+void close_stores(Stores& stores);  // waits for all; not on the loop's thread
+std::vector<Store*> borrow(const Stores& stores);
+
 }  // namespace tlog::store

@@ -1,8 +1,10 @@
-// The calls of store.h that wait.
+// The calls of store.h and stores.h that wait.
+#include <latch>
 #include <optional>
 
 #include "tlog/base/mutex.h"
 #include "tlog/store/store.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::store {
 namespace {
@@ -68,6 +70,19 @@ void close_and_wait(Store& store) {
   Answer<bool> answer;
   store.close([&] { answer.set(true); });
   answer.wait();
+}
+
+void close_stores(Stores& stores) {
+  std::latch closed(static_cast<std::ptrdiff_t>(stores.size()));
+  for (auto& store : stores) store->close([&] { closed.count_down(); });
+  closed.wait();
+}
+
+std::vector<Store*> borrow(const Stores& stores) {
+  std::vector<Store*> pointers;
+  pointers.reserve(stores.size());
+  for (const auto& store : stores) pointers.push_back(store.get());
+  return pointers;
 }
 
 }  // namespace tlog::store

@@ -73,16 +73,7 @@ class Reader final : public LogReader {
 
 Status Reader::check_metadata(const MetadataSurvey& survey) const {
   const format::VdiskFormat& format = survey.metadata.format;
-  const seal::KeyId& ours = parts_.sealer->key_id();
-  if (!std::equal(ours.bytes.begin(), ours.bytes.end(), survey.metadata.key_id.begin(),
-                  survey.metadata.key_id.end())) {
-    return fail(
-        Code::kWrongKey,
-        fmt::format(
-            "open log: vdisk '{}': it is sealed with the key {}, this is the key {}; use the "
-            "key file that the vdisk was created with",
-            parts_.vdisk, to_hex(std::as_bytes(std::span(survey.metadata.key_id))), ours.hex()));
-  }
+  TLOG_TRY(check_key(survey.metadata, *parts_.sealer));
   TLOG_TRY(shard::check(geometry_of(format)));
   if (parts_.stores.size() < geometry_of(format).total()) {
     return fail(Code::kInvalidArgument,
@@ -340,6 +331,20 @@ Result<AggregationNumber> Reader::find_time(TimestampNs time) {
 }
 
 }  // namespace
+
+Status check_key(const format::Metadata& metadata, const seal::Sealer& sealer) {
+  const seal::KeyId& ours = sealer.key_id();
+  if (std::equal(ours.bytes.begin(), ours.bytes.end(), metadata.key_id.begin(),
+                 metadata.key_id.end())) {
+    return {};
+  }
+  return fail(
+      Code::kWrongKey,
+      fmt::format("open log: vdisk '{}': it is sealed with the key {}, this is the key {}; use the "
+                  "key file that the vdisk was created with",
+                  metadata.format.name, to_hex(std::as_bytes(std::span(metadata.key_id))),
+                  ours.hex()));
+}
 
 void expect_servers(const format::Metadata& metadata, std::span<store::Store* const> stores) {
   store::Expectation expectation{.vdisk = metadata.format.vdisk, .servers = {}};

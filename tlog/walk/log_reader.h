@@ -115,6 +115,9 @@ struct MetadataFound {
 Result<MetadataFound> read_metadata(const std::string& vdisk,
                                     std::span<store::Store* const> stores);
 
+// kWrongKey, naming both, when the log is sealed with another key than this one.
+Status check_key(const format::Metadata& metadata, const seal::Sealer& sealer);
+
 // Tells the stores which servers the vdisk knows in their places: from then on no wiped or other
 // server's "absent" is believed. LogReader::open() does it, except beside the writer.
 void expect_servers(const format::Metadata& metadata, std::span<store::Store* const> stores);
