@@ -15,11 +15,13 @@ constexpr std::uint64_t kStoresStuckNs = 250'000'000;
 Sealing::Sealing(Core& core, const seal::Sealer& sealer, flush::LogWriter& log, Start start,
                  std::function<void(Sequence)> on_stored)
     : core_(core),
-      sealer_(sealer),
       log_(log),
-      on_stored_(std::move(on_stored)),
-      next_number_(start.next_number),
-      prev_(start.prev) {}
+      appending_({.vdisk = core.uuid,
+                  .name = core.config.name,
+                  .data_shards = static_cast<std::uint8_t>(core.config.tlog.data_shards),
+                  .parity_shards = static_cast<std::uint8_t>(core.config.tlog.parity_shards)},
+                 sealer, log, start),
+      on_stored_(std::move(on_stored)) {}
 
 bool Sealing::due() const {
   const Sequence durable_end = core_.durable.value() + 1;
@@ -88,19 +90,12 @@ Status Sealing::fill(Job& job) {
   return {};
 }
 
-format::Aggregation Sealing::aggregation_of(const Job& job) const {
-  format::Aggregation aggregation;
-  aggregation.header = {.vdisk = core_.uuid,
-                        .number = next_number_,
-                        .epoch = log_.epoch(),
-                        .first_sequence = job.first,
-                        .last_sequence = job.first + job.entries.size() - 1,
-                        .timestamp = job.entries.back().timestamp,
-                        .prev = prev_};
-  aggregation.records.reserve(job.entries.size());
+std::vector<format::Record> Sealing::records_of(const Job& job) {
+  std::vector<format::Record> records;
+  records.reserve(job.entries.size());
   for (std::size_t i = 0; i < job.entries.size(); ++i) {
     const journal::Entry& entry = job.entries[i];
-    aggregation.records.push_back(
+    records.push_back(
         {.sequence = job.first + i,
          .offset = entry.offset,
          .size = entry.size,
@@ -109,39 +104,22 @@ format::Aggregation Sealing::aggregation_of(const Job& job) const {
          .hash = {},
          .data = {job.memory + (entry.data_position() - job.begin), entry.data_length}});
   }
-  return aggregation;
+  return records;
 }
 
 Status Sealing::seal_and_append(Job& job) {
-  format::Aggregation aggregation = aggregation_of(job);
-  const shard::Geometry geometry{core_.config.tlog.data_shards, core_.config.tlog.parity_shards};
-  // The room wanted behind the sealed bytes depends on their length by less than a piece's
-  // rounding.
-  TLOG_ASSIGN(seal::Sealed sealed, sealer_.seal(aggregation, shard::tail_room_max(geometry)));
-  shard::Identity identity{core_.uuid, aggregation.header.epoch, aggregation.header.number,
-                           sealed.hash};
-  format::AggregationReference reference{.number = aggregation.header.number,
-                                         .epoch = aggregation.header.epoch,
-                                         .hash = sealed.hash,
-                                         .first_sequence = aggregation.header.first_sequence,
-                                         .last_sequence = aggregation.header.last_sequence,
-                                         .first_timestamp = aggregation.records.front().timestamp,
-                                         .last_timestamp = aggregation.records.back().timestamp};
-  shard::ShardSet shards(geometry, identity, std::move(sealed.bytes), sealed.length);
-  prev_ = identity.aggregation_hash;
-  ++next_number_;
-  const Sequence last = aggregation.header.last_sequence;
-  log_.append(std::move(shards), reference, job.urgent, [this, last, reference](Status status) {
-    // At closing: what was not stored in time is in the journal and will be.
-    if (!status && status.error().code() == Code::kShutdown) return;
-    if (!status) {
-      core_.fail_for_good(status.error().message());
-      return;
-    }
-    core_.recent_log.add(reference);
-    on_stored_(last);
-  });
-  return {};
+  return appending_.append(
+      records_of(job), seal::RecordHashes::kUnknown, job.urgent,
+      [this](const Status& status, const format::AggregationReference& reference) {
+        // At closing: what was not stored in time is in the journal and will be.
+        if (!status && status.error().code() == Code::kShutdown) return;
+        if (!status) {
+          core_.fail_for_good(status.error().message());
+          return;
+        }
+        core_.recent_log.add(reference);
+        on_stored_(reference.last_sequence);
+      });
 }
 
 bool Sealing::step() {

@@ -11,6 +11,7 @@
 #include <deque>
 
 #include "tlog/aggregation/aggregator.h"
+#include "tlog/flush/appending.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/seal/sealer.h"
 #include "tlog/session/core.h"
@@ -19,10 +20,7 @@ namespace tlog::session {
 
 class Sealing {
  public:
-  struct Start {
-    AggregationNumber next_number = 1;
-    Hash256 prev;
-  };
+  using Start = flush::Appending::Start;
   // on_stored: the sequence up to which everything is stored, on the loop's thread.
   Sealing(Core& core, const seal::Sealer& sealer, flush::LogWriter& log, Start start,
           std::function<void(Sequence)> on_stored);
@@ -43,14 +41,12 @@ class Sealing {
   bool take(Job& job);
   Status fill(Job& job);
   Status seal_and_append(Job& job);
-  format::Aggregation aggregation_of(const Job& job) const;
+  static std::vector<format::Record> records_of(const Job& job);
 
   Core& core_;
-  const seal::Sealer& sealer_;
   flush::LogWriter& log_;
+  flush::Appending appending_;
   const std::function<void(Sequence)> on_stored_;
-  AggregationNumber next_number_;
-  Hash256 prev_;
   Sequence stored_seen_ = 0;
   std::uint64_t stored_seen_ns_ = 0;  // monotonic, when it was seen first
 };
