@@ -2,12 +2,15 @@
 // aggregations, sealed, sharded and stored; steps 3 to 6 of a write's way, without a journal: what
 // is not stored is lost with the process, and the client, who has it, sends it again.
 //
-// Threading: open(), close() and read() block: not from the loop's thread. Everything else from any
-// thread; callbacks come on the loop's thread.
+// Threading: open(), close(), read() and the destructor block: not from the loop's thread.
+// Everything else from any thread; callbacks come on the loop's thread. close() and the destructor
+// wait for who is reading.
 // Durability: stored() says that all up to it is committed to the stores.
-// Memory: take() is refused never, but while full() the caller should take nothing more from the
-// client: then what is held is at most memory_bytes_max and what one batch has.
+// Memory: take() is refused never for want of it, but while full() the caller should take nothing
+// more from the client: then what is held is at most memory_bytes_max and what one batch has.
+// Records are held until they are sealed; what is sealed, until its stores have it.
 // Errors: kFenced when another writer has claimed the log (on_failed, for good).
+// Its id is a uuid that was made when the log was created, and is in its metadata.
 #pragma once
 
 #include <functional>
@@ -51,19 +54,21 @@ class ServedLog {
     std::function<void(Sequence)> on_received;  // verified: counts as received
     std::function<void(Sequence)> on_stored;
     std::function<void()> on_room;                // full() was true and is false again
-    std::function<void(const Error&)> on_failed;  // once: nothing more is stored
+    // Once: nothing more is taken. After a wrong hash (kCorruption) what was received before is
+    // stored still; else nothing more is.
+    std::function<void(const Error&)> on_failed;
   };
   // Finds or creates the log and becomes its writer. kNotFound: there is none, and may_create is
-  // not set. kFenced: another journal wrote it last, and take_over is not set. Stores are closed
-  // when it fails.
+  // not set. kFenced: another journal wrote it last, and take_over is not set. kInvalidArgument:
+  // the format is another one (both are named). kWrongKey. kUnavailable: too few stores. Who is
+  // refused has not disturbed the writer that there is. Stores are closed when it fails.
   static Result<std::unique_ptr<ServedLog>> open(Parts parts);
   virtual ~ServedLog() = default;  // closed, or it stops at once
 
   virtual const format::VdiskFormat& format() const = 0;
   virtual Epoch epoch() const = 0;
   virtual bool created() const = 0;
-  // Derived from what its stores are known by: the same from whatever server, another for other
-  // stores.
+  // The same from whatever server that has its stores, another for other stores.
   virtual Uuid log_id() const = 0;
   virtual protocol::LogPosition position() const = 0;  // what is stored
   virtual Sequence taken() const = 0;                  // by take(), verified or not
@@ -71,8 +76,9 @@ class ServedLog {
   virtual Sequence stored() const = 0;
 
   // Records behind taken(); what is not is refused with kInvalidArgument (a gap: names both
-  // sequences), and what the log has already is skipped. Their hashes are verified behind it:
-  // a wrong one is told by on_failed (kCorruption), and nothing behind it is stored.
+  // sequences; a time that goes back, a range outside of the vdisk), and what the log has already is
+  // skipped. Their hashes are verified behind it: a wrong one is told by on_failed (kCorruption), and
+  // nothing behind it is stored.
   virtual Status take(protocol::Batch batch) = 0;
   virtual bool full() const = 0;
   // All up to it, as far as it has been taken, shall be stored now.
