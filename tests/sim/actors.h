@@ -55,6 +55,8 @@ class SimWriter {
   Status open(const std::shared_ptr<Life>& life);
   void append(const std::shared_ptr<Life>& life);
   void crash(Life& life);
+  void empty_refused_servers(SimProcess& process);
+  bool is_contested(const Life& life) const;
   bool close(Life& life);
   bool settle(Life& life);
   bool scrub(Life& life, bool repairs);

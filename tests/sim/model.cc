@@ -163,7 +163,18 @@ bool Model::metadata_may_be_lost(const SimServer& server) {
          walk::least_metadata_quorum(network_.size(), walk::geometry_of(format_));
 }
 
-bool Model::may_lose_all(const SimServer& server) {
+// Its writer may have been told that the servers have it which have lost it since, and commits it
+// with the others' confirmations: of these k must be left then.
+bool Model::may_lose_uncommitted(SimServer& server, const Item& item) {
+  if (!is_intact(server, item) || may_lose_shard(server, item)) return true;
+  unsigned lost = 1;
+  for (unsigned i : item.lost) {
+    if (i != server.index() && !is_intact(network_[i], item)) ++lost;
+  }
+  return lost + format_.data_shards <= item.quorum;
+}
+
+bool Model::may_lose_all(SimServer& server) {
   if (!metadata_may_be_lost(server)) return false;
   for (AggregationNumber number = 1; number <= chain_.size(); ++number) {
     if (!may_lose_shard(server, number)) return false;
@@ -173,7 +184,10 @@ bool Model::may_lose_all(const SimServer& server) {
        tail = find(tail->made.prev)) {
     if (!may_lose_shard(server, *tail)) return false;
   }
-  return true;
+  return std::all_of(items_.begin(), items_.end(), [&](const auto& entry) {
+    const Item& item = entry.second;
+    return item.made.reference.number <= chain_.size() || may_lose_uncommitted(server, item);
+  });
 }
 
 bool Model::all_others_are_whole(const SimServer& server) {

@@ -5,7 +5,8 @@
 //
 // The contract: an acknowledged append is on its writer's quorum of servers, and so are all before
 // it. As long as k of its shards are left (of each, not more than acks - k are lost) it is readable
-// again when the servers answer, and whoever opens the log finds it. Threading: the World's.
+// again when the servers answer, and whoever opens the log finds it. What is lost before a commit
+// counts, too: it may be committed with what those servers had confirmed. Threading: the World's.
 #pragma once
 
 #include <array>
@@ -43,7 +44,7 @@ class Model {
                      const Hash256& before);
 
   // May this server lose something of this sort, while others may be away?
-  bool may_lose_all(const SimServer& server);
+  bool may_lose_all(SimServer& server);
   bool all_others_are_whole(const SimServer& server);
   bool may_lose_shard(const SimServer& server, AggregationNumber number) {
     return may_lose_shard(server, committed_item(number));
@@ -72,6 +73,7 @@ class Model {
   bool may_lose_shard(const SimServer& server, const Item& item) {
     return intact_elsewhere(server, item) >= format_.data_shards;
   }
+  bool may_lose_uncommitted(SimServer& server, const Item& item);
   using Age = std::pair<Epoch, std::uint64_t>;  // and generation
   Age metadata_on(SimServer& server) const;
   bool metadata_may_be_lost(const SimServer& server);

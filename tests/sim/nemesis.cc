@@ -74,7 +74,7 @@ void SimNemesis::until_later(std::function<void()> end) {
   });
 }
 
-bool SimNemesis::may_lose_all(const SimServer& server) {
+bool SimNemesis::may_lose_all(SimServer& server) {
   if (broken_ == Broken::kTooMuchIsLost) return true;
   if (model_ == nullptr) return true;
   return limits_.loses && model_->may_lose_all(server);

@@ -34,7 +34,7 @@ class SimNemesis {
   void slow(SimServer& server);
   // Takes it back in a while.
   void until_later(std::function<void()> end);
-  bool may_lose_all(const SimServer& server);
+  bool may_lose_all(SimServer& server);
   void lose(SimServer& server, const std::function<void()>& fault);
 
   World& world_;

@@ -189,6 +189,7 @@ ScenarioCounts& ScenarioCounts::operator+=(const ScenarioCounts& other) {
   crashed += other.crashed;
   fenced += other.fenced;
   given_up += other.given_up;
+  emptied_by_hand += other.emptied_by_hand;
   appended += other.appended;
   acknowledged += other.acknowledged;
   walks += other.walks;
@@ -205,10 +206,10 @@ std::string ScenarioCounts::text() const {
                   : fmt::format("; the standby had caught up {} times, {} asked", synced, waited);
   return fmt::format(
       "{} virtual seconds, {} events: opened {} times, refused {}, crashed {}, fenced {}, "
-      "given up {}; appended {}, "
+      "given up {}, servers emptied by hand {}; appended {}, "
       "acknowledged {}; {} walks; {} faults, {} with a loss{}",
-      virtual_seconds, events, opened, refused, crashed, fenced, given_up, appended, acknowledged,
-      walks, faults, losses, standby);
+      virtual_seconds, events, opened, refused, crashed, fenced, given_up, emptied_by_hand,
+      appended, acknowledged, walks, faults, losses, standby);
 }
 
 ScenarioResult run_scenario(const ScenarioOptions& options) {

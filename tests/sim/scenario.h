@@ -41,8 +41,9 @@ struct ScenarioCounts {
   std::uint64_t opened = 0;   // for writing
   std::uint64_t refused = 0;  // openings and readings, while servers were away
   std::uint64_t crashed = 0;
-  std::uint64_t fenced = 0;    // writers who lived on, and were told that another one has it
-  std::uint64_t given_up = 0;  // openings with --accept-loss
+  std::uint64_t fenced = 0;           // writers who lived on, and were told that another one has it
+  std::uint64_t given_up = 0;         // openings with --accept-loss
+  std::uint64_t emptied_by_hand = 0;  // servers that were refused until somebody emptied them
   std::uint64_t appended = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t walks = 0;  // by readers, to the end

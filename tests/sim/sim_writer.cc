@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tests/sim/actors.h"
@@ -46,6 +47,7 @@ void SimWriter::one_life(bool is_last) {
   Status opened = open(life);
   if (!opened) {
     stage_.check_refusal(life->name + " opens", opened.error());
+    empty_refused_servers(*life->process);
     return life->process->end();
   }
   ++stage_.counts.opened;
@@ -196,15 +198,45 @@ bool SimWriter::close(Life& life) {
 
 // ---- After the heal ----
 
+// An operator, who does what the product asks for: a server that it refuses for good is emptied,
+// when all others are whole.
+void SimWriter::empty_refused_servers(SimProcess& process) {
+  if (!stage_.healing) return;
+  const std::vector<store::Store*> stores = process.stores();
+  for (std::size_t i = 0; i < stores.size(); ++i) {
+    const store::StoreStatus status = stores[i]->status();
+    const bool asks = status.state == store::StoreState::kMismatch &&
+                      (status.condition.find("(FLUSHDB)") != std::string::npos ||
+                       status.condition.find("an empty one to replace it") != std::string::npos);
+    SimServer& server = stage_.network[i];
+    if (!asks || !stage_.model.may_lose_all(server) || !stage_.model.all_others_are_whole(server))
+      continue;
+    ++stage_.counts.emptied_by_hand;
+    stage_.world.note(fmt::format("server{} is emptied by hand", i));
+    stage_.model.lose(server, [&] { server.flush_all(); });
+  }
+}
+
+// Who wanted to take it over, and came no further than to close its epoch on a few servers, has
+// left it with so many less. That ends when it is opened again.
+bool SimWriter::is_contested(const Life& life) const {
+  if (life.is_fenced) return true;
+  const std::vector<store::Store*> stores = life.process->stores();
+  return std::any_of(stores.begin(), stores.end(), [](const store::Store* store) {
+    return store->status().state == store::StoreState::kFenced;
+  });
+}
+
 bool SimWriter::settle(Life& life) {
   const bool settled = stage_.world.sleep_until(
       [&] {
-        return stage_.world.failure() || life.is_fenced ||
+        empty_refused_servers(*life.process);
+        return stage_.world.failure() || is_contested(life) ||
                (life.acknowledged == life.number && life.writer->status().missing_shards == 0 &&
                 life.writer->status().doubtful_shards == 0);
       },
       kSettledNs);
-  if (settled) return !stage_.world.failure() && !life.is_fenced;
+  if (settled) return !stage_.world.failure() && !is_contested(life);
   const flush::LogWriterStatus status = life.writer->status();
   stage_.world.fail(fmt::format(
       "{}: long after the heal {} of {} appends are committed, {} shards are missing: {}",
@@ -214,7 +246,7 @@ bool SimWriter::settle(Life& life) {
 
 bool SimWriter::scrub(Life& life, bool repairs) {
   const Status begun = life.writer->scrub({.deep = true, .repair = repairs, .bytes_per_second = 0});
-  if (life.is_fenced) return false;
+  if (is_contested(life)) return false;
   if (!begun) {
     stage_.world.fail(fmt::format("{}: {}", life.name, begun.error().message()));
     return false;
@@ -223,11 +255,11 @@ bool SimWriter::scrub(Life& life, bool repairs) {
   const bool ended = stage_.world.sleep_until(
       [&] {
         found = life.writer->status().scrub;
-        return !found.running || life.is_fenced;
+        return !found.running || is_contested(life);
       },
       kSettledNs);
   const bool clean = found.missing == 0 && found.wrong == 0 && found.unreachable == 0;
-  if (life.is_fenced) return false;
+  if (is_contested(life)) return false;
   // Rotten shards nobody has looked at until now; one that is missing is the writer's to know of.
   if (ended && (clean || (repairs && found.missing == 0 && found.unreachable == 0))) return true;
   stage_.world.fail(
@@ -241,7 +273,7 @@ bool SimWriter::settle_standby(Life& life) {
   if (!life.followed) return true;
   const auto settled = [&] { return life.followed->answered == life.sequence; };
   const bool ended = stage_.world.sleep_until(
-      [&] { return stage_.world.failure() || life.is_fenced || settled(); }, kSettledNs);
+      [&] { return stage_.world.failure() || is_contested(life) || settled(); }, kSettledNs);
   if (!ended) {
     stage_.world.fail(fmt::format("{}: long after the heal the standby has not everything: {}",
                                   life.name, life.followed->reason));
@@ -253,11 +285,11 @@ bool SimWriter::settle_standby(Life& life) {
 
 void SimWriter::take_stock(const std::shared_ptr<Life>& life) {
   // It goes on by itself, without being opened again.
-  stage_.world.sleep_until([&] { return life->writer->may_append() || life->is_fenced; },
+  stage_.world.sleep_until([&] { return life->writer->may_append() || is_contested(*life); },
                            kSettledNs);
   append(life);
   if (!settle(*life) || !scrub(*life, true) || !settle(*life) || !scrub(*life, false)) return;
-  if (life->is_fenced) return;
+  if (is_contested(*life)) return;
   if (life->acknowledged != stage_.model.committed()) {
     return stage_.world.fail(fmt::format("{}: {} appends are acknowledged, of {}", life->name,
                                          life->acknowledged, stage_.model.committed()));
