@@ -100,15 +100,23 @@ void Fetch::reply(unsigned index, Result<Buffer> value) {
       slot.state = State::kArrived;
       slot.value = std::move(*value);
     } else {
-      const Code code = value.error().code();
-      slot.state = code == Code::kNotFound     ? State::kAbsent
-                   : code == Code::kCorruption ? State::kWrong
-                                               : State::kUnreachable;
-      slot.why = slot.state == State::kAbsent ? "absent" : value.error().message();
+      refused(index, value.error());
     }
     next = decide(0);
   }
   act(std::move(next));
+}
+
+void Fetch::refused(unsigned index, const Error& error) {
+  Slot& slot = slots_[index];
+  const Code code = error.code();
+  slot.state = code == Code::kNotFound     ? State::kAbsent
+               : code == Code::kCorruption ? State::kWrong
+                                           : State::kUnreachable;
+  slot.why = slot.state == State::kAbsent ? "absent" : error.message();
+  if (slot.state != State::kUnreachable) return;
+  const LogPlace::Use use(*place_);
+  slot.emptied = use && place_->answers_as_emptied(store_of(number_, index, place_->stores.size()));
 }
 
 void Fetch::verify_one(unsigned index, Slot& slot) const {
@@ -193,6 +201,7 @@ FetchCounts Fetch::counts() const {
         break;
       case State::kUnreachable:
         ++counts.unreachable;
+        if (slot.emptied) counts.emptied.push_back(store_of(number_, i, place_->stores.size()));
         break;
       default:
         continue;

@@ -46,6 +46,8 @@ struct FetchCounts {
   unsigned unreachable = 0;
   std::string why;            // of all that are not intact, for people
   std::vector<BadShard> bad;  // absent and wrong ones
+  // Of the unreachable: stores that answered, and cannot say because they were emptied.
+  std::vector<std::size_t> emptied;
 };
 
 class Fetch : public std::enable_shared_from_this<Fetch> {
@@ -67,12 +69,14 @@ class Fetch : public std::enable_shared_from_this<Fetch> {
     Buffer value;
     shard::ShardView view;
     std::string why;
+    bool emptied = false;
   };
 
   Fetch(std::shared_ptr<const LogPlace> place, Epoch epoch, AggregationNumber number, Run run,
         Done done);
   void begin();
   void reply(unsigned index, Result<Buffer> value);
+  void refused(unsigned index, const Error& error) REQUIRES(mutex_);
   // What to do next; call with the lock held, then act() without it.
   struct Next {
     std::vector<unsigned> ask;

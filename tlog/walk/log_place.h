@@ -35,6 +35,14 @@ struct LogPlace {
     return *stores[store_of(number, index, stores.size())];
   }
 
+  // For who is just being answered by this store that it cannot say: because it was emptied. Later,
+  // or when it has not answered, its state says nothing: what was emptied is filled again, and has
+  // all that was put since.
+  bool answers_as_emptied(std::size_t store) const {
+    const store::StoreState state = stores[store]->status().state;
+    return state == store::StoreState::kWiped || state == store::StoreState::kRebuilding;
+  }
+
   const std::shared_ptr<const void> owner;
   const std::string vdisk;
   const Uuid uuid;
