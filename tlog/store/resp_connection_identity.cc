@@ -110,8 +110,9 @@ void RespConnection::retire() {
   self_.held.reset();
   listener_ = {};
   is_doubted_ = false;
-  // What a writer must not use may be good enough for reading.
-  if (state_ == State::kRefused) look_again();
+  // What a writer must not use may be good enough for reading. And what its handshake has begun
+  // to find out, or to mark, is nobody's any more.
+  if (state_ == State::kRefused || state_ == State::kHandshake) look_again();
 }
 
 void RespConnection::fenced(const std::string& by) {
