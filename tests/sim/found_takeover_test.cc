@@ -8,6 +8,92 @@
 namespace tlog::sim {
 namespace {
 
+// Somebody has read the log while a server was empty, and goes on when another one has taken the
+// vdisk over and filled it. He must not mark it anew: it would be empty for everybody, and with
+// the next one that is emptied there were too few.
+TEST(SimulationFound, who_comes_too_late_marks_no_server_that_another_has_filled) {
+  Steps steps(3, 1);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(20);
+    ASSERT_TRUE(steps.all_stored(20));
+    steps.die(first);
+
+    SimServer& emptied = steps.network[1];
+    emptied.flush_all();
+    SimProcess& late = steps.new_process();
+    auto read_early = steps.read(late, steps.fence(late));
+    ASSERT_TRUE(read_early) << read_early.error().message();
+
+    SimProcess& second = steps.new_process();
+    steps.open(second);
+    ASSERT_TRUE(steps.wait([&] { return steps.shards_on(emptied) == 20; }));
+    ASSERT_TRUE(steps.wait([&] { return steps.since(second, 1) != 0; }));
+    const std::string mark = steps.mark_of(emptied);
+    auto opened = steps.open_behind(late, **read_early);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), Code::kFenced) << opened.error().message();
+    EXPECT_EQ(steps.mark_of(emptied), mark);
+    late.end();
+    steps.writer.reset();
+    second.end();
+
+    steps.network[2].flush_all();
+    SimProcess& third = steps.new_process();
+    steps.open(third);
+    steps.append(1);
+    EXPECT_TRUE(steps.all_stored(21));
+    steps.writer.reset();
+    third.end();
+  });
+}
+
+// Two want the same epoch, and both have found a server emptied. Who has marked it may have it, as
+// long as the other one does not hold the epoch.
+TEST(SimulationFound, of_two_that_want_one_epoch_none_takes_the_others_mark) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(3);
+    ASSERT_TRUE(steps.all_stored(3));
+    steps.die(first);
+    SimServer& emptied = steps.network[1];
+    emptied.flush_all();
+    // As the other one does: in the next epoch, under a mark that the vdisk has no record of.
+    SimProcess& second = steps.new_process();
+    const auto found = walk::read_metadata("vm1", second.stores());
+    ASSERT_TRUE(found) << found.error().message();
+    const Uuid uuid = found->metadata.servers[1].server;
+    const std::string other = store::encode_mark({.vdisk = found->metadata.format.vdisk,
+                                                  .server = uuid,
+                                                  .since = 2 * store::kMarksPerEpoch + 7});
+    emptied.overwrite_field(std::string(store::kServerKey), std::string(store::kServerField),
+                            uuid.text());
+    emptied.overwrite_field(store::control_key("vm1"), std::string(store::kMarkField), other);
+
+    steps.network[4].cut_off(true);  // without it and the emptied one there are too few for a claim
+    auto reader = steps.read(second, steps.fence(second));
+    ASSERT_TRUE(reader) << reader.error().message();
+    auto opened = steps.open_behind(second, **reader);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), Code::kUnavailable) << opened.error().message();
+    EXPECT_EQ(steps.mark_of(emptied), other);
+    second.end();
+
+    steps.network[4].cut_off(false);
+    SimProcess& third = steps.new_process();
+    steps.open(third);
+    EXPECT_TRUE(steps.wait([&] { return steps.shards_on(emptied) == 3; }));
+    EXPECT_NE(steps.mark_of(emptied), other) << "who holds the epoch fills it";
+    steps.writer.reset();
+    third.end();
+  });
+}
+
 // A writer ends while it is connecting to a server again. What that has begun to ask and to mark is
 // nobody's any more.
 TEST(SimulationFound, a_writer_ends_while_a_server_is_greeted) {

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "tlog/walk/gather.h"
+#include "tlog/walk/log_reader.h"
 
 namespace tlog::flush {
 namespace {
@@ -98,6 +99,34 @@ std::vector<bool> granted_by(const ClaimPlace& place, const Marks& answers,
   return granted;
 }
 
+Epoch newest_epoch(const format::Metadata& metadata) {
+  return metadata.epochs.empty() ? 0 : metadata.epochs.back().epoch;
+}
+
+// Behind all that were ever claimed.
+Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata) {
+  const Marks answers = ask_all(place, nullptr, [&](const Marks& so_far) {
+    const auto good = std::count_if(so_far.begin(), so_far.end(), [](const auto& answer) {
+      return answer && answer->has_value();
+    });
+    return static_cast<std::size_t>(good) >= place.grants;
+  });
+  return std::max(newest_epoch(metadata), newest_in(answers)) + 1;
+}
+
+// Others have claimed epochs behind the newest of `read`, and they are closed by now. Had one of
+// them come so far that it could write, its metadata is on a quorum, and what it wrote must not be
+// passed over.
+Status check_nobody_wrote(const ClaimPlace& place, const format::Metadata& read, Epoch epoch) {
+  TLOG_ASSIGN(walk::MetadataFound now, walk::read_metadata(place.vdisk, place.stores));
+  if (newest_epoch(now.metadata) == newest_epoch(read)) return {};
+  return fail(
+      Code::kFenced,
+      fmt::format("claim epoch {}: another writer ({}) has opened the vdisk meanwhile; try "
+                  "again",
+                  epoch, now.metadata.epochs.empty() ? "?" : now.metadata.epochs.back().writer));
+}
+
 // Somebody else who has this epoch, or has closed it already; "" when nobody has.
 std::string rival(const Marks& answers, const store::EpochClaim& claim) {
   for (const auto& answer : answers) {
@@ -146,21 +175,19 @@ Result<Closed> close_epochs(const ClaimPlace& place, Epoch from, const std::stri
   }
 }
 
-Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata) {
-  const Epoch last = metadata.epochs.empty() ? 0 : metadata.epochs.back().epoch;
-  const Marks answers = ask_all(place, nullptr, [&](const Marks& so_far) {
-    const auto good = std::count_if(so_far.begin(), so_far.end(), [](const auto& answer) {
-      return answer && answer->has_value();
-    });
-    return static_cast<std::size_t>(good) >= place.grants;
-  });
-  return std::max(last, newest_in(answers)) + 1;
+Result<Epoch> choose_epoch(const ClaimPlace& place, const format::Metadata& metadata,
+                           const std::string& owner) {
+  const Epoch epoch = next_epoch(place, metadata);
+  const Epoch known = newest_epoch(metadata);
+  if (epoch == known + 1) return epoch;
+  TLOG_ASSIGN(Closed closed, close_epochs(place, known, owner));
+  TLOG_TRY(check_nobody_wrote(place, metadata, closed.last + 1));
+  return closed.last + 1;
 }
 
-Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
-                            const std::string& owner) {
-  const std::vector<format::EpochEntry>& known = metadata.epochs;
-  const Epoch last = known.empty() ? 0 : known.back().epoch;
+Result<store::EpochClaim> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata,
+                                      Epoch epoch, const std::string& owner) {
+  const Epoch last = newest_epoch(metadata);
   store::EpochClaim claim{.epoch = epoch, .owner = owner, .close = epochs_between(last, epoch - 1)};
   const std::size_t needed = std::max(place.grants, place.fences());
   const Marks answers = ask_all(place, &claim, [&](const Marks& so_far) {
@@ -179,16 +206,17 @@ Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& met
                 fmt::format("claim epoch {}: {} of {} stores reachable, {} needed: {}", epoch,
                             granted, place.stores.size(), needed, describe(place, answers)));
   }
-  Claimed claimed{.claim = claim};
+  bool others = false;
   for (const auto& answer : answers) {
     if (!answer || !*answer) continue;
     for (const auto& [other, holder] : (*answer)->claims) {
-      claimed.others = claimed.others || (other > last && other != epoch);
+      others = others || (other > last && other != epoch);
     }
   }
+  if (others) TLOG_TRY(check_nobody_wrote(place, metadata, epoch));
   // A server that was away for long has missed the closing of earlier ones too.
-  claimed.claim.close = epochs_between(1, epoch - 1);
-  return claimed;
+  claim.close = epochs_between(1, epoch - 1);
+  return claim;
 }
 
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim) {
@@ -198,9 +226,8 @@ void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim) {
 }
 
 Status check_still_fenced(const format::Metadata& fenced, const format::Metadata& found) {
-  const Epoch before = fenced.epochs.empty() ? 0 : fenced.epochs.back().epoch;
-  const Epoch now = found.epochs.empty() ? 0 : found.epochs.back().epoch;
-  if (before == now) return {};
+  const Epoch now = newest_epoch(found);
+  if (newest_epoch(fenced) == now) return {};
   return fail(
       Code::kFenced,
       fmt::format("open vdisk '{}' for writing: {} has opened it in epoch {} meanwhile; try "

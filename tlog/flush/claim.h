@@ -46,17 +46,16 @@ struct Closed {
 // answer.
 Result<Closed> close_epochs(const ClaimPlace& place, Epoch from, const std::string& owner);
 
-struct Claimed {
-  store::EpochClaim claim;  // for ServerIdentity::hold()
-  // Epochs were claimed behind the newest that is known: by somebody who may have written.
-  bool others = false;
-};
-// The number of the next epoch: behind all that were ever claimed.
-Epoch next_epoch(const ClaimPlace& place, const format::Metadata& metadata);
-// Claims `epoch` for the vdisk that was found with `metadata`. kUnavailable: too few stores. kFenced:
+// The epoch to claim, for the vdisk that was found with `metadata`: behind all that were ever
+// claimed. Before anything is marked on a server: whoever has claimed one since may be filling an
+// emptied server already, under a mark that is not in that metadata. kFenced: so it is.
+// kUnavailable: too few stores to tell.
+Result<Epoch> choose_epoch(const ClaimPlace& place, const format::Metadata& metadata,
+                           const std::string& owner);
+// Claims it. The result is for ServerIdentity::hold(). kUnavailable: too few stores. kFenced:
 // another writer was quicker.
-Result<Claimed> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata, Epoch epoch,
-                            const std::string& owner);
+Result<store::EpochClaim> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata,
+                                      Epoch epoch, const std::string& owner);
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
 // For who has fenced the writers of `fenced` and then read the log with the metadata `found`:
 // kFenced when somebody has begun to write in between, whose epoch is perhaps not closed, so

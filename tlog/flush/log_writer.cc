@@ -86,21 +86,9 @@ ClaimPlace claim_place(const LogWriter::Parts& parts, const format::Metadata& me
 // Claims the epoch that `metadata`, as it was read, was given as its newest.
 Status claim_and_hold(const LogWriter::Parts& parts, const format::Metadata& read, Epoch epoch) {
   const ClaimPlace place = claim_place(parts, read);
-  TLOG_ASSIGN(Claimed claimed, claim_epoch(place, read, epoch, claim_owner(parts.journal, parts.opening)));
-  if (claimed.others) {
-    // They are closed by now. Had one of them come so far that it could write, its metadata is on a
-    // quorum, and what it wrote must not be passed over.
-    TLOG_ASSIGN(walk::MetadataFound now, walk::read_metadata(place.vdisk, place.stores));
-    const Epoch newest = now.metadata.epochs.empty() ? 0 : now.metadata.epochs.back().epoch;
-    const Epoch known = read.epochs.empty() ? 0 : read.epochs.back().epoch;
-    if (newest != known) {
-      return fail(Code::kFenced,
-                  fmt::format("claim epoch {}: another writer ({}) has opened the vdisk meanwhile; "
-                              "try again",
-                              epoch, now.metadata.epochs.back().writer));
-    }
-  }
-  hold_epoch(place, claimed.claim);
+  TLOG_ASSIGN(store::EpochClaim claim,
+              claim_epoch(place, read, epoch, claim_owner(parts.journal, parts.opening)));
+  hold_epoch(place, claim);
   return {};
 }
 
@@ -283,7 +271,8 @@ Result<std::unique_ptr<LogWriter>> LogWriter::open(Parts parts, format::Metadata
   const shard::Geometry geometry = walk::geometry_of(metadata.format);
   const unsigned quorum = walk::write_quorum(geometry, parts.write_quorum);
   const format::Metadata read = metadata;
-  const Epoch epoch = next_epoch(claim_place(parts, metadata), metadata);
+  TLOG_ASSIGN(const Epoch epoch, choose_epoch(claim_place(parts, read), read,
+                                              claim_owner(parts.journal, parts.opening)));
   metadata.epochs.push_back({.epoch = epoch,
                              .started = parts.clock->wall_ns(),
                              .first_number = head.number + 1,

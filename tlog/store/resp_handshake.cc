@@ -148,12 +148,12 @@ std::optional<Refusal> RespHandshake::check_marks(const RespReply& reply) {
       if (!self_.is_writer || !self_.may_mark_anew) {
         return Refusal{.state = StoreState::kWiped, .error = verdict.error, .lasts = true};
       }
-      if (auto newer = decode_mark(found_.mark); newer && marked_in(newer->since) > self_.epoch) {
+      if (auto other = marked_by_another()) {
         return Refusal{.state = StoreState::kMismatch,
                        .error = Error(Code::kUnavailable,
-                                      fmt::format("it was emptied, and the writer of epoch {} has "
+                                      fmt::format("it was emptied, and a writer of epoch {} has "
                                                   "marked it since",
-                                                  marked_in(newer->since))),
+                                                  *other)),
                        .lasts = true};
       }
       anew_ = true;
@@ -165,12 +165,24 @@ std::optional<Refusal> RespHandshake::check_marks(const RespReply& reply) {
   return Refusal{.state = StoreState::kMismatch, .error = verdict.error, .lasts = true};
 }
 
+// The epoch of a writer that may be filling the emptied server, or have filled it already: his mark
+// must not be replaced. Those of earlier epochs are closed, and none of them has recorded his mark.
+// Of two that want the same epoch nobody knows who will have it until one holds it.
+std::optional<Epoch> RespHandshake::marked_by_another() const {
+  const auto found = decode_mark(found_.mark);
+  if (!found) return std::nullopt;
+  const Epoch epoch = marked_in(found->since);
+  const bool is_own = found->server == self_.marked.server && found->since == self_.marked.since;
+  const bool may_be_used = epoch > self_.epoch || (epoch == self_.epoch && !self_.held);
+  return may_be_used && !is_own ? std::optional(epoch) : std::nullopt;
+}
+
 // Whoever comes first names the server, and everybody takes that name. An emptied one keeps the old
 // name: other vdisks that know it must see that it was wiped, not another server.
 void RespHandshake::name_server(const Verdict& verdict) {
   wanted_ = verdict.mark;
-  wanted_.since = anew_ ? next_since(std::max(verdict.mark.since, known_since()), self_.epoch)
-                        : self_.epoch;
+  wanted_.since =
+      anew_ ? next_since(std::max(verdict.mark.since, known_since()), self_.epoch) : self_.epoch;
   const Uuid name = wanted_.server.is_nil() ? system_random().next_uuid() : wanted_.server;
   say({"HSETNX", kServerKey, kServerField, name.text()}, &RespHandshake::check_set);
   say({"HGET", kServerKey, kServerField}, &RespHandshake::check_new_server);

@@ -89,6 +89,7 @@ class RespHandshake {
   std::optional<Refusal> check_epoch(const RespReply& reply);
   std::optional<Refusal> check_new_server(const RespReply& reply);
   std::optional<Refusal> check_new_mark(const RespReply& reply);
+  std::optional<Epoch> marked_by_another() const;
   void name_server(const Verdict& verdict);
   Epoch known_since() const { return self_.known() == nullptr ? 0 : self_.known()->since; }
   std::optional<Refusal> take_mark(const Mark& mark);
