@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/sim/steps.h"
+#include "tlog/flush/claim.h"
 
 namespace tlog::sim {
 namespace {
@@ -91,6 +92,52 @@ TEST(SimulationFound, of_two_that_want_one_epoch_none_takes_the_others_mark) {
     EXPECT_NE(steps.mark_of(emptied), other) << "who holds the epoch fills it";
     steps.writer.reset();
     third.end();
+  });
+}
+
+// The metadata of an epoch whose writer died while it was published, on one server, which is then
+// refused because that very metadata says so. Nobody has opened anything meanwhile.
+TEST(SimulationFound, metadata_that_is_not_found_again_is_no_other_writer) {
+  Steps steps(3, 1);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(3);
+    ASSERT_TRUE(steps.all_stored(3));
+    const std::string key = steps.metadata_key();
+    steps.die(first);
+
+    SimServer& one = steps.network[2];
+    const auto bytes = one.value(key);
+    ASSERT_TRUE(bytes);
+    auto metadata = format::decode_metadata(bytes_of(std::string_view(*bytes)));
+    ASSERT_TRUE(metadata) << metadata.error().message();
+    ++metadata->generation;
+    metadata->epochs.push_back({.epoch = 2,
+                                .started = 1,
+                                .first_number = 4,
+                                .first_sequence = 1000,
+                                .writer = "vm:1",
+                                .journal = {},
+                                .write_quorum = 4});
+    metadata->servers[2].since += 1;
+    const Buffer changed = format::encode_metadata(*metadata);
+    one.overwrite(
+        format::metadata_key("vm1", 2),
+        std::string(reinterpret_cast<const char*>(changed.span().data()), changed.size()));
+    one.overwrite_field(store::control_key("vm1"), "claim:2", "vm:1");
+    one.overwrite_field(store::control_key("vm1"), "closed:1", "vm:1");
+
+    SimProcess& second = steps.new_process();
+    auto fenced = walk::read_metadata("vm1", second.stores());
+    ASSERT_TRUE(fenced) << fenced.error().message();
+    ASSERT_EQ(fenced->metadata.epochs.back().epoch, 2U);
+    auto reader = steps.read(second, steps.fence(second));
+    ASSERT_TRUE(reader) << reader.error().message();
+    const Status still = flush::check_still_fenced(fenced->metadata, (*reader)->metadata());
+    EXPECT_TRUE(still) << still.error().message();
+    second.end();
   });
 }
 

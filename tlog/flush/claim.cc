@@ -225,9 +225,14 @@ void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim) {
   }
 }
 
+Epoch fenced_from(const format::Metadata& metadata) {
+  const std::vector<format::EpochEntry>& known = metadata.epochs;
+  return known.size() < 2 ? 0 : known[known.size() - 2].epoch;
+}
+
 Status check_still_fenced(const format::Metadata& fenced, const format::Metadata& found) {
   const Epoch now = newest_epoch(found);
-  if (newest_epoch(fenced) == now) return {};
+  if (now >= fenced_from(fenced) && now <= newest_epoch(fenced)) return {};
   return fail(
       Code::kFenced,
       fmt::format("open vdisk '{}' for writing: {} has opened it in epoch {} meanwhile; try "

@@ -57,6 +57,9 @@ Result<Epoch> choose_epoch(const ClaimPlace& place, const format::Metadata& meta
 Result<store::EpochClaim> claim_epoch(const ClaimPlace& place, const format::Metadata& metadata,
                                       Epoch epoch, const std::string& owner);
 void hold_epoch(const ClaimPlace& place, const store::EpochClaim& claim);
+// From where on who has found `metadata` closes epochs: from the one before its newest, because
+// that one may be on too few stores to be found again, and then the one before it is the newest.
+Epoch fenced_from(const format::Metadata& metadata);
 // For who has fenced the writers of `fenced` and then read the log with the metadata `found`:
 // kFenced when somebody has begun to write in between, whose epoch is perhaps not closed, so
 // that what he commits would be missed.

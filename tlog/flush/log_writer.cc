@@ -253,7 +253,7 @@ Result<std::vector<bool>> LogWriter::fence(const Parts& parts, const format::Met
   std::vector<bool> not_fenced(parts.stores.size());
   if (metadata.epochs.empty()) return not_fenced;
   walk::expect_servers(metadata, parts.stores);
-  auto closed = close_epochs(claim_place(parts, metadata), metadata.epochs.back().epoch,
+  auto closed = close_epochs(claim_place(parts, metadata), fenced_from(metadata),
                              claim_owner(parts.journal, parts.opening));
   if (!closed) {
     return fail(
