@@ -45,9 +45,12 @@ function(tlog_library name)
 endfunction()
 
 # tlog_plain(FILE...): sources of the target's folder that only read a command line. Built without optimisation where
-# sanitizers are, because the templates of the command-line library take longer to optimise than all that they are for.
+# sanitizers are and in tests, because the templates of the command-line library take longer to optimise than all that
+# they are for.
 function(tlog_plain)
-  if(TLOG_SANITIZE)
+  set(tests_folder ${PROJECT_SOURCE_DIR}/tests)
+  cmake_path(IS_PREFIX tests_folder "${CMAKE_CURRENT_SOURCE_DIR}" is_test)
+  if(TLOG_SANITIZE OR is_test)
     set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -O0)
   endif()
 endfunction()
@@ -57,7 +60,8 @@ add_custom_target(engine_tests)
 add_custom_target(quick_tests)
 
 # tlog_test(NAME SOURCES ... DEPS ... LABELS quick|slow ... TIMEOUT seconds): a GoogleTest program, one ctest entry.
-# quick: belongs to `scripts/test --quick`; engine: also run under tsan.
+# quick: belongs to `scripts/test --quick`; engine: also run under tsan. What may take longest is begun first, so that
+# no processor is left with one long test at the end.
 function(tlog_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -75,6 +79,6 @@ function(tlog_test name)
   if("quick" IN_LIST ARG_LABELS)
     add_dependencies(quick_tests ${name})
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
                        ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()

@@ -18,6 +18,8 @@
 
 namespace tlog::testing {
 
+constexpr std::uint64_t kBudgetNs = 20'000'000'000;  // for closing a log
+
 // The records of one log, the same whenever they are asked for: what a client resends is what it
 // has sent.
 class RecordMaker {

@@ -8,10 +8,9 @@ namespace tlog::server {
 namespace {
 
 using testing::Heard;
+using testing::kBudgetNs;
 using testing::ServedLogRig;
 using testing::soon;
-
-constexpr std::uint64_t kBudgetNs = 20'000'000'000;
 
 class OpeningTest : public ::testing::Test {
  protected:

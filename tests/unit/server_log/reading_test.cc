@@ -10,10 +10,9 @@ namespace tlog::server {
 namespace {
 
 using testing::Heard;
+using testing::kBudgetNs;
 using testing::ServedLogRig;
 using testing::soon;
-
-constexpr std::uint64_t kBudgetNs = 20'000'000'000;
 
 class ReadingTest : public ::testing::Test {
  protected:
