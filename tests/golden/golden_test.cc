@@ -142,7 +142,7 @@ TEST_F(Golden, metadata) {
 }
 
 TEST_F(Golden, metadata_of_version_3_is_still_read) {
-  const std::string kept = testing::read_text(file_path("metadata-3"));
+  const std::string kept = testing::read_text(golden_path("metadata-3"));
   auto decoded = format::decode_metadata(bytes_of(std::string_view(kept)));
   ASSERT_TRUE(decoded) << decoded.error().message();
   EXPECT_EQ(decoded->generation, 42u);
