@@ -153,7 +153,7 @@ TEST(Metadata, page_is_not_metadata) {
 
 TEST(Metadata, newer_version_is_not_supported) {
   Buffer bytes = encode_metadata(sample_metadata());
-  bytes.data()[8] = std::byte{4};
+  bytes.data()[8] = static_cast<std::byte>(std::to_integer<unsigned>(bytes.data()[8]) + 1);
   ConstByteSpan covered = bytes.span().first(bytes.size() - 4);
   const std::uint32_t crc = crc32c(covered);
   std::memcpy(bytes.data() + covered.size(), &crc, 4);
