@@ -13,16 +13,6 @@
 
 namespace tlog::testing {
 
-void KeepingLogger::write(LogLevel, std::string_view line) {
-  MutexLock lock(mutex_);
-  lines_.append(line).append("\n");
-}
-
-bool KeepingLogger::has(std::string_view text) const {
-  MutexLock lock(mutex_);
-  return lines_.find(text) != std::string::npos;
-}
-
 LogRig::LogRig(LogRigOptions options) : options_(std::move(options)), random_(options_.seed) {
   format_ = {.vdisk = SampleAggregation::sample_uuid(),
              .name = "vm1",

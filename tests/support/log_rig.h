@@ -11,6 +11,7 @@
 
 #include "tests/support/aggregation_maker.h"
 #include "tests/support/fault_store.h"
+#include "tests/support/keeping_logger.h"
 #include "tlog/flush/hinted_stores.h"
 #include "tlog/flush/log_writer.h"
 #include "tlog/io/loop.h"
@@ -19,17 +20,6 @@
 #include "tlog/walk/log_reader.h"
 
 namespace tlog::testing {
-
-// Keeps the lines.
-class KeepingLogger final : public Logger {
- public:
-  void write(LogLevel level, std::string_view line) override;
-  bool has(std::string_view text) const;
-
- private:
-  mutable Mutex mutex_;
-  std::string lines_ GUARDED_BY(mutex_);
-};
 
 struct LogRigOptions {
   unsigned data = 4;
