@@ -103,13 +103,17 @@ class LogClient {
     std::function<void(const Error&)> on_failed;  // once: fenced, or the source is wrong
   };
   // Connects to all servers, and waits until as many as the write concern wants are there and their
-  // logs are at hand, or until the timeout: kUnavailable, naming each server and its reason.
-  // kFenced, kInvalidArgument: what a server refuses for good.
+  // logs are at hand, or until the timeout: kUnavailable, naming each server and its reason. With
+  // take_over, which goes by what the servers have alone, until so few are away that nothing that
+  // counted as stored can be missed. kFenced, kInvalidArgument, kWrongKey, kNotSupported, kNotFound
+  // (there is no log, and may_create is not set): what so many refuse for good that the rest is too
+  // few.
   static Result<std::unique_ptr<LogClient>> open(ClientOptions options, Parts parts,
                                                  std::uint64_t timeout_ns);
   virtual ~LogClient() = default;
 
-  // As the servers had it when open() returned: the greatest end among those that are connected.
+  // As the servers had it when open() returned, the others having had a moment: the greatest end
+  // among those that are connected.
   virtual protocol::LogPosition head() const = 0;
   virtual bool created() const = 0;  // none of them had the log
 

@@ -1,0 +1,129 @@
+// Client: LogClient as it is: one Link per server, and what concerns several of them: whose log
+// counts, which of two that write one log is sent to, who is filled from whom, what is stored.
+//
+// Two servers that write one log fence each other by opening it. So at most one of those that are
+// known to is connected, the others stand by; when it turns out that two are (nobody knows before
+// the first Welcome), the one with the higher epoch, which has fenced the other, stays.
+//
+// Threading: the links, and all that is not said to be otherwise, on the loop's thread.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/client/batches.h"
+#include "server/client/board.h"
+#include "server/client/filling.h"
+#include "server/client/link.h"
+#include "tlog/base/mutex.h"
+#include "tlog/base/use_gate.h"
+
+namespace tlog::client {
+
+class Client final : public LogClient, private Link::Owner {
+ public:
+  Client(ClientOptions options, Parts parts);
+  ~Client() override;
+  Status connect(std::uint64_t timeout_ns);  // open() of the interface
+
+  protocol::LogPosition head() const override { return head_; }
+  bool created() const override { return created_; }
+  void start(RecordSource& source, Sequence floor) override;
+  void more() override;
+  void force(Sequence sequence) override;
+  Sequence stored() const override { return stored_; }
+  Sequence received() const override { return received_; }
+  std::vector<Marker> markers() const override { return board_.markers(); }
+  std::string waiting_for() const override;
+  Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) override;
+  void close(std::uint64_t budget_ns) override;
+
+ private:
+  // Of the links.
+  bool may_create(const Link& link) const override;
+  std::optional<std::string> must_stand_by(const Link& link) const override;
+  void welcomed(Link& link) override;
+  void attached(Link& link) override;
+  void progressed(Link& link) override;
+  void replied(Link& link, const protocol::Reply& reply) override;
+  void records(Link& link, Buffer body) override;
+  void has_room(Link& link) override;
+  void ended(Link& link, const Connection::End& end) override;
+  void lacks(Link& link, Sequence first) override;
+  void source_failed(const Error& error) override;
+  Batches* batches() override;
+
+  void begin_sending(RecordSource& source, Sequence floor);
+  void refused(Link& link, const Error& error);
+  void wake_standing();
+  bool others_have_the_log(const Link& link) const;
+  bool another_may_be_the_same(const Link& link) const;
+  bool is_of_this_log(Link& link);
+  void give_up(const Error& error);
+  void advance();
+  bool everything_is_stored() const;
+  bool is_late() const;
+  void run(const io::Task& task);  // on the loop, and waits for it, unless it is there already
+  void post(io::Task task);        // unless it is closed
+
+  // Opening.
+  void look_at_opening();
+  bool enough_logs() const;
+  std::optional<Error> hopeless() const;
+  void opened(Status status);
+
+  // Waiting for the standbys.
+  struct StandbyWait {
+    Sequence target = 0;
+    std::uint64_t timeout_ns = 0;
+    std::map<std::size_t, std::uint64_t> asked;  // by link: the request's id
+    std::map<Uuid, Sequence> reached;            // by log
+    std::map<std::size_t, Error> failed;
+    std::optional<Result<Sequence>> outcome;
+  };
+  void ask_for_standby(StandbyWait& wait);
+  void look_at(StandbyWait& wait);
+  void settle(StandbyWait& wait, Result<Sequence> outcome);
+  bool drained() const;
+
+  const ClientOptions options_;
+  const Parts parts_;
+  Board board_;
+  std::shared_ptr<int> life_ = std::make_shared<int>();
+  const std::weak_ptr<int> alive_{life_};  // for other threads
+  const std::shared_ptr<UseGate> gate_ = std::make_shared<UseGate>();
+  std::vector<std::unique_ptr<Link>> links_;
+  std::unique_ptr<Filling> filling_;
+  std::unique_ptr<Batches> batches_;
+  std::vector<unsigned> fenced_;  // by link: how often in a row
+  Sequence floor_ = 0;
+  bool closing_ = false;
+  std::optional<Error> failed_;
+  io::TimerId grace_ = 0;
+  bool grace_is_over_ = false;
+  std::vector<std::shared_ptr<StandbyWait>> standby_waits_;
+
+  std::atomic<bool> more_posted_{false};
+  std::atomic<Sequence> forced_{0};
+  std::atomic<Sequence> stored_{0};
+  std::atomic<Sequence> received_{0};
+  std::atomic<std::uint64_t> stored_ns_{0};  // monotonic, when stored_ has grown
+  std::atomic<std::uint64_t> forced_ns_{0};  // likewise, when there was something to force
+  std::atomic<RecordSource*> source_{nullptr};
+  // Set before open() returns.
+  protocol::LogPosition head_;
+  bool created_ = false;
+
+  mutable Mutex mutex_;  // for who waits
+  CondVar changed_;
+  bool is_opening_ GUARDED_BY(mutex_) = false;
+  std::optional<Status> opened_ GUARDED_BY(mutex_);
+  bool drained_ GUARDED_BY(mutex_) = false;
+  bool closed_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace tlog::client
