@@ -104,7 +104,7 @@ TEST(CrashCheckerStock, NbdkitFileKeepsWhatItAnswered) {
   RigOptions options;
   options.server.command = "nbdkit -f -U {socket} file {dir}/disk.img";
   options.server.directory = scratch.path();
-  options.promises = {.keep_acked = true, .trim_zeroes = true};
+  options.promises = {.keep_acked = true, .trim_zeroes = true, .torn_reads_beside_writes = true};
   options.victim = Victim::kAlternate;
   options.connections = 4;
   options.run_ms_max = 30;

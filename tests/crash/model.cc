@@ -159,6 +159,7 @@ class Checker {
   Survived survived(const Image& after) const;
   bool made_durable(const Request& request) const;
   bool zeroed_during(const Request& request, const Request& flush) const;
+  bool changed_during(const Request& read, std::uint64_t cell) const;
   Tick newest_certain(const Survived& certain, const Image& after) const;
   void check_atomic(const Image& after, std::uint64_t block);
   void report(Fault fault, std::uint64_t cell, std::string text) {
@@ -244,6 +245,16 @@ bool Checker::zeroed_during(const Request& request, const Request& flush) const 
            request.first_cell < other.first_cell + other.cells &&
            other.issued_at < flush.answered_at &&
            (!other.answered() || other.answered_at > flush.issued_at);
+  });
+}
+
+// Whether a change of the cell was under way at some time while the answered `read` was.
+bool Checker::changed_during(const Request& read, std::uint64_t cell) const {
+  const auto& touched = index_.touched(cell);
+  return std::any_of(touched.begin(), touched.end(), [&](std::uint32_t i) {
+    const Request& change = history_.requests()[i];
+    return change.issued_at < read.answered_at &&
+           (!change.answered() || change.answered_at > read.issued_at);
   });
 }
 
@@ -337,12 +348,15 @@ std::vector<Violation> Checker::answers() {
     const std::string context =
         fmt::format("read at {}..{}", request.issued_at, request.answered_at);
     for (std::uint64_t c = 0; c < request.cells; ++c) {
-      judge(history_.seen(request)[c], request.first_cell + c, Fault::kStale, context,
-            [&](std::uint32_t other) {
-              const Request& write = requests[other];
-              return write.answered() && write.answered_at < request.issued_at &&
-                     (one_view_ || write.connection == request.connection);
-            });
+      const CellSeen& seen = history_.seen(request)[c];
+      if (promises_.torn_reads_beside_writes && seen.state == CellState::kTorn &&
+          changed_during(request, request.first_cell + c))
+        continue;
+      judge(seen, request.first_cell + c, Fault::kStale, context, [&](std::uint32_t other) {
+        const Request& write = requests[other];
+        return write.answered() && write.answered_at < request.issued_at &&
+               (one_view_ || write.connection == request.connection);
+      });
     }
   }
   return std::move(violations_);

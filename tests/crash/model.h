@@ -32,6 +32,10 @@ struct Promises {
   // fallocate drops the cells' dirty pages first and tells the journal afterwards, and an fdatasync
   // between the two has nothing to write.
   bool zeroing_escapes_flush = false;
+  // Less than we promise (NBD is silent): a read beside a write or zero of the same cell shows the
+  // cell whole, as it was before or after it. Linux's page cache copies to a reader while a writer
+  // copies in, so of a file that a stock server serves such a read may show half of each.
+  bool torn_reads_beside_writes = false;
 };
 
 enum class Fault { kLost, kTorn, kMisplaced, kGhost, kStale, kError };

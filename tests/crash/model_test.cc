@@ -37,7 +37,9 @@ class CrashModel : public testing::Test {
   std::string verdict(const Promises& promises = {}) const {
     return only(check_survivors(history, before, after, promises));
   }
-  std::string answers() const { return only(check_answers(history, before, {})); }
+  std::string answers(const Promises& promises = {}) const {
+    return only(check_answers(history, before, promises));
+  }
 
   static std::string only(const std::vector<Violation>& violations) {
     std::string name = "none";
@@ -249,6 +251,24 @@ TEST_F(CrashModel, ReadsMustSeeWhatWasAnsweredBeforeThem) {
   EXPECT_EQ(answers(), "STALE");
   history.answer_seen(read, {stamped(write, 0)});
   EXPECT_EQ(answers(), "none");
+}
+
+TEST_F(CrashModel, TornReadIsAFaultUnlessAWriteWasBesideIt) {
+  constexpr Promises kTears = {.torn_reads_beside_writes = true};
+  const CellSeen torn = {.state = CellState::kTorn};
+  const auto earlier = done(Kind::kWrite, 0, 2);
+  const auto read = issue(Kind::kRead, 0, 2);
+  const auto write = issue(Kind::kWrite, 0, 1);
+  history.answer_seen(read, {torn, stamped(earlier, 1)});
+  EXPECT_EQ(answers(), "TORN");
+  EXPECT_EQ(answers(kTears), "none");
+  history.answer_seen(read, {torn, torn});
+  EXPECT_EQ(answers(kTears), "TORN");  // nothing wrote to the second cell meanwhile
+  history.answer(write);
+  const auto later = issue(Kind::kRead, 0, 1);
+  history.answer_seen(read, {torn, stamped(earlier, 1)});
+  history.answer_seen(later, {torn});
+  EXPECT_EQ(answers(kTears), "TORN");  // the write had ended
 }
 
 TEST_F(CrashModel, ReadsMaySeeWhatIsInFlight) {

@@ -44,7 +44,8 @@ class PowerLoss : public ::testing::Test {
     options.server.command = expand(command, {{"image", image}});
     options.server.directory = scratch.path() + "/server";
     std::filesystem::create_directory(options.server.directory);
-    options.promises = {.trim_zeroes = true, .zeroing_escapes_flush = true};
+    options.promises = {
+        .trim_zeroes = true, .zeroing_escapes_flush = true, .torn_reads_beside_writes = true};
     options.connections = 4;
     options.run_ms_max = 400;
     options.interrupt_percent = 0;
