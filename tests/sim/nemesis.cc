@@ -122,7 +122,7 @@ void SimNemesis::rot(SimServer& server) {
   const AggregationNumber number = 1 + world_.below(model_->committed());
   const std::string key = model_->key(number);
   std::optional<std::string> value = server.value(key);
-  if (!value || !model_->may_lose_shard(server, number)) return;
+  if (!value || value->size() < 2 || !model_->may_lose_shard(server, number)) return;
   world_.note(fmt::format("the shard of aggregation {} on server{} rots", number, server.index()));
   ++counts_.losses;
   switch (world_.below(3)) {
