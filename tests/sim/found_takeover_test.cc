@@ -168,5 +168,43 @@ TEST(SimulationFound, a_writer_ends_while_a_server_is_greeted) {
   });
 }
 
+// Emptied once more when it had its name again, and before it had its mark. With the mark alone it
+// was good for the writer that had set it, and wiped for everybody after him.
+TEST(SimulationFound, a_server_emptied_between_its_name_and_its_mark_gets_both) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    steps.create();
+    SimProcess& first = steps.new_process();
+    steps.open(first);
+    steps.append(3);
+    ASSERT_TRUE(steps.all_stored(3));
+
+    SimServer& server = steps.network[4];
+    bool again = false;
+    server.on_change = [&] {
+      if (again || steps.mark_of(server).empty()) return;
+      again = true;
+      server.remove(std::string(store::kServerKey));  // as if it was emptied just before the mark
+    };
+    server.flush_all();
+    steps.append(2);
+    ASSERT_TRUE(steps.all_stored(5));
+    ASSERT_TRUE(again);
+    server.on_change = {};
+    EXPECT_FALSE(server.fields(std::string(store::kServerKey)).empty());
+    ASSERT_TRUE(steps.wait([&] { return steps.shards_on(server) == 5; }));
+    ASSERT_TRUE(steps.wait([&] { return steps.since(first, 4) != 0; }));
+    steps.writer.reset();
+    first.end();
+
+    SimProcess& second = steps.new_process();
+    auto reader = steps.read(second);
+    ASSERT_TRUE(reader) << reader.error().message();
+    EXPECT_EQ((*reader)->head().number, 5U);
+    EXPECT_NE(second.stores()[4]->status().state, store::StoreState::kWiped);
+    second.end();
+  });
+}
+
 }  // namespace
 }  // namespace tlog::sim

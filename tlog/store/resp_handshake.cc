@@ -209,8 +209,21 @@ std::optional<Refusal> RespHandshake::check_new_server(const RespReply& reply) {
   } else {
     say({"HSETNX", key, kMarkField, mark}, &RespHandshake::check_set);
   }
+  // Emptied between its name and its mark it would keep the mark alone: good for this writer, who
+  // looks at no more, and wiped for everybody after him.
+  say({"HSETNX", kServerKey, kServerField, named->text()}, &RespHandshake::check_set);
+  say({"HGET", kServerKey, kServerField}, &RespHandshake::check_name_kept);
   say({"HGET", key, kMarkField}, &RespHandshake::check_new_mark);
   return std::nullopt;
+}
+
+std::optional<Refusal> RespHandshake::check_name_kept(const RespReply& reply) {
+  const auto named = Uuid::parse(reply.value_text());
+  if (reply.type != RespReply::Type::kString || !named) return refusal_of(reply, "HGET");
+  if (*named == wanted_.server) return std::nullopt;
+  return Refusal{
+      .state = StoreState::kDown,
+      .error = Error(Code::kUnavailable, "it was emptied and given another name meanwhile")};
 }
 
 std::optional<Refusal> RespHandshake::check_new_mark(const RespReply& reply) {

@@ -88,6 +88,7 @@ class RespHandshake {
   std::optional<Refusal> check_noted(const RespReply& reply);
   std::optional<Refusal> check_epoch(const RespReply& reply);
   std::optional<Refusal> check_new_server(const RespReply& reply);
+  std::optional<Refusal> check_name_kept(const RespReply& reply);
   std::optional<Refusal> check_new_mark(const RespReply& reply);
   std::optional<Epoch> marked_by_another() const;
   void name_server(const Verdict& verdict);
