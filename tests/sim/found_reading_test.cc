@@ -95,6 +95,33 @@ TEST(SimulationFound, shards_that_come_and_go_while_they_are_counted) {
   });
 }
 
+// A writer fills an emptied server, and only then another one restarts without its newest. Who has
+// found the first one wiped remembers that for a while: it may have the newest all the same.
+TEST(SimulationFound, a_server_that_was_found_wiped_may_have_been_filled_since) {
+  Steps steps(4, 2);
+  steps.run([&] {
+    write_five(steps);
+    const SimServer::Contents whole = steps.network[4].contents();
+    steps.network[4].flush_all();
+    SimProcess& second = steps.new_process();
+    auto early = steps.read(second);
+    ASSERT_TRUE(early) << early.error().message();
+    ASSERT_EQ((*early)->head().number, 5U);
+    ASSERT_EQ(second.stores()[4]->status().state, store::StoreState::kWiped);
+
+    steps.network[4].set_contents(whole);
+    steps.network[0].remove(steps.newest_key());  // it never came there: five have confirmed it
+    steps.restart_without_newest(steps.network[5]);
+    auto reader = steps.read(second);
+    if (reader) {
+      EXPECT_EQ((*reader)->head().number, 5U);
+    } else {
+      EXPECT_EQ(reader.error().code(), Code::kUnavailable) << reader.error().message();
+    }
+    second.end();
+  });
+}
+
 // A tail that was never committed and stays as it is: two looks are enough.
 TEST(SimulationFound, a_tail_that_was_not_committed_ends_the_log) {
   Steps steps(4, 2);

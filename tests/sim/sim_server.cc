@@ -247,6 +247,11 @@ void SimServer::links_go_on() {
   }
 }
 
+void SimServer::set_contents(const Contents& contents) {
+  changes_ = contents;
+  rebuild();
+}
+
 std::optional<std::string> SimServer::value(const std::string& key) {
   testing::ArdbCommands::Session session;
   std::string answer = commands_->run({"GET", key}, session).bytes;

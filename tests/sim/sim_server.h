@@ -76,6 +76,13 @@ struct Latency {
 
 class SimServer {
  public:
+  using Words = std::vector<std::string>;
+  struct Change {
+    std::uint64_t at_ns;
+    Words words;
+  };
+  using Contents = std::vector<Change>;  // all that made them what they are
+
   SimServer(World& world, unsigned index, const std::string& host);
   ~SimServer();
 
@@ -103,6 +110,8 @@ class SimServer {
   void set_forgetful(bool on) { forgetful_ = on; }
 
   // What is in it, for checks and faults: nothing of this is seen by the product.
+  Contents contents() const { return changes_; }
+  void set_contents(const Contents& contents);
   std::optional<std::string> value(const std::string& key);
   void overwrite(const std::string& key, const std::string& value);
   void remove(const std::string& key);
@@ -116,11 +125,6 @@ class SimServer {
  private:
   friend class Link;
   friend class Network;
-  using Words = std::vector<std::string>;
-  struct Change {
-    std::uint64_t at_ns;
-    Words words;
-  };
   std::string run(const Words& words, testing::ArdbCommands::Session& session);
   void rebuild();
   void change(Words words);
@@ -137,7 +141,7 @@ class SimServer {
   const std::string host_;
   const std::string address_;
   std::unique_ptr<testing::ArdbCommands> commands_;
-  std::vector<Change> changes_;    // all that made the contents what they are
+  Contents changes_;
   std::uint64_t sync_lag_ns_ = 0;  // what is older is synced
   std::uint64_t life_ = 1;
   bool running_ = true;

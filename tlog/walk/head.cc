@@ -178,7 +178,13 @@ class Probing {
         ++number_;
         continue;
       }
-      if (verdict == Verdict::kUndecided) return undecided(batch[j]);
+      if (verdict == Verdict::kUndecided) {
+        if (place_.a_writer_may_fill) {
+          TLOG_ASSIGN(bool sure, has_said_it_twice(batch[j]));
+          if (!sure) return false;
+        }
+        return undecided(batch[j]);
+      }
       if (!is_nowhere(batch[j])) {
         TLOG_ASSIGN(bool sure, has_said_it_twice(batch[j]));
         if (!sure) return false;

@@ -37,10 +37,13 @@ struct LogPlace {
 
   // For who is just being answered by this store that it cannot say: because it was emptied. Later,
   // or when it has not answered, its state says nothing: what was emptied is filled again, and has
-  // all that was put since.
+  // all that was put since. That a server was found wiped is remembered for a while without asking
+  // it again (the back-off of its connection), and a writer may have filled it meanwhile; so it
+  // counts only where no writer is left.
   bool answers_as_emptied(std::size_t store) const {
     const store::StoreState state = stores[store]->status().state;
-    return state == store::StoreState::kWiped || state == store::StoreState::kRebuilding;
+    return state == store::StoreState::kRebuilding ||
+           (state == store::StoreState::kWiped && !a_writer_may_fill);
   }
 
   const std::shared_ptr<const void> owner;
@@ -48,6 +51,9 @@ struct LogPlace {
   const Uuid uuid;
   const shard::Geometry geometry;
   const std::vector<store::Store*> stores;
+
+  // Set before it is shared, by who reads without having closed the log for earlier writers.
+  bool a_writer_may_fill = false;
 
   // While it is held, and true, the stores are there. Nothing may be waited for meanwhile.
   class Use : public UseGate::Use {

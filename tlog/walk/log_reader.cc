@@ -101,7 +101,9 @@ Status Reader::load() {
   }
   TLOG_TRY(check_metadata(survey));
   if (!place_ || place_->uuid != survey.metadata.format.vdisk) {
-    place_ = std::make_shared<LogPlace>(survey.metadata.format, parts_.stores);
+    auto place = std::make_shared<LogPlace>(survey.metadata.format, parts_.stores);
+    place->a_writer_may_fill = parts_.not_fenced.empty();
+    place_ = std::move(place);
     head_ = {};
   }
   // A store that has just been waited for in vain is not to be waited for once more.

@@ -67,7 +67,7 @@ class LogReader {
     io::Workers* workers = nullptr;
     Logger* logger = nullptr;
     // For who takes the vdisk over. Per store: an earlier writer may still put there, so that what
-    // it calls absent proves nothing. Empty: of none.
+    // it calls absent proves nothing. Empty: who reads has closed none, and a writer may be at it.
     std::vector<bool> not_fenced = {};
     // An undecided end of the log is cut off.
     bool accept_loss = false;
