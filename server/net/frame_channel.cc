@@ -35,6 +35,7 @@ class FrameCore : public std::enable_shared_from_this<FrameCore> {
   io::ReceiveTarget target();
   void on_data(ConstByteSpan bytes);
   void on_socket_closed(const Error& error);
+  void shut();
   void consume(ConstByteSpan bytes);
   std::size_t take_head(ConstByteSpan bytes);
   std::size_t take_body(ConstByteSpan bytes);
@@ -56,6 +57,7 @@ class FrameCore : public std::enable_shared_from_this<FrameCore> {
   bool first_ = true;            // nothing has been understood yet
   std::vector<std::byte> held_;  // received, and not to be looked at while nobody reads
   bool reading_ = true;
+  bool let_go_ = false;  // by who had it, perhaps in a send that an error has just failed
   bool closed_ = false;
 };
 
@@ -167,18 +169,23 @@ void FrameCore::on_socket_closed(const Error& error) {
   const std::size_t whole = in_body() ? head_.size() + body_->size() : head_.size();
   failed(Error(Code::kUnavailable,
                fmt::format("receive: {}: the connection ended in the middle of a frame, after {} "
-                           "of {} bytes",
-                           peer_.address, filled, whole)));
+                           "of {} bytes: {}",
+                           peer_.address, filled, whole, error.message())));
 }
 
 void FrameCore::failed(const Error& error) {
   if (closed_) return;
   auto self = shared_from_this();
-  close();
-  if (handlers_.on_closed) handlers_.on_closed(error);
+  shut();
+  if (!let_go_ && handlers_.on_closed) handlers_.on_closed(error);
 }
 
 void FrameCore::close() {
+  let_go_ = true;
+  shut();
+}
+
+void FrameCore::shut() {
   if (closed_) return;
   auto self = shared_from_this();  // what fails now may destroy the Channel
   closed_ = true;

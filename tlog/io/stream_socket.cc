@@ -49,6 +49,7 @@ class SocketCore final : public LoopClient,
     if (!closed_) rearm_quick_ack();
   }
   void close() {
+    let_go_ = true;
     shut(Error(Code::kShutdown, fmt::format("send: {}: the connection was closed", address_)));
   }
   void loop_stops() override {
@@ -95,6 +96,7 @@ class SocketCore final : public LoopClient,
   LoopBase::Number awaiting_ = 0;
   bool flush_is_due_ = false;
   bool quick_ack_ = false;
+  bool let_go_ = false;  // by who had it, perhaps in a send that an error has just failed
   bool closed_ = false;
 };
 
@@ -102,9 +104,10 @@ void SocketCore::start(Socket::Handlers handlers) {
   TLOG_ASSERT(receiving_ == 0);
   handlers_ = std::move(handlers);
   if (closed_) {  // the loop has stopped since the connection was made
-    loop_.post([on_closed = handlers_.on_closed, address = address_] {
-      on_closed(
-          Error(Code::kShutdown, fmt::format("socket: {}: the loop has been stopped", address)));
+    loop_.post([self = shared_from_this()] {
+      if (self->let_go_) return;
+      self->handlers_.on_closed(Error(
+          Code::kShutdown, fmt::format("socket: {}: the loop has been stopped", self->address_)));
     });
     return;
   }
@@ -308,7 +311,7 @@ void SocketCore::failed(const Error& reason) {
   if (closed_) return;
   auto self = shared_from_this();
   shut(reason);
-  if (handlers_.on_closed) handlers_.on_closed(reason);
+  if (!let_go_ && handlers_.on_closed) handlers_.on_closed(reason);
 }
 
 void SocketCore::release_descriptor() {

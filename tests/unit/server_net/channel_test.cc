@@ -293,6 +293,11 @@ TEST_P(ChannelTest, AChannelMayGoInItsOwnCallbacks) {
   }
 }
 
+TEST_P(ChannelTest, AFailedSendMayEndItsChannel) {
+  listen({.address = "127.0.0.1:0"}, [](End& end) { end.channel().set_reading(false); });
+  end_a_channel_in_its_failed_send(nullptr);
+}
+
 TEST_P(ChannelTest, ManyConnectionsAtOnce) {
   listen_tcp();
   constexpr std::size_t kConnections = 200;

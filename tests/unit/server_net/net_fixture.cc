@@ -122,6 +122,7 @@ void NetTest::TearDown() {
 }
 
 void NetTest::listen(AcceptorOptions options, std::function<void(End&)> before) {
+  io::run_on(*loop_, [this] { acceptor_.reset(); });
   auto acceptor =
       net::listen(*loop_, options, log_, [this, before](std::unique_ptr<Channel> channel) {
         EXPECT_TRUE(loop_->in_loop_thread());
@@ -165,6 +166,38 @@ bool NetTest::await_accepted(std::size_t count) {
 End& NetTest::accepted(std::size_t index) {
   std::lock_guard lock(mutex_);
   return *accepted_.at(index);
+}
+
+void NetTest::await_standstill() {
+  for (int turn = 0; turn < 2000; ++turn) io::run_on(*loop_, [] {});
+}
+
+void NetTest::end_a_channel_in_its_failed_send(std::shared_ptr<const Tls> tls) {
+  const std::string body = pattern(16'000'000);
+  std::unique_ptr<Channel> client;
+  std::promise<void> failed;
+  std::atomic<int> closings = 0;
+  io::run_on(*loop_, [&] {
+    connect_channel(
+        *loop_, address(), std::move(tls), 20 * kSecond,
+        [&](Result<std::unique_ptr<Channel>> channel) {
+          ASSERT_TRUE(channel) << channel.error().message();
+          client = std::move(*channel);
+          client->start({[](FrameType, const Buffer&) {}, [&](const Error&) { ++closings; }});
+          client->send(FrameType::kRecords, {bytes_of(std::string_view(body))},
+                       [&](const Status& status) {
+                         EXPECT_FALSE(status);
+                         client.reset();
+                         failed.set_value();
+                       });
+        });
+  });
+  ASSERT_TRUE(await_accepted(1));
+  await_standstill();
+  accepted(0).close();
+  ASSERT_EQ(failed.get_future().wait_for(kPatience), std::future_status::ready);
+  await_standstill();
+  EXPECT_EQ(closings, 0);
 }
 
 }  // namespace tlog::net

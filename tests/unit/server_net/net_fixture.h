@@ -85,6 +85,10 @@ class KeptLog final : public Logger {
     std::lock_guard lock(mutex_);
     return text_;
   }
+  void forget() {
+    std::lock_guard lock(mutex_);
+    text_.clear();
+  }
 
  private:
   std::mutex mutex_;
@@ -108,6 +112,11 @@ class NetTest : public io::LoopTest {
                                                   std::uint64_t timeout_ns = 20 * kSecond);
   const std::string& address() const { return acceptor_->address(); }
   bool await_accepted(std::size_t count);
+  // Many turns of the loop: who sends to a peer that does not read has come to a stand.
+  void await_standstill();
+  // A channel with a send under way, whose peer ends the connection and has not read; the sender
+  // destroys its channel when it is told of the send, and hears nothing after that.
+  void end_a_channel_in_its_failed_send(std::shared_ptr<const Tls> tls);
   End& accepted(std::size_t index);
 
   FrameLimits limits_ = kWide;  // of both ends
