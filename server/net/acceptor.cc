@@ -1,9 +1,13 @@
 // The server's side: connections that are accepted, and frame channels over them.
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <utility>
+
 #include "server/net/channel.h"
 #include "server/net/frame_channel.h"
+#include "server/net/tls_socket.h"
 #include "tlog/io/address.h"
-
-#include <fmt/format.h>
 
 namespace tlog::net {
 namespace {
@@ -16,21 +20,33 @@ class AcceptorCore : public std::enable_shared_from_this<AcceptorCore> {
   AcceptorCore(io::Loop& loop, AcceptorOptions options, Logger& logger, OnChannel on_channel)
       : loop_(loop),
         options_(std::move(options)),
+        credentials_(credentials_for(TlsSide::kServer, options_.tls)),
         logger_(logger),
         on_channel_(std::move(on_channel)) {}
 
   Status listen();
-  void close() { listener_.reset(); }
+  void close() {
+    listener_.reset();
+    handshakes_.clear();
+  }
   const std::string& address() const { return listener_->address(); }
 
  private:
   void accepted(io::Accepted connection);
+  void secure(io::Accepted connection);
+  void secured(std::uint64_t number, const std::string& peer,
+               Result<std::unique_ptr<io::Socket>> socket);
+  void refuse(const Error& error);
+  void deliver(std::unique_ptr<io::Socket> socket, std::string peer);
 
   io::Loop& loop_;
   const AcceptorOptions options_;
+  const std::shared_ptr<const Credentials> credentials_;  // null: plain
   Logger& logger_;
   const OnChannel on_channel_;
   std::unique_ptr<io::Listener> listener_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Handshake>> handshakes_;
+  std::uint64_t last_number_ = 0;
 };
 
 Status AcceptorCore::listen() {
@@ -50,8 +66,40 @@ Status AcceptorCore::listen() {
 }
 
 void AcceptorCore::accepted(io::Accepted connection) {
-  const bool is_unix = io::is_unix_address(options_.address);
-  on_channel_(make_frame_channel(loop_, std::move(connection.socket), {connection.peer, is_unix}));
+  if (credentials_) return secure(std::move(connection));
+  deliver(std::move(connection.socket), std::move(connection.peer));
+}
+
+void AcceptorCore::secure(io::Accepted connection) {
+  const std::uint64_t number = ++last_number_;
+  const std::string peer = connection.peer;
+  auto handshake = begin_handshake(
+      loop_, std::move(connection.socket), credentials_,
+      {.peer = peer, .expected_name = "", .timeout_ns = options_.handshake_timeout_ns},
+      [weak = weak_from_this(), number, peer](Result<std::unique_ptr<io::Socket>> socket) {
+        if (auto self = weak.lock()) self->secured(number, peer, std::move(socket));
+      });
+  if (!handshake) return refuse(handshake.error());
+  handshakes_.emplace(number, std::move(*handshake));
+  if (handshakes_.size() >= options_.handshakes_max) listener_->set_accepting(false);
+}
+
+void AcceptorCore::secured(std::uint64_t number, const std::string& peer,
+                           Result<std::unique_ptr<io::Socket>> socket) {
+  handshakes_.erase(number);
+  if (listener_ && handshakes_.size() < options_.handshakes_max) listener_->set_accepting(true);
+  if (!socket) return refuse(socket.error());
+  deliver(std::move(*socket), peer);
+}
+
+void AcceptorCore::refuse(const Error& error) {
+  if (error.code() == Code::kShutdown) return;  // ours
+  logger_.warning(fmt::format("event=connection_refused reason=\"{}\"", error.message()));
+}
+
+void AcceptorCore::deliver(std::unique_ptr<io::Socket> socket, std::string peer) {
+  const bool is_private = credentials_ || io::is_unix_address(options_.address);
+  on_channel_(make_frame_channel(loop_, std::move(socket), {std::move(peer), is_private}));
 }
 
 class LoopAcceptor final : public Acceptor {

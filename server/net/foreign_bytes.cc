@@ -33,6 +33,16 @@ std::string foreign_protocol(ConstByteSpan first_bytes) {
   return "";
 }
 
+bool looks_like_tls(ConstByteSpan first_bytes) {
+  constexpr std::byte kContentMin{20};  // of the record types: 20 to 23
+  constexpr std::byte kContentMax{23};
+  constexpr std::byte kMajor{3};
+  if (first_bytes.empty() || first_bytes[0] < kContentMin || first_bytes[0] > kContentMax) {
+    return false;
+  }
+  return first_bytes.size() < 2 || first_bytes[1] == kMajor;
+}
+
 bool is_plain_frame(ConstByteSpan first_bytes) {
   return begins_with(first_bytes, "tlg1");
 }

@@ -12,7 +12,9 @@ namespace tlog::net {
 // Of a connection's first bytes, which should have been a frame's head. "": nothing known.
 std::string foreign_protocol(ConstByteSpan first_bytes);
 
-// Of bytes that should have been TLS: whether they begin a frame.
 bool is_plain_frame(ConstByteSpan first_bytes);
+
+// Of a handshake, an alert or data; at least its first byte.
+bool looks_like_tls(ConstByteSpan first_bytes);
 
 }  // namespace tlog::net

@@ -15,15 +15,16 @@ namespace tlog::net {
 
 struct TlsOptions {
   // X.509: a server has certificate and key; a client has them when the server asks for them.
-  std::string certificate_file;
-  std::string key_file;
-  std::string ca_file;  // of who signs the peer's certificate; "" for the system's authorities
+  std::string certificate_file = {};
+  std::string key_file = {};
+  // Of who signs the peer's certificate. "": the system's authorities, for a client only.
+  std::string ca_file = {};
   // Or a pre-shared key: a file of "identity:hex" lines (psktool's), mode 0600; a client takes the
   // line of psk_identity, or the only one.
-  std::string psk_file;
-  std::string psk_identity;
-  bool verify_peer = true;    // client: the server's name and chain. Server: wants a certificate
-  std::string expected_name;  // client: instead of the host in the address
+  std::string psk_file = {};
+  std::string psk_identity = {};
+  bool verify_peer = true;  // client: the server's name and chain. Server: wants a certificate
+  std::string expected_name = {};  // client: instead of the host in the address
 };
 
 enum class TlsSide { kServer, kClient };
