@@ -7,6 +7,8 @@
 // open for `linger_ns`, with what it had sent.
 //
 // Threading: start() and stop() from one thread; status() and metrics() from any.
+// The destructor waits for what the stores have been asked: logs that are opened, read or closed
+// (30 s at most).
 // Errors: start(): addresses, stores, credentials; the rest is told to the client it concerns
 // (Refusal, Disconnect) and to the log.
 #pragma once
@@ -51,7 +53,7 @@ struct ServerOptions {
   std::uint64_t session_memory_bytes = 64 * kMiB;
   std::uint64_t linger_ns = 30'000'000'000;
   std::uint64_t hello_timeout_ns = 10'000'000'000;  // for who connects and says nothing
-  unsigned sessions_max = 1024;
+  unsigned sessions_max = 1024;  // writers' logs, also those that linger, and readers
   // Of connections that have not said yet what they want; the one that has been silent longest
   // makes room for a new one.
   unsigned silent_max = 1024;

@@ -1,0 +1,43 @@
+#include "server/serve/log_view.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace tlog::server {
+
+LogView::LogView(std::unique_ptr<ReadOnlyLog> log)
+    : log_(std::move(log)), position_(log_->position()) {}
+
+Result<std::shared_ptr<LogView>> LogView::open(std::shared_ptr<Core> core, const std::string& vdisk,
+                                               std::shared_ptr<const seal::MasterKey> key) {
+  auto stores = core->options.open_stores(vdisk);
+  if (!stores) return fail(stores.error().within(fmt::format("open: {}", vdisk)));
+  TLOG_ASSIGN(auto log, ReadOnlyLog::open({.vdisk = vdisk,
+                                           .stores = std::move(*stores),
+                                           .key = std::move(key),
+                                           .loop = core->parts.loop,
+                                           .workers = core->parts.workers,
+                                           .random = core->parts.random,
+                                           .logger = core->parts.logger}));
+  return std::shared_ptr<LogView>(
+      new LogView(std::move(log)),
+      [core = std::move(core)](LogView* ended) { core->away([ended] { delete ended; }); });
+}
+
+protocol::LogPosition LogView::position() const {
+  MutexLock lock(mutex_);
+  return position_;
+}
+
+Status LogView::read(Sequence first, Sequence last, const ServedLog::Visitor& visitor) {
+  MutexLock reading(reading_mutex_);
+  if (last > position().sequence) {
+    TLOG_ASSIGN(const protocol::LogPosition now, log_->refresh());
+    MutexLock lock(mutex_);
+    position_ = now;
+  }
+  return log_->read(first, last, visitor);
+}
+
+}  // namespace tlog::server

@@ -1,0 +1,15 @@
+// The answer to StatusRequest: JSON, for people and tools. Threading: loop thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "server/serve/core.h"
+
+namespace tlog::server {
+
+// One session's. `log`: of the log that it writes.
+std::string session_json(const Core& core, const SessionStatus& session,
+                         const std::optional<flush::LogWriterStatus>& log);
+
+}  // namespace tlog::server
