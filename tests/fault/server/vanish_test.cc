@@ -1,0 +1,193 @@
+// Clients that are gone at the wrong moment, and a server that ends at one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/fault/server/server_rig.h"
+#include "tlog/store/stores.h"
+
+namespace tlog::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kSlowNs = 50'000'000;
+
+// Opens the stores of one vdisk when it is told to, so that a test can do things meanwhile.
+class HeldOpening {
+ public:
+  HeldOpening(ServerRig& rig, const std::string& held) : rig_(rig) {
+    rig.make_store = [this, held](const std::string& vdisk, unsigned index, io::Loop& loop) {
+      if (vdisk == held) {
+        begun_ = true;
+        rig_.wait_until([this] { return goes_on_.load(); });
+      }
+      return store::make_memory_store(vdisk, loop, rig_.contents(vdisk).stores[index]);
+    };
+  }
+  ~HeldOpening() { go_on(); }
+  HeldOpening(const HeldOpening&) = delete;
+  HeldOpening& operator=(const HeldOpening&) = delete;
+
+  void wait_until_begun() {
+    EXPECT_TRUE(rig_.wait_until([this] { return begun_.load(); }));
+  }
+  void go_on() { goes_on_ = true; }
+
+ private:
+  ServerRig& rig_;
+  std::atomic<bool> begun_{false};
+  std::atomic<bool> goes_on_{false};
+};
+
+TEST(Vanish, while_its_log_is_opened) {
+  ServerRig rig;
+  HeldOpening opening(rig, "vm1");
+  {
+    SessionClient gone = rig.client("vm1", 1);
+    gone.control().say(rig.hello("vm1", 1));
+    opening.wait_until_begun();
+  }
+  SessionClient other = rig.client("vm1", 2);
+  EXPECT_EQ(refused(other).code, Code::kFenced);
+  opening.go_on();
+  SessionClient back = rig.client("vm1", 1);
+  EXPECT_EQ(back.enter().epoch, 1u) << "what was opened for it is there";
+  back.write(3);
+  EXPECT_EQ(back.flush(3), 3u);
+}
+
+TEST(Vanish, and_is_back_while_its_log_is_opened) {
+  ServerRig rig;
+  HeldOpening opening(rig, "vm1");
+  SessionClient half_open = rig.client("vm1", 1);
+  half_open.control().say(rig.hello("vm1", 1));
+  opening.wait_until_begun();
+  SessionClient back = rig.client("vm1", 1);
+  std::thread later([&] { opening.go_on(); });
+  back.enter();
+  later.join();
+  back.write(3);
+  EXPECT_EQ(back.flush(3), 3u);
+  rig.expect_log("vm1", back.model());
+}
+
+TEST(Vanish, while_it_takes_over) {
+  ServerRig rig;
+  SessionClient first = rig.client("vm1", 1);
+  first.enter();
+  first.write(5);
+  first.wait_received(5);
+  rig.contents("vm1").delay(kSlowNs);
+  protocol::Hello hello = rig.hello("vm1", 2);
+  hello.take_over = true;
+  {
+    SessionClient gone(rig.address(), hello);
+    gone.control().say(hello);
+    EXPECT_EQ(first.wait_disconnected().code, Code::kFenced);
+  }
+  rig.contents("vm1").delay(0);
+  SessionClient back(rig.address(), hello);
+  EXPECT_EQ(back.enter().stored.sequence, 5u);
+  back.adopt(first.model());
+  back.write(5);
+  EXPECT_EQ(back.flush(10), 10u);
+  rig.expect_log("vm1", back.model());
+}
+
+TEST(Vanish, with_its_control_connection_only) {
+  ServerRig rig;
+  SessionClient client = rig.client();
+  client.enter();
+  client.write(4);
+  client.wait_received(4);
+  client.control().close();
+  client.data().wait_closed();
+  SessionClient back = rig.client();
+  EXPECT_EQ(back.enter().received, 4u);
+}
+
+// Logs that linger cost what open ones do: who opens and leaves again and again is bounded, too.
+TEST(Vanish, and_keep_the_room_until_they_are_back) {
+  ServerRig rig([](server::ServerOptions& options) { options.sessions_max = 2; });
+  for (const char* vdisk : {"vm1", "vm2"}) {
+    SessionClient gone = rig.client(vdisk);
+    gone.enter();
+  }
+  SessionClient third = rig.client("vm3");
+  EXPECT_THAT(refused(third).reason, HasSubstr("2 sessions are open or linger"));
+  SessionClient reader(rig.address(), rig.reader("vm1"));
+  EXPECT_EQ(refused(reader).code, Code::kUnavailable);
+  SessionClient back = rig.client("vm2");
+  back.enter();
+}
+
+// The reading before may still be under way when the next one begins.
+void read_on_another_connection(SessionClient& client, const std::vector<SentRecord>& model) {
+  for (std::uint64_t round = 0; round < 4; ++round) {
+    client.control().say(protocol::ReadLog{.id = 1'000 + round, .first = 1, .last = model.size()});
+    ASSERT_TRUE(client.data().has_something(FrameClient::kPatienceMs));
+    client.attach();
+    const auto reply = client.control().expect<protocol::Reply>();
+    EXPECT_EQ(reply.id, 1'000 + round);
+    ASSERT_TRUE(reply.error) << "not all of it was sent";
+    EXPECT_EQ(reply.error->code(), Code::kUnavailable);
+  }
+  EXPECT_TRUE(client.read(1, model.size()) == model);
+}
+
+TEST(Vanish, with_its_data_connection_in_the_middle_of_a_reading) {
+  ServerRig rig;
+  SessionClient writer = rig.client();
+  writer.enter();
+  for (int i = 0; i < 8; ++i) writer.write(25, 32 * kKiB);
+  writer.wait_stored(200);
+  read_on_another_connection(writer, writer.model());
+  SessionClient reader(rig.address(), rig.reader());
+  reader.enter();
+  read_on_another_connection(reader, writer.model());
+  writer.write(1);
+  EXPECT_EQ(writer.flush(201), 201u);
+}
+
+TEST(Vanish, a_server_in_the_middle_of_a_reading) {
+  ServerRig rig;
+  SessionClient client = rig.client();
+  client.enter();
+  client.write(30);
+  EXPECT_EQ(client.flush(30), 30u);
+  rig.contents("vm1").delay(10 * kSlowNs);
+  client.control().say(protocol::ReadLog{.id = 9, .first = 1, .last = 30});
+  client.ask(protocol::StatusRequest{});  // it was seen
+  client.control().close();
+  // The log is not closed while it is read, so that it is still there at the end of all.
+  rig.stop(0);
+  rig.kill();
+  rig.contents("vm1").delay(0);
+  rig.start();
+  SessionClient again = rig.client();
+  EXPECT_EQ(again.enter().stored.sequence, 30u);
+  rig.expect_log("vm1", client.model());
+}
+
+TEST(Vanish, a_server_that_opens_a_log) {
+  ServerRig rig;
+  HeldOpening opening(rig, "slow");
+  SessionClient good = rig.client("good", 2);
+  good.enter();
+  good.write(5);
+  good.wait_received(5);
+  SessionClient slow = rig.client("slow");
+  slow.control().say(rig.hello("slow"));
+  opening.wait_until_begun();
+  EXPECT_TRUE(rig.stop()) << "what is only being opened has nothing to be stored";
+  EXPECT_EQ(slow.control().expect<protocol::Refusal>().code, Code::kShutdown);
+  opening.go_on();
+  rig.kill();
+  rig.expect_log("good", good.model());
+}
+
+}  // namespace
+}  // namespace tlog::testing
