@@ -21,7 +21,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 TEST(LogSimulation, keeps_its_promises) {
   const std::uint64_t first = from_environment("TLOG_SEED", 1);
-  const std::uint64_t seeds = from_environment("TLOG_SIM_SEEDS", 60);
+  const std::uint64_t seeds = from_environment("TLOG_SIM_SEEDS", 25);
   ScenarioCounts counts;
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     const ScenarioResult result = run_scenario({.seed = seed});
@@ -41,15 +41,15 @@ TEST(LogSimulation, keeps_its_promises) {
 // Two hosts, neither knowing of the other, with all that a fenced one has sent arriving late.
 TEST(LogSimulation, takeovers_lose_nothing) {
   ScenarioCounts counts;
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
     const ScenarioResult result = run_scenario({.seed = seed, .rivals = true});
     counts += result.counts;
     EXPECT_FALSE(result.failure) << "log_sim --rivals --seed " << seed
                                  << " --trace: " << *result.failure;
   }
   std::printf("%s\n", counts.text().c_str());
-  EXPECT_GT(counts.fenced, 20U);
-  EXPECT_GT(counts.opened, 100U);
+  EXPECT_GT(counts.fenced, 8U);
+  EXPECT_GT(counts.opened, 40U);
 }
 
 TEST(LogSimulation, a_seed_is_a_history) {
@@ -77,7 +77,7 @@ TEST(LogSimulation, servers_that_say_ok_and_keep_nothing_are_seen) {
 }
 
 TEST(LogSimulation, losses_beyond_the_contract_are_seen) {
-  EXPECT_GT(seeds_that_fail(Broken::kTooMuchIsLost, 20), 8U);
+  EXPECT_GT(seeds_that_fail(Broken::kTooMuchIsLost, 8), 2U);
 }
 
 TEST(LogSimulation, an_acknowledged_end_that_is_gone_is_seen) {
