@@ -1,7 +1,8 @@
 // The server's side: connections that are accepted, and frame channels over them.
 #include <fmt/format.h>
 
-#include <unordered_map>
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "server/net/channel.h"
@@ -45,7 +46,7 @@ class AcceptorCore : public std::enable_shared_from_this<AcceptorCore> {
   Logger& logger_;
   const OnChannel on_channel_;
   std::unique_ptr<io::Listener> listener_;
-  std::unordered_map<std::uint64_t, std::unique_ptr<Handshake>> handshakes_;
+  std::map<std::uint64_t, std::unique_ptr<Handshake>> handshakes_;  // the oldest first
   std::uint64_t last_number_ = 0;
 };
 
@@ -71,6 +72,9 @@ void AcceptorCore::accepted(io::Accepted connection) {
 }
 
 void AcceptorCore::secure(io::Accepted connection) {
+  // Who has taken longest is least likely to be a client.
+  if (handshakes_.size() >= std::max(options_.handshakes_max, 1U))
+    handshakes_.erase(handshakes_.begin());
   const std::uint64_t number = ++last_number_;
   const std::string peer = connection.peer;
   auto handshake = begin_handshake(
@@ -81,13 +85,11 @@ void AcceptorCore::secure(io::Accepted connection) {
       });
   if (!handshake) return refuse(handshake.error());
   handshakes_.emplace(number, std::move(*handshake));
-  if (handshakes_.size() >= options_.handshakes_max) listener_->set_accepting(false);
 }
 
 void AcceptorCore::secured(std::uint64_t number, const std::string& peer,
                            Result<std::unique_ptr<io::Socket>> socket) {
   handshakes_.erase(number);
-  if (listener_ && handshakes_.size() < options_.handshakes_max) listener_->set_accepting(true);
   if (!socket) return refuse(socket.error());
   deliver(std::move(*socket), peer);
 }

@@ -65,7 +65,8 @@ class Acceptor {
 };
 // Binds in the calling thread, so that an error is the user's to read (which address, why, what to
 // do); accepts on the loop. A TLS handshake that is not done after `handshake_timeout_ns` ends the
-// connection; at most `handshakes_max` are under way at once, the rest waits to be accepted.
+// connection; at most `handshakes_max` are under way at once, the one that has taken
+// longest makes room for a new one.
 struct AcceptorOptions {
   std::string address;                       // "host:port", "[v6]:port", "unix:/path"
   std::shared_ptr<const Tls> tls = nullptr;  // null for plain
