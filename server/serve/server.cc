@@ -46,11 +46,22 @@ class Answer {
   std::optional<Value> value_ GUARDED_BY(mutex_);
 };
 
+// For what strangers make the acceptor say, as often as they connect.
+class NotingLogger final : public Logger {
+ public:
+  explicit NotingLogger(Core& core) : core_(core) {}
+  void write(LogLevel level, std::string_view line) override { core_.note(level, line); }
+
+ private:
+  Core& core_;
+};
+
 class ServerImpl final : public Server {
  public:
   ServerImpl(ServerOptions options, Parts parts)
       : loop_(*parts.loop),
         core_(std::make_shared<Core>(std::move(options), parts)),
+        acceptor_logger_(*core_),
         registry_(std::make_shared<Registry>(core_)),
         reception_(std::make_shared<Reception>(core_, registry_)) {}
   ~ServerImpl() override;
@@ -66,6 +77,7 @@ class ServerImpl final : public Server {
 
   io::Loop& loop_;
   const std::shared_ptr<Core> core_;
+  NotingLogger acceptor_logger_;  // on the loop
   const std::shared_ptr<Registry> registry_;
   const std::shared_ptr<Reception> reception_;
   std::unique_ptr<net::Acceptor> acceptor_;
@@ -83,7 +95,7 @@ Status ServerImpl::begin() {
   options.handshake_timeout_ns = core_->options.hello_timeout_ns;
   TLOG_ASSIGN(
       acceptor_,
-      net::listen(loop_, options, *core_->parts.logger,
+      net::listen(loop_, options, acceptor_logger_,
                   [weak = std::weak_ptr(reception_)](std::unique_ptr<net::Channel> channel) {
                     if (auto reception = weak.lock()) reception->arrived(std::move(channel));
                   }));

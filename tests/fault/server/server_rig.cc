@@ -76,6 +76,10 @@ protocol::Hello ServerRig::hello(const std::string& vdisk, unsigned journal) con
   return hello;
 }
 
+seal::MasterKey ServerRig::key() const {
+  return std::move(seal::MasterKey::from_bytes(std::as_bytes(std::span(key_))).value());
+}
+
 protocol::Hello ServerRig::reader(const std::string& vdisk) const {
   protocol::Hello hello = this->hello(vdisk);
   hello.role = protocol::Role::kReader;
@@ -85,16 +89,13 @@ protocol::Hello ServerRig::reader(const std::string& vdisk) const {
 }
 
 void ServerRig::expect_log(const std::string& vdisk, const std::vector<SentRecord>& model) {
-  auto key = seal::MasterKey::from_bytes(std::as_bytes(std::span(key_)));
-  ASSERT_TRUE(key);
-  auto log =
-      server::ReadOnlyLog::open({.vdisk = vdisk,
-                                 .stores = open_stores(vdisk),
-                                 .key = std::make_shared<const seal::MasterKey>(std::move(*key)),
-                                 .loop = loop_.get(),
-                                 .workers = &workers_,
-                                 .random = &system_random(),
-                                 .logger = &logger_});
+  auto log = server::ReadOnlyLog::open({.vdisk = vdisk,
+                                        .stores = open_stores(vdisk),
+                                        .key = std::make_shared<const seal::MasterKey>(key()),
+                                        .loop = loop_.get(),
+                                        .workers = &workers_,
+                                        .random = &system_random(),
+                                        .logger = &logger_});
   ASSERT_TRUE(log) << log.error().message();
   ASSERT_EQ((*log)->position().sequence, model.size()) << vdisk;
   if (model.empty()) return;

@@ -51,6 +51,7 @@ class ServerRig {
   SessionClient client(const std::string& vdisk = "vm1", unsigned journal = 1) {
     return {address(), hello(vdisk, journal)};
   }
+  seal::MasterKey key() const;  // what its clients hand over
   FrameClient stranger() { return FrameClient(address()); }
 
   // EXPECTs that the log, read from its stores without the server, is this from its beginning on.
