@@ -17,6 +17,11 @@ void check(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + ::gnutls_strerror(result));
 }
 
+}  // namespace
+
+// Named, since a type that others see has members of them.
+namespace authority {
+
 struct Key {
   Key() {
     check(::gnutls_x509_privkey_init(&key), "privkey_init");
@@ -67,6 +72,13 @@ struct Cert {
   gnutls_x509_crt_t certificate = nullptr;
 };
 
+}  // namespace authority
+
+namespace {
+
+using authority::Cert;
+using authority::Key;
+
 std::string pem_of(const Key& key) {
   gnutls_datum_t text{};
   check(::gnutls_x509_privkey_export2(key.key, GNUTLS_X509_FMT_PEM, &text), "export key");
@@ -95,8 +107,8 @@ void add_names(const Cert& certificate, const CertificateRequest& request) {
 }  // namespace
 
 struct Authority::Parts {
-  Key key;
-  Cert certificate;
+  authority::Key key;
+  authority::Cert certificate;
 };
 
 Authority::Authority(const std::string& name) : parts_(std::make_unique<Parts>()) {
