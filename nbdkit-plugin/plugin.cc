@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nbdkit-plugin/errors.h"
+#include "server/client/remote_log.h"
 #include "slave-sync/keeper.h"
 #include "tlog/base/limits.h"
 #include "tlog/config/config.h"
@@ -49,6 +50,7 @@ Status Plugin::get_ready() {
   logger_.set_level(configuration.log_level);
   session::EngineOptions options;
   options.make_standby = standby::make_keeper;
+  options.open_remote_log = client::open_remote_log;
   options.memory_stores = parameters_.memory_store;
   options.coordinate = true;
   options.control_socket = control_path(configuration);
