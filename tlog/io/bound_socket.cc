@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "tlog/base/clock.h"
@@ -22,6 +23,10 @@ namespace {
 // Longer than a start takes, short enough for who waits for the error.
 constexpr std::uint64_t kDirectoryWaitNs = 2'000'000'000;
 constexpr useconds_t kDirectoryPollUs = 5'000;
+// io_uring lets go of a socket some time after the end of the process it belonged to: who starts a
+// killed server again at once would find its address in use.
+constexpr std::uint64_t kInUseWaitNs = 1'000'000'000;
+constexpr useconds_t kInUsePollUs = 20'000;
 
 class Descriptor {
  public:
@@ -70,6 +75,22 @@ Status lock_directory(const Descriptor& directory, const std::string& address) {
   return {};
 }
 
+// Asks until it is not in use any more, or for as long as an ended process may hold it.
+void wait_while(const std::function<bool()>& in_use) {
+  const std::uint64_t end = system_clock().monotonic_ns() + kInUseWaitNs;
+  while (in_use() && system_clock().monotonic_ns() < end) ::usleep(kInUsePollUs);
+}
+
+// The reason for which it failed, 0 when it did not.
+int bind_when_free(const Descriptor& socket, const SocketAddress& at) {
+  int reason = 0;
+  wait_while([&] {
+    reason = ::bind(socket.number(), at.get(), at.length) == 0 ? 0 : errno;
+    return reason == EADDRINUSE;
+  });
+  return reason;
+}
+
 // True: somebody accepts connections there.
 Result<bool> is_live(const std::string& address, const SocketAddress& at) {
   Descriptor probe(new_socket(AF_UNIX));
@@ -93,8 +114,13 @@ Status remove_stale_file(const std::string& address, const std::string& path,
         Code::kAlreadyExists,
         fmt::format("listen: {}: exists and is not a socket; choose another path", address));
   }
-  TLOG_ASSIGN(const bool live, is_live(address, at));
-  if (live) {
+  Result<bool> live = false;
+  wait_while([&] {
+    live = is_live(address, at);
+    return live && *live;
+  });
+  if (!live) return fail(live.error());
+  if (*live) {
     return fail(
         Code::kUnavailable,
         fmt::format("listen: {}: another process listens there; stop it or choose another path",
@@ -153,10 +179,8 @@ Status BoundSocket::open_tcp(const std::string& address) {
       // "[::]" takes IPv4 clients too, whatever the system's default is.
       (void)::setsockopt(socket.number(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (socket.number() < 0 || ::bind(socket.number(), at.get(), at.length) != 0) {
-      reason = errno;
-      continue;
-    }
+    reason = socket.number() < 0 ? errno : bind_when_free(socket, at);
+    if (reason != 0) continue;
     descriptor_ = socket.release();
     address_ = bound_text(descriptor_, address);
     return {};

@@ -1,6 +1,6 @@
 // File: tlog/io/bound_socket.h
 // A socket that listens, with the file it has when it is a Unix one.
-// Threading: a value; one thread at a time. Blocks for a moment (names, another one's start).
+// Threading: a value; one thread at a time. Blocks for a moment (names, another's start or end).
 // Errors: name the address, the reason and what to do.
 #pragma once
 

@@ -184,6 +184,24 @@ TEST_P(LoopListener, ALeftSocketFileIsReplacedALivingOneIsNot) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
+// As a server does that is killed and started again at once.
+TEST_P(LoopListener, AnAddressThatIsLetGoOfSoonIsWaitedFor) {
+  for (const std::string& address : {std::string("127.0.0.1:0"), "unix:" + directory_.file("s")}) {
+    // It is looked at by connections.
+    auto other = loop_->listen({.address = address}, {[](const Accepted&) {}, {}});
+    ASSERT_TRUE(other) << other.error().message();
+    const std::string wanted = (*other)->address();
+    std::thread letting_go([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      run_on(*loop_, [&other] { other->reset(); });
+    });
+    const Status listening = listen({.address = wanted});
+    letting_go.join();
+    EXPECT_TRUE(listening) << listening.error().message();
+    run_on(*loop_, [this] { listener_.reset(); });
+  }
+}
+
 TEST_P(LoopListener, AddressesThatCannotBe) {
   ASSERT_TRUE(listen({.address = "127.0.0.1:0"}));
   auto taken = loop_->listen({.address = listener_->address()}, {});
