@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tlog/base/hex.h"
 #include "tlog/seal/sodium.h"
 
 namespace tlog::seal {
@@ -11,13 +12,6 @@ constexpr std::size_t kKeyBytes = 32;
 constexpr std::string_view kFilePrefix = "tlogdisk-key-1:";
 constexpr std::size_t kFileBytes =
     kFilePrefix.size() + 2 * kKeyBytes + 1;  // a newline ends the line
-
-int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 Error malformed(const std::string& path, std::string_view reason) {
   return {Code::kInvalidArgument, fmt::format("key file: {}: {}; expected one line '{}' and {} hex "
@@ -36,13 +30,8 @@ Status parse(std::string_view text, const std::string& path, ByteSpan key) {
     return fail(malformed(
         path, text.size() < 2 * kKeyBytes ? "the key is too short" : "the key is too long"));
   }
-  for (std::size_t i = 0; i < kKeyBytes; ++i) {
-    const int high = digit_value(text[2 * i]);
-    const int low = digit_value(text[2 * i + 1]);
-    if (high < 0 || low < 0)
-      return fail(malformed(path, "the key has a character that is no hex digit"));
-    key[i] = static_cast<std::byte>(high * 16 + low);
-  }
+  if (!read_hex(text, key))
+    return fail(malformed(path, "the key has a character that is no hex digit"));
   return {};
 }
 

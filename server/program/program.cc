@@ -1,0 +1,185 @@
+#include "server/program/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "server/program/file_logger.h"
+#include "server/program/http_server.h"
+#include "server/program/key.h"
+#include "server/program/readiness.h"
+#include "server/program/report.h"
+#include "server/program/signals.h"
+#include "server/program/vdisk_settings.h"
+#include "server/program/vdisk_stores.h"
+#include "server/serve/server.h"
+
+namespace tlog::program {
+namespace {
+
+class Program {
+ public:
+  Program(const Arguments& arguments, const SecretText* key)
+      : arguments_(arguments), key_text_(key) {}
+  ~Program() { end(); }
+
+  Status start();
+  // True: all that was received is stored.
+  bool serve_until_told();
+
+ private:
+  Result<server::ServerOptions> options();
+  Result<std::shared_ptr<const net::Tls>> load_tls();
+  Status start_pages();
+  void announce() const;
+  void end();
+
+  const Arguments& arguments_;
+  const SecretText* const key_text_;
+  const TimestampNs started_ns_ = system_clock().wall_ns();
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<FileLogger> logger_;
+  std::unique_ptr<io::Loop> loop_;
+  io::Workers workers_;
+  std::unique_ptr<VdiskStores> stores_;
+  std::unique_ptr<server::Server> server_;
+  std::unique_ptr<HttpServer> pages_;
+};
+
+Result<std::shared_ptr<const net::Tls>> Program::load_tls() {
+  if (!arguments_.tls()) return std::shared_ptr<const net::Tls>();
+  net::TlsOptions options;
+  options.certificate_file = arguments_.tls_cert;
+  options.key_file = arguments_.tls_key;
+  options.ca_file = arguments_.tls_ca;
+  options.psk_file = arguments_.tls_psk_file;
+  options.verify_peer = arguments_.tls_verify_client;
+  return net::Tls::load(net::TlsSide::kServer, options, io::system_files());
+}
+
+Result<server::ServerOptions> Program::options() {
+  io::FileSystem& files = io::system_files();
+  TLOG_ASSIGN(auto config, load_config(arguments_, files, *logger_));
+  TLOG_TRY(check_slave_sync(arguments_, config, *logger_));
+  server::ServerOptions options;
+  options.address =
+      arguments_.unix_path.empty() ? arguments_.address : "unix:" + arguments_.unix_path;
+  TLOG_ASSIGN(options.tls, load_tls());
+  options.insecure = arguments_.insecure;
+
+  KeyChoice choice{.text = key_text_, .flag_file = arguments_.key_file};
+  if (config) choice.config_file = config->key_file;
+  choice.only_memory =
+      arguments_.memory_storage && arguments_.storage.empty() && arguments_.config.empty();
+  TLOG_ASSIGN(options.key, choose_key(choice, files, system_random(), *logger_));
+  const bool key_may_come =
+      options.tls != nullptr || options.insecure || !arguments_.unix_path.empty();
+  if (options.key == nullptr && !key_may_come) {
+    return fail(Code::kInvalidArgument,
+                "--priv-key-file: there is no key, and no client may hand one over on plain TCP: "
+                "nobody could be served; give a key, or --tls-cert, --tls-psk-file, --unix or "
+                "--insecure");
+  }
+  stores_ = std::make_unique<VdiskStores>(
+      arguments_, std::move(config),
+      VdiskStores::Parts{.files = &files, .loop = loop_.get(), .logger = logger_.get()});
+  const server::LogSettings settings = stores_->settings("");
+  options.data_shards = settings.data_shards;
+  options.parity_shards = settings.parity_shards;
+  options.flush_size = settings.flush_size;
+  options.flush_time_ns = settings.flush_time_ns;
+  options.settings_of = [this](const std::string& vdisk) { return stores_->settings(vdisk); };
+  options.open_stores = [this](const std::string& vdisk) { return stores_->open(vdisk); };
+  options.block_size = arguments_.block_size;
+  options.session_memory_bytes = arguments_.session_memory_bytes;
+  options.linger_ns = arguments_.linger_ns;
+  return options;
+}
+
+Status Program::start() {
+  const LogLevel least = arguments_.verbose ? LogLevel::kDebug : LogLevel::kInfo;
+  TLOG_ASSIGN(logger_, FileLogger::open({.path = arguments_.log_file, .least = least}));
+  TLOG_ASSIGN(loop_, io::make_loop({}, *logger_));
+  TLOG_ASSIGN(server::ServerOptions wanted, options());
+  const std::string key = wanted.key ? wanted.key->id().hex() : "none";
+  TLOG_TRY(loop_->start());
+  const unsigned cores = std::thread::hardware_concurrency();
+  workers_.start(arguments_.threads != 0 ? arguments_.threads : std::max(3u, cores + 1),
+                 "tlog-work");
+  TLOG_ASSIGN(server_, server::Server::start(std::move(wanted), {.files = &io::system_files(),
+                                                                 .loop = loop_.get(),
+                                                                 .workers = &workers_,
+                                                                 .clock = &system_clock(),
+                                                                 .random = &system_random(),
+                                                                 .logger = logger_.get()}));
+  TLOG_TRY(start_pages());
+  logger_->info(fmt::format("event=started version={} address=\"{}\" tls={} key_id={}",
+                            TLOG_VERSION, server_->address(), arguments_.tls() ? "yes" : "no",
+                            key));
+  announce();
+  return {};
+}
+
+Status Program::start_pages() {
+  if (arguments_.profile_address.empty()) return {};
+  auto pages = HttpServer::start(arguments_.profile_address, [this](const std::string& path) {
+    return answer(path, server_->status(), process_status(started_ns_, stopping_.load()));
+  });
+  if (!pages) return fail(pages.error().within("--profile-address"));
+  pages_ = std::move(*pages);
+  return {};
+}
+
+// For scripts, which wait for this line, and for the service manager.
+void Program::announce() const {
+  std::string line = "tlogserver: listening on " + server_->address();
+  if (pages_) line += fmt::format(", status on http://{}/", pages_->address());
+  std::puts(line.c_str());
+  std::fflush(stdout);
+  tell_manager("READY=1");
+}
+
+bool Program::serve_until_told() {
+  while (Signals::wait() == Told::kReopenLog) {
+    if (Status opened = logger_->reopen(); !opened) {
+      logger_->error(fmt::format("event=log_not_reopened reason=\"{}\"", opened.error().message()));
+    }
+  }
+  Signals::end_at_the_next();
+  stopping_ = true;
+  tell_manager("STOPPING=1");
+  logger_->info("event=stopping");
+  const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
+  if (!everything_stored) {
+    logger_->error("event=not_all_stored consequence=\"clients send it again\"");
+  }
+  return everything_stored;
+}
+
+void Program::end() {
+  pages_.reset();  // its thread asks the server
+  server_.reset();
+  workers_.stop();
+  if (loop_) loop_->stop();
+}
+
+int exit_code_of(const Error& error) {
+  return error.code() == Code::kInvalidArgument ? kExitUsage : kExitFailed;
+}
+
+}  // namespace
+
+int run(const Arguments& arguments, const SecretText* key) {
+  Signals::block();
+  Program program(arguments, key);
+  if (Status started = program.start(); !started) {
+    std::fprintf(stderr, "tlogserver: %s\n", started.error().message().c_str());
+    return exit_code_of(started.error());
+  }
+  return program.serve_until_told() ? kExitOk : kExitFailed;
+}
+
+}  // namespace tlog::program
