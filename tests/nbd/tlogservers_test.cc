@@ -151,6 +151,46 @@ TEST_F(NbdTlogservers, a_server_whose_stores_were_emptied_is_filled_by_the_other
   EXPECT_TRUE(restored(1) == disk);
 }
 
+// Over TCP, where the disk's key may go only when nobody can read it.
+TEST_F(NbdTlogservers, over_tls_with_a_shared_key) {
+  const std::string psk = directory.file("tlog.psk");
+  const std::string other = directory.file("other.psk");
+  write_text(psk, "host-a:" + std::string(64, '5') + "\n", 0600);
+  write_text(other, "host-a:" + std::string(64, '6') + "\n", 0600);
+  TlogserverProcess secret({"--memorystorage", "--tls-psk-file", psk});
+  TlogserverProcess open({"--memorystorage"});
+  const auto with = [&](const TlogserverProcess& one, const std::string& more) {
+    SiteOptions site_options;
+    site_options.tlog = "servers: [\"" + one.address() + "\"], durability: cluster, " +
+                        "flushTime: 200ms, stallTimeout: 1s" + more;
+    return site_options;
+  };
+  const auto refusal = [&](const SiteOptions& site_options) {
+    site = std::make_unique<Site>(site_options);
+    auto started = NbdkitServer::start(site->nbdkit());
+    if (!started) return started.error().message();
+    EXPECT_THROW(NbdClient((*started)->uri("vm1")), std::runtime_error);
+    return (*started)->log();
+  };
+  serve({}, with(secret, ", tls: {pskFile: \"" + psk + "\"}"));
+  {
+    NbdClient client(server->uri("vm1"));
+    client.write(0, pattern(4096, 1));
+    client.flush();
+    EXPECT_EQ(client.read(0, 4096), pattern(4096, 1));
+  }
+  EXPECT_EQ(number("stored"), 1U);
+  EXPECT_EQ(server->stop(), 0);
+  server.reset();
+
+  EXPECT_THAT(refusal(with(secret, ", tls: {pskFile: \"" + other + "\"}")),
+              HasSubstr(secret.address()));
+  EXPECT_THAT(refusal(with(secret, ", insecure: true")), HasSubstr("TLS"));
+  EXPECT_THAT(refusal(with(open, ", tls: {pskFile: \"" + psk + "\"}")), HasSubstr("TLS"));
+  EXPECT_THAT(refusal(with(open, "")), HasSubstr("insecure"));
+  EXPECT_EQ(secret.log().find(site->key_hex()), std::string::npos);
+}
+
 TEST_F(NbdTlogservers, fifty_vdisks_at_once) {
   SiteOptions site_options = options();
   site_options.vdisks.clear();
