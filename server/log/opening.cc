@@ -151,9 +151,16 @@ Result<OpenedLog> Opening::attempt() {
   OpenedLog opened{.writer = nullptr,
                    .format = reader->metadata().format,
                    .head = reader->head(),
+                   .epochs = reader->metadata().epochs,
                    .created = created_};
   TLOG_ASSIGN(opened.writer,
               flush::LogWriter::open(writer_parts_, reader->metadata(), opened.head));
+  format::EpochEntry own;
+  own.epoch = opened.writer->epoch();
+  own.first_number = opened.head.number + 1;
+  own.first_sequence = opened.head.sequence + 1;
+  own.journal = parts_.journal;
+  opened.epochs.push_back(std::move(own));
   for (auto& [number, shards] : bad) opened.writer->mend(number, std::move(shards));
   return opened;
 }

@@ -16,6 +16,7 @@ struct OpenedLog {
   std::unique_ptr<flush::LogWriter> writer;
   format::VdiskFormat format;
   walk::LogHead head;
+  std::vector<format::EpochEntry> epochs;  // of all writers, this one's the last
   bool created = false;
 };
 

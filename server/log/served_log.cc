@@ -51,6 +51,13 @@ class Served final : public ServedLog {
   bool full() const override { return pipeline_.full(); }
   void force(Sequence sequence) override { pipeline_.force(sequence); }
   Status read(Sequence first, Sequence last, const Visitor& visitor) override;
+  Access access() const override {
+    return {.stores = store::borrow(parts_.stores), .sealer = &sealer_, .epochs = epochs_};
+  }
+  std::optional<format::AggregationReference> newest() const override { return pipeline_.newest(); }
+  void mend(AggregationNumber number, const std::vector<walk::BadShard>& shards) override {
+    log_->mend(number, shards);
+  }
   void settings(std::uint64_t flush_size, std::uint64_t flush_time_ns) override {
     pipeline_.settings({flush_size, flush_time_ns});
   }
@@ -71,6 +78,7 @@ class Served final : public ServedLog {
   Pipeline pipeline_;
   std::unique_ptr<flush::LogWriter> log_;
   format::VdiskFormat format_;
+  std::vector<format::EpochEntry> epochs_;
   bool created_ = false;
   bool closed_ = false;   // by the closing thread
   bool drained_ = false;  // likewise
@@ -89,6 +97,7 @@ Status Served::start() {
                         .on_fenced = [this](const std::string& by) { pipeline_.fenced(by); }}));
   log_ = std::move(opened.writer);
   format_ = std::move(opened.format);
+  epochs_ = std::move(opened.epochs);
   created_ = opened.created;
   pipeline_.start(format_, sealer_, *log_, opened.head);
   parts_.logger->info(fmt::format(
@@ -160,7 +169,7 @@ Result<std::unique_ptr<walk::LogReader>> Served::reader() {
                                 .beside_writer = true,
                                 .found_bad =
                                     [this](AggregationNumber number, const auto& shards) {
-                                      log_->mend(number, shards);
+                                      mend(number, shards);
                                     },
                                 .stopping = [this] { return is_closing_.load(); }});
 }

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,7 +54,7 @@ class ServedLog {
     // On the loop's thread, until close() has returned.
     std::function<void(Sequence)> on_received;  // verified: counts as received
     std::function<void(Sequence)> on_stored;
-    std::function<void()> on_room;                // full() was true and is false again
+    std::function<void()> on_room;  // full() was true and is false again
     // Once: nothing more is taken. After a wrong hash (kCorruption) what was received before is
     // stored still; else nothing more is.
     std::function<void(const Error&)> on_failed;
@@ -76,9 +77,9 @@ class ServedLog {
   virtual Sequence stored() const = 0;
 
   // Records behind taken(); what is not is refused with kInvalidArgument (a gap: names both
-  // sequences; a time that goes back, a range outside of the vdisk), and what the log has already is
-  // skipped. Their hashes are verified behind it: a wrong one is told by on_failed (kCorruption), and
-  // nothing behind it is stored.
+  // sequences; a time that goes back, a range outside of the vdisk), and what the log has already
+  // is skipped. Their hashes are verified behind it: a wrong one is told by on_failed
+  // (kCorruption), and nothing behind it is stored.
   virtual Status take(protocol::Batch batch) = 0;
   virtual bool full() const = 0;
   // All up to it, as far as it has been taken, shall be stored now.
@@ -88,6 +89,20 @@ class ServedLog {
   // the visitor says false. kNotFound: outside of what is stored.
   using Visitor = std::function<Result<bool>(std::span<const format::Record>)>;
   virtual Status read(Sequence first, Sequence last, const Visitor& visitor) = 0;
+
+  // For who reads it beside its writer, aggregation by aggregation: borrowed, until close() is
+  // called.
+  struct Access {
+    std::vector<store::Store*> stores;
+    const seal::Sealer* sealer = nullptr;
+    std::vector<format::EpochEntry> epochs;  // of all writers, this one's the last
+  };
+  virtual Access access() const = 0;
+  // Of the newest aggregation that is stored; nothing: none was since the opening. Never behind
+  // stored().
+  virtual std::optional<format::AggregationReference> newest() const = 0;
+  // A reader has met these bad shards.
+  virtual void mend(AggregationNumber number, const std::vector<walk::BadShard>& shards) = 0;
 
   virtual void settings(std::uint64_t flush_size, std::uint64_t flush_time_ns) = 0;
   virtual flush::LogWriterStatus log_status() const = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/serve/status_json.h"
 #include "tlog/base/wipe.h"
 
 namespace tlog::server {
@@ -94,8 +95,19 @@ void Reception::first_said(GuestId id, protocol::FrameType type, Buffer body) {
   if (!message) return refuse(id, message.error());
   if (auto* wanted = std::get_if<protocol::Hello>(&*message)) return hello(id, std::move(*wanted));
   if (auto* wanted = std::get_if<protocol::Attach>(&*message)) return attach(id, *wanted);
+  if (auto* wanted = std::get_if<protocol::StatusRequest>(&*message))
+    return tell_status(id, *wanted);
   refuse(id, Error(Code::kInvalidArgument, fmt::format("{} came first; begin with Hello or Attach",
                                                        protocol::message_name(*message))));
+}
+
+// To who wants nothing else: there is no session.
+void Reception::tell_status(GuestId id, const protocol::StatusRequest& request) {
+  const std::shared_ptr<Connection> connection = leave(id);
+  if (core_->goodbyes >= core_->options.silent_max) return connection->close();
+  protocol::Reply reply{.id = request.id, .error = {}, .sequences = {}, .text = {}};
+  reply.text = server_json(*core_, sessions());
+  connection->end(std::move(reply));
 }
 
 void Reception::hello(GuestId id, protocol::Hello hello) {
@@ -236,6 +248,7 @@ std::vector<SessionStatus> Reception::sessions() const {
       away.memory_bytes = hosted->log->memory_bytes();
       away.waiting_for = hosted->log->log_status().waiting_for;
     }
+    if (hosted->standby) away.standby = hosted->standby->state();
     all.push_back(std::move(away));
   }
   std::stable_sort(all.begin(), all.end(), [](const SessionStatus& a, const SessionStatus& b) {

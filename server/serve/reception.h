@@ -1,5 +1,6 @@
 // Reception: who connects, until it is known what for: the first message is a Hello, which becomes
-// a session, or an Attach, which belongs to one. It bounds what strangers cost: how many of them
+// a session, or an Attach, which belongs to one, or a StatusRequest, which is answered with the
+// server's status. It bounds what strangers cost: how many of them
 // there are, for how long, and how often one may guess a session's token.
 //
 // Threading: loop thread.
@@ -39,6 +40,7 @@ class Reception : public std::enable_shared_from_this<Reception> {
   };
   using GuestId = std::uint64_t;  // in the order they came
   void first_said(GuestId id, protocol::FrameType type, Buffer body);
+  void tell_status(GuestId id, const protocol::StatusRequest& request);
   void hello(GuestId id, protocol::Hello hello);
   Status check_room(const Wish& wish) const;
   std::size_t readers() const;

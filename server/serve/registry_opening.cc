@@ -87,7 +87,7 @@ void Registry::watch_standby(const Hosted& hosted, OpenedLog& opened) {
   SlaveSync* sync = core_->options.slave_sync.get();
   if (sync == nullptr || !hosted->holder.settings.slave_sync) return;
   std::weak_ptr<HostedLog> weak = hosted;
-  auto standby = sync->follow((*opened.log)->format(), hosted->holder.key, [weak](Sequence synced) {
+  auto standby = sync->follow(**opened.log, [weak](Sequence synced) {
     const auto self = weak.lock();
     if (!self || synced <= self->synced) return;
     self->synced = synced;

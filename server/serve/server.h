@@ -73,6 +73,7 @@ struct SessionStatus {
   std::uint64_t records = 0, record_bytes = 0;  // in this session
   bool paused = false;                          // its memory is full
   std::string waiting_for;                      // why nothing is stored, "" when it is
+  SlaveSync::Standby::State standby = {};       // no name: there is none
 };
 struct ServerStatus {
   Uuid server;

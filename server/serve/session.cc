@@ -167,6 +167,7 @@ SessionStatus Session::status() const {
     status.memory_bytes = log->memory_bytes();
     status.waiting_for = log->log_status().waiting_for;
   }
+  if (hosted_ && hosted_->standby) status.standby = hosted_->standby->state();
   return status;
 }
 

@@ -72,6 +72,7 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   void handle(const Unexpected& message);
   void reply(std::uint64_t id, Result<Sequence> result);
   void reply_stored();
+  Result<HostedLog*> followed_log() const;
   void force_arrived();
 
   // Of the data connection.

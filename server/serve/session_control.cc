@@ -83,40 +83,56 @@ void Session::reply_stored() {
   }
 }
 
+// The writer's own, or, for who only reads, the one that is being written here.
+Result<HostedLog*> Session::followed_log() const {
+  const std::string& vdisk = wish_.hello.format.name;
+  HostedLog* hosted = hosted_.get();
+  if (view_) {
+    const auto found = registry_->logs().find(vdisk);
+    if (found == registry_->logs().end()) {
+      return fail(Code::kNotFound,
+                  fmt::format("wait: {}: nobody writes it through this server now; ask the server "
+                              "that its host is connected to",
+                              vdisk));
+    }
+    hosted = found->second.get();
+  }
+  if (hosted->log == nullptr) {
+    return fail(Code::kShutdown,
+                fmt::format("wait: {}: its log is being {}; ask again", vdisk,
+                            hosted->state == HostedLog::State::kOpening ? "opened" : "closed"));
+  }
+  if (hosted->standby) return hosted;
+  const std::string why =
+      !hosted->no_standby.empty() ? hosted->no_standby
+      : core_->options.slave_sync == nullptr
+          ? "this server keeps no standbys; start it with --with-slave-sync"
+          : "neither its client nor this server's configuration asks for a standby; set tlog: "
+            "{slaveSync: true} and slaveStorage in the server's file";
+  return fail(Code::kNotSupported, fmt::format("wait: {}: {}", vdisk, why));
+}
+
 void Session::handle(const protocol::WaitSlaveSync& request) {
-  if (!is_writer()) {
-    return reply(request.id, fail(Code::kInvalidArgument,
-                                  "wait: this session only reads; its writer can wait"));
-  }
-  ServedLog* log = this->log();
-  if (log == nullptr)
-    return reply(request.id, fail(Code::kShutdown, "wait: the log is being closed"));
-  if (!hosted_->standby) {
-    const std::string why =
-        !hosted_->no_standby.empty() ? hosted_->no_standby
-        : core_->options.slave_sync == nullptr
-            ? "this server keeps no standbys; start it with --with-slave-sync"
-            : "the client has not asked for one when it connected; set tlogSlaveSync: true";
-    return reply(request.id,
-                 fail(Code::kNotSupported, fmt::format("wait: {}: {}", hosted_->vdisk, why)));
-  }
+  auto followed = followed_log();
+  if (!followed) return reply(request.id, fail(followed.error()));
+  HostedLog& hosted = **followed;
   if (waits_ >= kWaitsMax) {
     return reply(request.id,
                  fail(Code::kUnavailable,
                       fmt::format("wait: {} wait already; wait for their replies", kWaitsMax)));
   }
   ++waits_;
-  const Sequence target = log->taken();
-  log->force(target);
-  hosted_->standby->wait(target, std::min(request.timeout_ns, kSyncTimeoutMax),
-                         [weak = weak_from_this(), id = request.id](Result<Sequence> synced) {
-                           const auto self = weak.lock();
-                           if (!self) return;
-                           --self->waits_;
-                           if (self->ended_) return;
-                           self->tell_progress(true);
-                           self->reply(id, std::move(synced));
-                         });
+  const Sequence target = hosted.log->taken();
+  hosted.log->force(target);
+  hosted.standby->wait(target, std::min(request.timeout_ns, kSyncTimeoutMax),
+                       [weak = weak_from_this(), id = request.id](Result<Sequence> synced) {
+                         const auto self = weak.lock();
+                         if (!self) return;
+                         --self->waits_;
+                         if (self->ended_) return;
+                         self->tell_progress(true);
+                         self->reply(id, std::move(synced));
+                       });
 }
 
 void Session::handle(const protocol::StatusRequest& request) {

@@ -1,17 +1,18 @@
 // SlaveSync: who keeps the standby of vdisks that a server writes the logs of, for clients that ask
-// for it (Settings::slave_sync). The server itself has none; a program that does gives it one.
+// for it (Settings::slave_sync) and for vdisks that are configured so. The server itself has none;
+// a program that does gives it one (server/standby).
 //
 // Threading: follow() and the destruction of a Standby block, and are never called on the loop's
-// thread; the rest on the loop's thread.
+// thread; keeps() from any; the rest on the loop's thread.
 // Errors: of follow(): the log is served all the same, and WaitSlaveSync tells them.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
 
+#include "server/log/served_log.h"
 #include "tlog/base/types.h"
-#include "tlog/format/metadata.h"
-#include "tlog/seal/key.h"
 
 namespace tlog::server {
 
@@ -27,12 +28,24 @@ class SlaveSync {
     // it will not be. Also answered, with kShutdown, by the destruction.
     using Done = std::function<void(Result<Sequence>)>;
     virtual void wait(Sequence target, std::uint64_t timeout_ns, Done done) = 0;
+    // For people.
+    struct State {
+      std::string name;    // "in sync", "catching up", ...; "": it does not say
+      Sequence has = 0;    // what it has now: less than synced() when it was emptied meanwhile
+      std::string reason;  // why it does not go on, "" when it does
+    };
+    virtual State state() const { return {}; }
   };
   virtual ~SlaveSync() = default;
 
-  // `on_synced`: on the loop's thread, until the Standby is destroyed.
-  virtual Result<std::unique_ptr<Standby>> follow(const format::VdiskFormat& format,
-                                                  std::shared_ptr<const seal::MasterKey> key,
+  // Whether the vdisk has one also when its client does not ask for it.
+  virtual bool keeps(const std::string& vdisk) const {
+    (void)vdisk;
+    return false;
+  }
+  // `log` is open, and outlives the Standby. `on_synced`: on the loop's thread, until the Standby
+  // is destroyed.
+  virtual Result<std::unique_ptr<Standby>> follow(ServedLog& log,
                                                   std::function<void(Sequence)> on_synced) = 0;
 };
 

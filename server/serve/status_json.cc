@@ -12,13 +12,14 @@ std::string dumped(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace
-
-std::string session_json(const Core& core, const SessionStatus& session,
-                         const std::optional<flush::LogWriterStatus>& log) {
+Json json_of(const Core& core) {
   Json json;
   json["server"] = core.id.text();
   json["uptime_ns"] = core.parts.clock->monotonic_ns() - core.started_ns;
+  return json;
+}
+
+void add_session(Json& json, const SessionStatus& session) {
   json["vdisk"] = session.vdisk;
   json["client"] = session.client;
   json["peer"] = session.peer;
@@ -32,11 +33,38 @@ std::string session_json(const Core& core, const SessionStatus& session,
   json["record_bytes"] = session.record_bytes;
   json["paused"] = session.paused;
   json["waiting_for"] = session.waiting_for;
+  if (session.standby.name.empty()) return;
+  json["standby"] = {{"state", session.standby.name},
+                     {"has", session.standby.has},
+                     {"reason", session.standby.reason}};
+}
+
+}  // namespace
+
+std::string session_json(const Core& core, const SessionStatus& session,
+                         const std::optional<flush::LogWriterStatus>& log) {
+  Json json = json_of(core);
+  add_session(json, session);
   if (log) {
     json["committed"] = log->committed;
     json["in_flight"] = log->in_flight;
     json["missing_shards"] = log->missing_shards;
     json["buffered_bytes"] = log->buffered_bytes;
+  }
+  return dumped(json);
+}
+
+std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions) {
+  Json json = json_of(core);
+  json["connections"] = core.connections;
+  json["refused"] = core.refused;
+  json["records"] = core.records;
+  json["record_bytes"] = core.record_bytes;
+  json["stored_records"] = core.stored_records;
+  json["sessions"] = Json::array();
+  for (const SessionStatus& session : sessions) {
+    Json& one = json["sessions"].emplace_back(Json::object());
+    add_session(one, session);
   }
   return dumped(json);
 }

@@ -11,5 +11,7 @@ namespace tlog::server {
 // One session's. `log`: of the log that it writes.
 std::string session_json(const Core& core, const SessionStatus& session,
                          const std::optional<flush::LogWriterStatus>& log);
+// The whole server's.
+std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions);
 
 }  // namespace tlog::server

@@ -60,15 +60,20 @@ LogSettings settings_for(const std::string& vdisk, const ServerOptions& options)
           .flush_time_ns = options.flush_time_ns};
 }
 
-protocol::Settings in_force(const protocol::Settings& wanted, const LogSettings& own,
-                            const ServerOptions& options) {
+bool wants_standby(const std::string& vdisk, const protocol::Settings& wanted,
+                   const ServerOptions& options) {
+  if (options.slave_sync == nullptr) return false;
+  return wanted.slave_sync || options.slave_sync->keeps(vdisk);
+}
+
+protocol::Settings in_force(const protocol::Settings& wanted, const LogSettings& own) {
   const std::uint64_t size = wanted.flush_size != 0 ? wanted.flush_size : own.flush_size;
   const std::uint64_t time_ns =
       wanted.flush_time_ns != 0 ? wanted.flush_time_ns : own.flush_time_ns;
   return {.flush_size = std::clamp<std::uint64_t>(size, 1, kAggregationRecordsMax),
           .flush_time_ns = std::min(time_ns, kFlushTimeMax),
           .write_quorum = wanted.write_quorum != 0 ? wanted.write_quorum : own.write_quorum,
-          .slave_sync = wanted.slave_sync && options.slave_sync != nullptr};
+          .slave_sync = wanted.slave_sync};
 }
 
 }  // namespace
@@ -102,7 +107,8 @@ Result<Wish> read_hello(protocol::Hello hello, const ServerOptions& options, boo
   wish.client = printable(wish.hello.client);
   format::VdiskFormat& format = wish.hello.format;
   const LogSettings own = settings_for(format.name, options);
-  wish.settings = in_force(wish.hello.settings, own, options);
+  wish.settings = in_force(wish.hello.settings, own);
+  wish.settings.slave_sync = wants_standby(format.name, wish.hello.settings, options);
   if (format.data_shards == 0 && format.parity_shards == 0) {
     format.data_shards = static_cast<std::uint8_t>(own.data_shards);
     format.parity_shards = static_cast<std::uint8_t>(own.parity_shards);

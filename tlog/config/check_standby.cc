@@ -75,7 +75,8 @@ void check_block_clusters(const Config& config, Problems& problems) {
     const std::string trail = trail_of("vdisks", vdisk.name);
     check_block_cluster(config, vdisk.storage_cluster, trail + "/storage/cluster", problems);
     check_slave(config, vdisk, problems);
-    // The file's default is for those that have a standby.
+    // The file's default is for those that have a standby; that of tlogservers is theirs.
+    if (!vdisk.tlog.servers.empty()) continue;
     const std::string sync = trail + "/tlog/slaveSync";
     if (vdisk.tlog.slave_sync && problems.knows(sync) && !problems.knows(trail + "/slaveStorage")) {
       problems.add(sync,

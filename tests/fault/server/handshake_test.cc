@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/fault/server/server_rig.h"
 
 namespace tlog::testing {
@@ -297,6 +299,27 @@ TEST(Handshake, stores_that_are_away_refuse_and_disturb_nobody) {
   rig.contents("vm2").refuse(false);
   SessionClient later = rig.client("vm2");
   later.enter();
+}
+
+// Of the whole server, for who is no client of any vdisk.
+TEST(Handshake, status_is_told_without_a_session) {
+  ServerRig rig;
+  SessionClient writer = rig.client();
+  writer.enter();
+  writer.write(3);
+  writer.wait_received(3);
+  FrameClient stranger = rig.stranger();
+  stranger.say(protocol::StatusRequest{.id = 9});
+  const auto reply = stranger.expect<protocol::Reply>();
+  EXPECT_EQ(reply.id, 9U);
+  EXPECT_FALSE(reply.error);
+  const auto json = nlohmann::json::parse(reply.text);
+  EXPECT_EQ(json.at("server"), writer.welcome().server.text());
+  ASSERT_EQ(json.at("sessions").size(), 1U);
+  EXPECT_EQ(json.at("sessions")[0].at("vdisk"), "vm1");
+  EXPECT_EQ(json.at("sessions")[0].at("received"), 3);
+  stranger.leave();
+  EXPECT_EQ(rig.server().status().refused, 0U);
 }
 
 }  // namespace

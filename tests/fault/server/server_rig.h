@@ -37,6 +37,7 @@ class ServerRig {
   void start();                     // again, over the same stores
   void kill() { server_.reset(); }  // without storing anything
   bool stop(std::uint64_t budget_ns = 20'000'000'000) { return server_->stop(budget_ns); }
+  server::ServerOptions& options() { return options_; }  // of the next start()
   server::Server& server() { return *server_; }
   const std::string& address() const { return server_->address(); }
   VdiskContents& contents(const std::string& vdisk);
@@ -63,6 +64,7 @@ class ServerRig {
 
   KeepingLogger& logger() { return logger_; }
   io::Loop& loop() { return *loop_; }
+  io::Workers& workers() { return workers_; }
 
  private:
   std::vector<std::unique_ptr<store::Store>> open_stores(const std::string& vdisk);

@@ -28,8 +28,7 @@ class PromptStandbys final : public server::SlaveSync {
  public:
   explicit PromptStandbys(std::atomic<int>& followed, Sequence ahead = 0)
       : followed_(followed), ahead_(ahead) {}
-  Result<std::unique_ptr<Standby>> follow(const format::VdiskFormat&,
-                                          std::shared_ptr<const seal::MasterKey>,
+  Result<std::unique_ptr<Standby>> follow(server::ServedLog&,
                                           std::function<void(Sequence)> on_synced) override {
     ++followed_;
     return std::make_unique<One>(std::move(on_synced), followed_, ahead_);

@@ -47,6 +47,14 @@ TEST(ConfigServers, a_cluster_is_no_default_beside_them) {
   EXPECT_THAT(config.vdisks[0].tlog.servers, ElementsAre("unix:/e/s"));
 }
 
+// Who follows the log is at the servers then.
+TEST(ConfigServers, keep_the_standby_too) {
+  const Config config = parsed_with_servers(
+      "tlog: {servers: [\"unix:s\"]}\n"
+      "vdisks: {v: {size: 1MiB, storage: {file: x}, tlog: {slaveSync: true}}}\n");
+  EXPECT_TRUE(config.vdisks[0].tlog.slave_sync);
+}
+
 TEST(ConfigServers, a_vdisk_may_have_the_other_of_both) {
   const Config own_cluster = parsed_with_servers(
       std::string(kCluster) + "tlog: {servers: [\"unix:/s\"], writeConcern: 1}\n" +
