@@ -41,23 +41,27 @@ void Pages::read_missing() {
     previous_lost_ = true;
     return find_previous(0);
   }
-  walk::Fetch::start(parts_.place, parts_.epoch_of(number), number, parts_.run,
-                     [weak = weak_from_this(), &loop = *parts_.loop, &sealer = *parts_.sealer,
-                      number](Result<walk::Fetched> fetched, const walk::FetchCounts&) {
-                       Result<format::AggregationReference> reference =
-                           [&]() -> Result<format::AggregationReference> {
-                         if (!fetched) return fail(fetched.error());
-                         const shard::Identity& identity = fetched->identity;
-                         TLOG_ASSIGN(auto opened, sealer.open(fetched->decoded.pieces,
-                                                              {.vdisk = identity.vdisk,
-                                                               .epoch = identity.epoch,
-                                                               .number = identity.number}));
-                         return walk::reference_of(opened);
-                       }();
-                       loop.post([weak, number, reference = std::move(reference)] {
-                         if (auto self = weak.lock()) self->took(number, reference);
-                       });
-                     });
+  walk::Fetch::start(
+      parts_.place, parts_.epoch_of(number), number, parts_.run,
+      [weak = weak_from_this(), place = parts_.place, &loop = *parts_.loop,
+       &sealer = *parts_.sealer, number](Result<walk::Fetched> fetched, const walk::FetchCounts&) {
+        // Loop and sealer are the log's, which may end meanwhile.
+        const walk::LogPlace::Use use(*place);
+        if (!use) return;
+        Result<format::AggregationReference> reference =
+            [&]() -> Result<format::AggregationReference> {
+          if (!fetched) return fail(fetched.error());
+          const shard::Identity& identity = fetched->identity;
+          TLOG_ASSIGN(auto opened,
+                      sealer.open(fetched->decoded.pieces, {.vdisk = identity.vdisk,
+                                                            .epoch = identity.epoch,
+                                                            .number = identity.number}));
+          return walk::reference_of(opened);
+        }();
+        loop.post([weak, number, reference = std::move(reference)] {
+          if (auto self = weak.lock()) self->took(number, reference);
+        });
+      });
 }
 
 void Pages::took(AggregationNumber number, Result<format::AggregationReference> reference) {
