@@ -74,8 +74,10 @@ struct FaultProxy::Connection {
 // What the thread owns.
 class FaultProxy::Worker {
  public:
-  Worker(std::string upstream, const std::string& listen)
-      : upstream_(std::move(upstream)), listener_(listen) {}
+  Worker(std::string upstream, const std::string& listen, ProxySpeech speech)
+      : upstream_(std::move(upstream)), listener_(listen) {
+    state_.speech = speech;
+  }
 
   const std::string& address() const { return listener_.address(); }
   ProxyState& state() { return state_; }
@@ -166,9 +168,9 @@ bool FaultProxy::Worker::serve(Connection& c, short client, short server) {
   return !c.requests->finished() && !c.replies->finished();
 }
 
-FaultProxy::FaultProxy(std::string upstream, const std::string& listen)
+FaultProxy::FaultProxy(std::string upstream, const std::string& listen, ProxySpeech speech)
     : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      worker_(std::make_unique<Worker>(std::move(upstream), listen)) {
+      worker_(std::make_unique<Worker>(std::move(upstream), listen, speech)) {
   address_ = worker_->address();
   thread_ = std::thread([this] { run(*worker_); });
 }

@@ -80,9 +80,14 @@ struct ProxyCounts {
   std::uint64_t faults = 0;  // MessageFaults that have happened
 };
 
+// What is spoken through it. Of what it does not know it passes the bytes as they come: there are
+// no commands to count or to hit.
+enum class ProxySpeech { kRedis, kOther };
+
 class FaultProxy {
  public:
-  explicit FaultProxy(std::string upstream, const std::string& listen = "127.0.0.1:0");
+  explicit FaultProxy(std::string upstream, const std::string& listen = "127.0.0.1:0",
+                      ProxySpeech speech = ProxySpeech::kRedis);
   ~FaultProxy();
 
   const std::string& address() const { return address_; }

@@ -28,6 +28,7 @@ ProxyClock::time_point ProxyStream::next_time() const {
 
 void ProxyStream::take(std::string_view bytes) {
   std::string passed;
+  if (state_.speech == ProxySpeech::kOther) passed = std::exchange(bytes, {});
   while (!bytes.empty() && !ended_) {
     const std::size_t taken = framing_.take(bytes);
     take_part(passed, bytes.substr(0, taken));

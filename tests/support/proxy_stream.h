@@ -18,6 +18,7 @@ using ProxyClock = std::chrono::steady_clock;
 
 // What all streams of a proxy share.
 struct ProxyState {
+  ProxySpeech speech = ProxySpeech::kRedis;
   Faults faults;
   std::optional<MessageFault> armed;
   ProxyCounts counts;
