@@ -55,6 +55,8 @@ class ServerRig {
   seal::MasterKey key() const;  // what its clients hand over
   FrameClient stranger() { return FrameClient(address()); }
 
+  // The log as its stores have it, without the server. Throws when it cannot be read.
+  std::vector<SentRecord> read_stores(const std::string& vdisk);
   // EXPECTs that the log, read from its stores without the server, is this from its beginning on.
   void expect_log(const std::string& vdisk, const std::vector<SentRecord>& model);
   // Until it is so, at most 20 s.
