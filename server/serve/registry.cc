@@ -40,10 +40,10 @@ void Registry::open(Wish wish, HostedLog::Opened done) {
   if (found == logs_.end()) return begin_opening(std::move(wish), std::move(done));
   const Hosted hosted = found->second;
   const bool is_same = hosted->holder.hello.journal == wish.hello.journal;
-  const bool is_leaving = hosted->state == HostedLog::State::kClosing;
-  if (!is_same && !wish.hello.take_over && !is_leaving) return done(fail(held_by_another(*hosted)));
+  // Who opens it has it only when it is open: the stores may know another writer, perhaps this one.
   if (hosted->state != HostedLog::State::kOpen)
     return wait_for(*hosted, std::move(wish), std::move(done));
+  if (!is_same && !wish.hello.take_over) return done(fail(held_by_another(*hosted)));
   // Before anybody is sent away for somebody who would be refused.
   if (auto fits = check_same_log(*hosted, wish); !fits) return done(fail(std::move(fits).error()));
   if (is_same) return serve_again(hosted, std::move(wish), done);

@@ -50,9 +50,9 @@ TEST(Vanish, while_its_log_is_opened) {
     gone.control().say(rig.hello("vm1", 1));
     opening.wait_until_begun();
   }
+  opening.go_on();
   SessionClient other = rig.client("vm1", 2);
   EXPECT_EQ(refused(other).code, Code::kFenced);
-  opening.go_on();
   SessionClient back = rig.client("vm1", 1);
   EXPECT_EQ(back.enter().epoch, 1u) << "what was opened for it is there";
   back.write(3);
@@ -72,6 +72,27 @@ TEST(Vanish, and_is_back_while_its_log_is_opened) {
   back.write(3);
   EXPECT_EQ(back.flush(3), 3u);
   rig.expect_log("vm1", back.model());
+}
+
+// It is fenced by the stores, and only then: until that is known nobody else is.
+TEST(Vanish, whose_log_is_opened_by_another_one_is_not_fenced_by_that) {
+  ServerRig rig;
+  SessionClient owner = rig.client("vm1", 1);
+  owner.enter();
+  owner.write(3);
+  EXPECT_EQ(owner.flush(3), 3u);
+  owner.say_goodbye();
+  EXPECT_TRUE(rig.wait_until([&] { return rig.server().status().sessions.empty(); }));
+  HeldOpening opening(rig, "vm1");
+  SessionClient other = rig.client("vm1", 2);
+  other.control().say(rig.hello("vm1", 2));
+  opening.wait_until_begun();
+  SessionClient back = rig.client("vm1", 1);
+  back.control().say(rig.hello("vm1", 1));
+  EXPECT_FALSE(back.control().has_something(300)) << "nobody knows yet whose log it is";
+  opening.go_on();
+  EXPECT_EQ(other.control().expect<protocol::Refusal>().code, Code::kFenced);
+  EXPECT_EQ(back.control().expect<protocol::Welcome>().received, 3u);
 }
 
 TEST(Vanish, while_it_takes_over) {
@@ -169,6 +190,36 @@ TEST(Vanish, a_server_in_the_middle_of_a_reading) {
   rig.start();
   SessionClient again = rig.client();
   EXPECT_EQ(again.enter().stored.sequence, 30u);
+  rig.expect_log("vm1", client.model());
+}
+
+TEST(Vanish, a_server_whose_log_is_read_again_and_again) {
+  ServerRig rig;
+  SessionClient client = rig.client();
+  client.enter();
+  client.write(25, 512);
+  client.wait_stored(25);
+  client.write(5);
+  client.wait_received(30);
+  std::thread taking([&] {
+    while (client.data().receive()) continue;
+  });
+  protocol::ReadLog request{.id = 100, .first = 1, .last = 25};
+  for (; request.id < 112; ++request.id) client.control().say(request);
+  bool all_stored = false;
+  std::thread stopping([&] { all_stored = rig.stop(5'000'000'000); });
+  // One is asked for as soon as another is answered, so that some always wait.
+  for (bool is_served = true; is_served; ++request.id) {
+    const auto message = client.control().hear();
+    is_served = message && !std::holds_alternative<protocol::Disconnect>(*message);
+    if (is_served && std::holds_alternative<protocol::Reply>(*message))
+      client.control().say(request);
+  }
+  client.control().leave();
+  stopping.join();
+  taking.join();
+  EXPECT_TRUE(all_stored);
+  rig.kill();
   rig.expect_log("vm1", client.model());
 }
 
