@@ -117,7 +117,9 @@ Result<LogSending::Source::Read> Session::begin_reading() {
     };
   }
   ServedLog* log = this->log();
-  if (log == nullptr) return fail(Code::kShutdown, "the log is being closed");
+  // A log that ends waits for its readings: who asks on and on would keep it open.
+  if (log == nullptr || hosted_->ending.load())
+    return fail(Code::kShutdown, "the log is being closed");
   registry_->reading_begins(*hosted_);
   // The log stays until the last copy of this is gone.
   const std::shared_ptr<HostedLog> hosted(
