@@ -112,7 +112,7 @@ TEST_F(Rude, records_on_the_control_connection) {
 
 TEST_F(Rude, something_else_than_hello) {
   FrameClient client = rig.stranger();
-  client.say(protocol::StatusRequest{.id = 1});
+  client.say(protocol::Echo{.id = 1});
   EXPECT_EQ(client.expect<protocol::Refusal>().code, Code::kInvalidArgument);
   client.leave();
 }
