@@ -104,7 +104,9 @@ class RemoteLog final : public session::LogSide {
   // Loop thread only: what is told before anybody listens.
   bool started_ = false;
   std::optional<Error> failure_;
-  Sequence forced_ = 0;  // told to the client; under the core's mutex
+  // Told to the client; under the core's mutex.
+  Sequence forced_ = 0;
+  Sequence end_told_ = 0;
 };
 
 Result<ClientOptions> options_of(const session::RemoteLogRequest& request) {
@@ -207,7 +209,12 @@ void RemoteLog::work_changed() {
     core_->room.notify_all();
   }
   const Sequence wanted = core_->draining ? core_->appended.load() : core_->forced;
-  if (core_->durable.value() >= core_->next_seal) client_->more();
+  // Whatever next_seal says: one server may have taken it already, and the others know nothing.
+  const Sequence durable = core_->durable.value();
+  if (durable > end_told_) {
+    end_told_ = durable;
+    client_->more();
+  }
   if (wanted > forced_) {
     forced_ = wanted;
     client_->force(wanted);
