@@ -57,6 +57,11 @@ constexpr Gauge kGauges[] = {
      [](const server::SessionStatus& s) -> std::uint64_t { return s.stored; }},
     {"tlogserver_vdisk_synced_sequence", "gauge", "Newest record that is on the standby.",
      [](const server::SessionStatus& s) -> std::uint64_t { return s.synced; }},
+    {"tlogserver_vdisk_standby_in_sync", "gauge",
+     "Whether the standby that is kept here has everything; 0 also when none is kept.",
+     [](const server::SessionStatus& s) -> std::uint64_t {
+       return s.standby.name == "in sync" ? 1 : 0;
+     }},
     {"tlogserver_vdisk_memory_bytes", "gauge", "Memory held for records that are not stored.",
      [](const server::SessionStatus& s) -> std::uint64_t { return s.memory_bytes; }},
     {"tlogserver_vdisk_paused", "gauge", "Whether nothing more is taken, because memory is full.",

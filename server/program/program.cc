@@ -16,6 +16,7 @@
 #include "server/program/vdisk_settings.h"
 #include "server/program/vdisk_stores.h"
 #include "server/serve/server.h"
+#include "server/standby/standbys.h"
 
 namespace tlog::program {
 namespace {
@@ -63,12 +64,16 @@ Result<std::shared_ptr<const net::Tls>> Program::load_tls() {
 Result<server::ServerOptions> Program::options() {
   io::FileSystem& files = io::system_files();
   TLOG_ASSIGN(auto config, load_config(arguments_, files, *logger_));
-  TLOG_TRY(check_slave_sync(arguments_, config, *logger_));
+  TLOG_ASSIGN(StandbyServers standbys, standby_servers(arguments_, config, files, *logger_));
   server::ServerOptions options;
   options.address =
       arguments_.unix_path.empty() ? arguments_.address : "unix:" + arguments_.unix_path;
   TLOG_ASSIGN(options.tls, load_tls());
   options.insecure = arguments_.insecure;
+  if (arguments_.with_slave_sync) {
+    options.slave_sync = server::make_standbys(
+        std::move(standbys), {.loop = loop_.get(), .workers = &workers_, .logger = logger_.get()});
+  }
 
   KeyChoice choice{.text = key_text_, .flag_file = arguments_.key_file};
   if (config) choice.config_file = config->key_file;

@@ -17,19 +17,25 @@ std::string_view role_text(protocol::Role role) {
 }
 
 Json session_json(const server::SessionStatus& session) {
-  return {{"vdisk", session.vdisk},
-          {"role", role_text(session.role)},
-          {"client", session.client},
-          {"peer", session.peer},
-          {"epoch", session.epoch},
-          {"received", session.received},
-          {"stored", session.stored},
-          {"synced", session.synced},
-          {"memoryBytes", session.memory_bytes},
-          {"records", session.records},
-          {"recordBytes", session.record_bytes},
-          {"paused", session.paused},
-          {"waitingFor", session.waiting_for}};
+  Json json{{"vdisk", session.vdisk},
+            {"role", role_text(session.role)},
+            {"client", session.client},
+            {"peer", session.peer},
+            {"epoch", session.epoch},
+            {"received", session.received},
+            {"stored", session.stored},
+            {"synced", session.synced},
+            {"memoryBytes", session.memory_bytes},
+            {"records", session.records},
+            {"recordBytes", session.record_bytes},
+            {"paused", session.paused},
+            {"waitingFor", session.waiting_for}};
+  if (!session.standby.name.empty()) {
+    json["standby"] = {{"state", session.standby.name},
+                       {"has", session.standby.has},
+                       {"reason", session.standby.reason}};
+  }
+  return json;
 }
 
 // What a client has called itself may be no UTF-8.

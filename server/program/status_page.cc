@@ -46,6 +46,8 @@ std::string session_row(const server::SessionStatus& session) {
   std::string state = session.peer.empty() ? "client away" : "connected";
   if (session.paused) state += ", paused: memory is full";
   if (!session.waiting_for.empty()) state += ", not storing: " + session.waiting_for;
+  if (!session.standby.name.empty()) state += ", standby " + session.standby.name;
+  if (!session.standby.reason.empty()) state += ": " + session.standby.reason;
   return fmt::format(
       "<tr{}><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
       "<td>{}</td><td>{}</td></tr>\n",

@@ -6,6 +6,7 @@
 
 #include "server/program/storage_addresses.h"
 #include "tlog/etcd/source.h"
+#include "tlog/session/vdisk_storage.h"
 
 namespace tlog::program {
 namespace {
@@ -40,23 +41,29 @@ Result<std::optional<config::Config>> load_config(const Arguments& arguments, io
   return std::optional<config::Config>(std::move(*config));
 }
 
-Status check_slave_sync(const Arguments& arguments, const std::optional<config::Config>& config,
-                        Logger& logger) {
-  if (!arguments.with_slave_sync) return {};
+Result<StandbyServers> standby_servers(const Arguments& arguments,
+                                       const std::optional<config::Config>& config,
+                                       io::FileSystem& files, Logger& logger) {
+  StandbyServers all;
+  if (!arguments.with_slave_sync) return all;
   if (config) {
     for (const config::Vdisk& vdisk : config->vdisks) {
-      if (!vdisk.tlog.slave_sync) continue;
-      return fail(Code::kInvalidArgument,
-                  fmt::format("--with-slave-sync: vdisk '{}' has slaveSync: true, and a tlogserver "
-                              "keeps no standby; leave the flag out, the host that serves the "
-                              "vdisk keeps its standby",
-                              vdisk.name));
+      const config::Cluster* cluster = config->find_cluster(vdisk.slave.cluster);
+      if (!vdisk.tlog.slave_sync || cluster == nullptr) continue;
+      auto servers = session::server_options(*cluster, files);
+      if (!servers) {
+        return fail(servers.error().within(
+            fmt::format("--with-slave-sync: vdisk '{}': cluster '{}'", vdisk.name, cluster->name)));
+      }
+      all.emplace(vdisk.name, std::move(*servers));
     }
   }
-  logger.warning(
-      "event=slave_sync_unused reason=\"--with-slave-sync: no vdisk of the configuration has "
-      "slaveSync: true\"");
-  return {};
+  if (all.empty()) {
+    logger.warning(
+        "event=slave_sync_unused reason=\"--with-slave-sync: no vdisk of the configuration has "
+        "slaveStorage and slaveSync: true\"");
+  }
+  return all;
 }
 
 }  // namespace tlog::program

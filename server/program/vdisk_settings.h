@@ -4,11 +4,15 @@
 // Errors: name --config or --with-slave-sync and the remedy.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "server/program/arguments.h"
 #include "tlog/base/log.h"
 #include "tlog/config/config.h"
+#include "tlog/store/stores.h"
 
 namespace tlog::program {
 
@@ -17,9 +21,12 @@ namespace tlog::program {
 Result<std::optional<config::Config>> load_config(const Arguments& arguments, io::FileSystem& files,
                                                   Logger& logger);
 
-// --with-slave-sync is refused when a vdisk asks for a standby, because no server keeps one yet:
-// whoever relies on it has to know.
-Status check_slave_sync(const Arguments& arguments, const std::optional<config::Config>& config,
-                        Logger& logger);
+using StandbyServers = std::map<std::string, std::vector<store::RespStoreOptions>, std::less<>>;
+// With --with-slave-sync: by vdisk, the servers of the standby that the configuration has it keep
+// (slaveStorage, and slaveSync: true), their passwords read. Nothing, and a warning, when there is
+// no such vdisk.
+Result<StandbyServers> standby_servers(const Arguments& arguments,
+                                       const std::optional<config::Config>& config,
+                                       io::FileSystem& files, Logger& logger);
 
 }  // namespace tlog::program

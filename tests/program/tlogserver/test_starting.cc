@@ -175,26 +175,5 @@ TEST(Tlogserver, both_signals_end_it) {
   }
 }
 
-TEST(Tlogserver, slave_sync_that_somebody_counts_on_is_refused) {
-  TempDirectory directory;
-  const std::string path = directory.file("t.yml");
-  const auto write = [&](const char* wanted) {
-    write_text(path,
-               "clusters:\n  log: {directories: [a, b, c, d, e, f]}\n"
-               "  one: {servers: [{address: '127.0.0.1:1'}]}\n"
-               "  two: {servers: [{address: '127.0.0.1:2'}]}\ntlog: {cluster: log}\n"
-               "vdisks: {vm1: {size: 1MiB, storage: {cluster: one}, slaveStorage: {cluster: two},\n"
-               "  tlog: {slaveSync: " +
-                   std::string(wanted) + "}}}\n");
-  };
-  write("true");
-  const CommandResult result = refused({"-with-slave-sync", "-config", path, "-priv-key", kKey});
-  EXPECT_EQ(result.exit_code, 2) << result.text();
-  EXPECT_THAT(result.error, HasSubstr("vm1"));
-  write("false");
-  TlogserverProcess server({"-with-slave-sync", "-config", path, "-priv-key", kKey});
-  EXPECT_EQ(server.stop(), 0);
-}
-
 }  // namespace
 }  // namespace tlog::testing
