@@ -24,6 +24,7 @@ void Session::begin() {
   }
   const protocol::Welcome greeting = welcome();
   welcomed_ = {.received = greeting.received, .stored = greeting.stored.sequence, .synced = 0};
+  reached_ = greeting.received;
   control_->set_limits({});
   teller_ = std::make_shared<ProgressTeller>(core_, control_, progress());
   std::weak_ptr<Session> weak = weak_from_this();
@@ -79,8 +80,8 @@ protocol::Progress Session::progress() const {
   }
   // The log may have told this already, or the standby have seen it in the stores, when the news of
   // it is still on its way to the loop.
-  const Sequence stored = std::max(hosted_->stored, welcomed_.stored);
-  return {.received = std::max({hosted_->received, stored, welcomed_.received}),
+  const Sequence stored = std::min(std::max(hosted_->stored, welcomed_.stored), reached_);
+  return {.received = std::min(std::max({hosted_->received, stored, welcomed_.received}), reached_),
           .stored = stored,
           .synced = std::min(hosted_->synced, stored)};
 }

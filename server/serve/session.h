@@ -96,7 +96,10 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   std::shared_ptr<LogSending> sending_;
   Epoch epoch_ = 0;
   protocol::Progress welcomed_;  // what Welcome said: less is never told
-  std::uint64_t batches_ = 0;    // of this data connection
+  // Up to where its client has sent, or need not: more is not told, though a session of the same
+  // client before this one may have sent it, and its hashes have been verified since.
+  Sequence reached_ = 0;
+  std::uint64_t batches_ = 0;  // of this data connection
   bool paused_ = false;
   bool stops_receiving_ = false;
   bool ended_ = false;

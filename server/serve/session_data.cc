@@ -73,9 +73,16 @@ Status Session::take(Buffer body) {
   }
   ++batches_;
   std::uint64_t bytes = 0;
-  for (const format::Record& record : decoded.batch.records) bytes += record.data.size();
+  Sequence last = 0;
+  for (const format::Record& record : decoded.batch.records) {
+    bytes += record.data.size();
+    last = record.sequence;
+  }
   const std::uint64_t records = decoded.batch.records.size();
   TLOG_TRY(log()->take(std::move(decoded.batch)));
+  const bool is_known = hosted_->received > reached_;
+  reached_ = std::max(reached_, last);
+  if (is_known) tell_progress(false);
   records_ += records;
   record_bytes_ += bytes;
   core_->records += records;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
+#include <utility>
 
 #include "tests/fault/server/server_rig.h"
 #include "tlog/store/stores.h"
@@ -128,6 +130,48 @@ TEST(Vanish, with_its_control_connection_only) {
   client.data().wait_closed();
   SessionClient back = rig.client();
   EXPECT_EQ(back.enter().received, 4u);
+}
+
+// Keeps a rig's workers busy, so that nothing that was taken is verified meanwhile.
+class BusyWorkers {
+ public:
+  explicit BusyWorkers(ServerRig& rig) {
+    const std::shared_future<void> ended = over_.get_future().share();
+    for (unsigned i = 0; i < kMany; ++i) rig.workers().submit([ended] { ended.wait(); });
+  }
+  ~BusyWorkers() { end(); }
+  BusyWorkers(const BusyWorkers&) = delete;
+  BusyWorkers& operator=(const BusyWorkers&) = delete;
+  void end() {
+    if (!std::exchange(is_over_, true)) over_.set_value();
+  }
+
+ private:
+  static constexpr unsigned kMany = 16;  // more than a rig has
+  std::promise<void> over_;
+  bool is_over_ = false;
+};
+
+// What it had sent before counts as received only after it is back: it is told of no more than it
+// has sent on this connection, or would have to take the log for another one's.
+TEST(Vanish, and_is_back_before_what_it_sent_was_verified) {
+  ServerRig rig([](server::ServerOptions& options) { options.flush_time_ns = kSlowNs; });
+  SessionClient gone = rig.client();
+  gone.enter();
+  BusyWorkers busy(rig);
+  for (unsigned i = 0; i < 5; ++i) gone.write(1);
+  EXPECT_TRUE(rig.wait_until([&] { return rig.session().records == 5; }));
+  SessionClient back = rig.client();
+  EXPECT_EQ(back.enter().received, 0u);
+  busy.end();
+  back.adopt(gone.model());
+  back.resend(1, 2);
+  EXPECT_EQ(back.wait_stored(2).received, 2u);
+  back.resend(3, 5);
+  EXPECT_EQ(back.wait_stored(5).received, 5u);
+  back.write(5);
+  EXPECT_EQ(back.flush(10), 10u);
+  rig.expect_log("vm1", back.model());
 }
 
 // Logs that linger cost what open ones do: who opens and leaves again and again is bounded, too.
