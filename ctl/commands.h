@@ -54,6 +54,23 @@ struct WaitCommand {
 // Until the standby has everything that was acknowledged before; kTimeout, or why that cannot be.
 Status wait_slave_sync(const Place& place, const WaitCommand& command);
 
+// How to reach a tlogserver.
+struct LogServerPlace {
+  std::string address;  // host:port or unix:/path
+  bool tls = false;     // on also with any of the files below
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string psk_file;
+  std::string psk_identity;
+  std::string name;             // instead of the host in the address
+  std::string master_key_file;  // handed over to a server that has none of its own
+};
+// How it is, and its sessions.
+Status server_status(const LogServerPlace& place, bool json);
+// wait_slave_sync() of the standby that this server keeps, whoever writes the vdisk through it.
+Status wait_server_sync(const LogServerPlace& place, const WaitCommand& command);
+
 struct FailoverCommand {
   std::string vdisk;
   std::uint64_t timeout_ms = 0;

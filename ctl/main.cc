@@ -29,6 +29,7 @@ struct Arguments {
   std::string rate = "64MiB";
   std::string cluster;
   ReplaceCommand replace;
+  LogServerPlace log_server;
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -62,6 +63,8 @@ Status run_flush(const Arguments& arguments) {
 
 Status run_wait(Arguments& arguments) {
   TLOG_ASSIGN(arguments.wait.timeout_ms, timeout_ms_of(arguments));
+  if (!arguments.log_server.address.empty())
+    return wait_server_sync(arguments.log_server, arguments.wait);
   return wait_slave_sync(arguments.place, arguments.wait);
 }
 
@@ -164,12 +167,35 @@ void add_scrub_commands(CLI::App& app, Arguments& a, Status& result) {
   add_one("repair", "The same, and make what is missing or wrong anew from the others", true);
 }
 
+void add_tls(CLI::App& command, LogServerPlace& place) {
+  command.add_flag("--tls", place.tls, "talk TLS, with the system's authorities");
+  command.add_option("--tls-ca", place.ca_file, "who has signed the server's certificate");
+  command.add_option("--tls-cert", place.certificate_file, "this side's, where it is wanted");
+  command.add_option("--tls-key", place.key_file, "its key");
+  command.add_option("--tls-psk-file", place.psk_file, "a pre-shared key instead of certificates");
+  command.add_option("--tls-psk-identity", place.psk_identity, "which line of that file");
+  command.add_option("--tls-server-name", place.name, "what the certificate has to say");
+}
+
+void add_log_server_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* command = add(app, "server-status", "Show how a tlogserver is", result,
+                          [&a] { return server_status(a.log_server, a.json); });
+  command->add_option("ADDRESS", a.log_server.address, "host:port or unix:/path")->required();
+  command->add_flag("--json", a.json, "for programs");
+  add_tls(*command, a.log_server);
+}
+
 void add_standby_commands(CLI::App& app, Arguments& a, Status& result) {
   CLI::App* command = add(app, "wait-slave-sync", "Wait until the standby has all that was written",
                           result, [&a] { return run_wait(a); });
   command->add_option("VDISK", a.wait.vdisk, "the vdisk, unless there is only one");
   add_timeout(*command, a, "how long to wait: 500ms, 30s, 2m");
   command->add_flag("--json", a.wait.json, "for programs");
+  command->add_option("--server", a.log_server.address,
+                      "ask this tlogserver about the standby that it keeps itself");
+  command->add_option("--key-file", a.log_server.master_key_file,
+                      "the log's key, for a tlogserver that has none of its own");
+  add_tls(*command, a.log_server);
 
   command = add(app, "failover", "Go over to the standby", result,
                 [&a] { return run_failover(a, false); });
@@ -239,6 +265,7 @@ int run(int argc, char** argv) {
   add_file_commands(app, arguments, result);
   add_server_commands(app, arguments, result);
   add_scrub_commands(app, arguments, result);
+  add_log_server_commands(app, arguments, result);
   add_standby_commands(app, arguments, result);
   add_takeover_command(app, arguments, result);
   add_cluster_commands(app, arguments, result);

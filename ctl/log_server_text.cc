@@ -1,0 +1,91 @@
+#include "ctl/log_server_text.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ctl/status_table.h"
+#include "tlog/config/config.h"
+
+namespace tlog::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Result<Json> parsed(const std::string& said) {
+  Json json = Json::parse(said, nullptr, /*allow_exceptions=*/false);
+  if (json.is_object()) return json;
+  return fail(Code::kCorruption,
+              "server-status: what the server says of itself is no JSON object; is it newer?");
+}
+
+// What is not there, or something else, is as if it were empty: the server may be another version.
+std::string text_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  std::string text = found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+std::uint64_t number_of(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::string standby_text(const Json& session) {
+  const auto found = session.find("standby");
+  if (found == session.end() || !found->is_object()) return "";
+  const std::string reason = text_of(*found, "reason");
+  return table_row("standby",
+                   fmt::format("{}, has {}{}{}", text_of(*found, "state"), number_of(*found, "has"),
+                               reason.empty() ? "" : ": ", reason));
+}
+
+std::string session_text(const Json& session) {
+  const std::string peer = text_of(session, "peer");
+  const auto paused = session.find("paused");
+  const std::string waiting = text_of(session, "waiting_for");
+  std::string text =
+      fmt::format("\nvdisk {}: {}\n", text_of(session, "vdisk"), text_of(session, "role"));
+  text += table_row("client", text_of(session, "client") +
+                                  (peer.empty() ? ", away: its log lingers" : " from " + peer));
+  text += table_row("epoch", fmt::to_string(number_of(session, "epoch")));
+  text += table_row("received", fmt::to_string(number_of(session, "received")));
+  text += table_row("stored", fmt::to_string(number_of(session, "stored")));
+  text += standby_text(session);
+  text += table_row("memory", config::format_size(number_of(session, "memory_bytes")) +
+                                  (paused != session.end() && *paused == true ? ", full" : ""));
+  if (!waiting.empty()) text += table_row("WAITING", waiting);
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> server_status_json(const std::string& said) {
+  TLOG_ASSIGN(const Json json, parsed(said));
+  return json.dump(2, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
+}
+
+Result<std::string> server_status_text(const std::string& address, const std::string& said) {
+  TLOG_ASSIGN(const Json json, parsed(said));
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  std::string text = fmt::format("tlogserver {}\n", address);
+  text += table_row("server", text_of(json, "server"));
+  text += table_row("running for", fmt::format("{} s", number_of(json, "uptime_ns") / kSecond));
+  text += table_row("connections", fmt::format("{}, {} refused", number_of(json, "connections"),
+                                               number_of(json, "refused")));
+  text += table_row("records", fmt::format("{} ({}), {} stored", number_of(json, "records"),
+                                           config::format_size(number_of(json, "record_bytes")),
+                                           number_of(json, "stored_records")));
+  const auto sessions = json.find("sessions");
+  if (sessions == json.end() || !sessions->is_array() || sessions->empty())
+    return text + "no vdisk is written or read\n";
+  for (const Json& session : *sessions) {
+    if (session.is_object()) text += session_text(session);
+  }
+  return text;
+}
+
+}  // namespace tlog::ctl
