@@ -77,7 +77,7 @@ TEST_F(ClientKillTest, NothingStoredIsLostOnRedis) {
   if (!RedisServer::available()) GTEST_SKIP() << "no redis-server";
   RedisFleet redis(kRigStores);
   make_servers(3, &redis);
-  run(60);
+  run(20);
   for (auto& server : servers) server.reset();  // before the redis-servers
 }
 
