@@ -57,7 +57,9 @@ void FileLogger::write(LogLevel level, std::string_view line) {
   if (level < options_.least) return;
   MutexLock lock(mutex_);
   if (!file_) {
-    fmt::print(stderr, "{}: {}\n", level_text(level), line);
+    // Not with fmt::print(): it throws when nobody reads any more, or the disk is full.
+    const std::string text = fmt::format("{}: {}\n", level_text(level), line);
+    std::fwrite(text.data(), 1, text.size(), stderr);
     return;
   }
   const std::string text =

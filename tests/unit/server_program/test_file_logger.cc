@@ -1,10 +1,14 @@
 // The log file: appended to, and found under its name again after somebody has moved it away.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 
 #include "server/program/file_logger.h"
+#include "tests/support/loopback.h"
 #include "tests/support/temp_directory.h"
 
 namespace tlog::program {
@@ -48,6 +52,21 @@ TEST(FileLogger, goes_on_in_the_old_file_when_the_new_one_cannot_be_opened) {
   EXPECT_FALSE((*logger)->reopen().has_value());
   (*logger)->error("still here");
   EXPECT_THAT(testing::read_text(folder + ".away/log"), HasSubstr("error: still here"));
+}
+
+TEST(FileLogger, a_line_that_stderr_does_not_take_is_lost_and_nothing_else) {
+  auto logger = FileLogger::open({});
+  ASSERT_TRUE(logger.has_value());
+  const testing::Descriptor before(::dup(STDERR_FILENO));
+  const testing::Descriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  ASSERT_GE(full.number(), 0);
+  ASSERT_EQ(::dup2(full.number(), STDERR_FILENO), STDERR_FILENO);
+  EXPECT_NO_THROW((*logger)->error("lost"));
+  ASSERT_EQ(::dup2(before.number(), STDERR_FILENO), STDERR_FILENO);
+  std::clearerr(stderr);
+  ::testing::internal::CaptureStderr();
+  (*logger)->error("seen");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "error: seen\n");
 }
 
 }  // namespace
