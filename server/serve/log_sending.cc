@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -16,6 +17,8 @@ constexpr std::uint64_t kPartBytes = 1 * kMiB;
 constexpr std::size_t kPartRecords = 16 * kKiB;
 // So long a thread waits for a peer before it does something else.
 constexpr std::uint64_t kPatienceNs = 500'000'000;
+// So long one has a thread while others may wait for it.
+constexpr std::chrono::milliseconds kTurn(500);
 
 // The first of them that make up one batch.
 std::size_t part_of(std::span<const format::Record> records) {
@@ -55,7 +58,8 @@ struct LogSending::Job {
   // Of the reading while one is under way, else of the loop.
   Sequence next = 0;
   std::uint64_t number = 0;
-  bool let_go = false;  // it has ended for the peer's sake, and goes on
+  bool let_go = false;  // it has ended for the peer's sake or for others', and goes on
+  std::chrono::steady_clock::time_point began;
   // Of the loop.
   bool is_reading = false;
   bool is_sending = false;
@@ -116,9 +120,10 @@ void LogSending::next() {
 }
 
 void LogSending::read_on() {
-  if (core_->ended) return;
+  if (core_->ended || reading_) return;
   auto read = source_.begin();
   if (!read) return finish(fail(std::move(read).error()));
+  reading_ = true;
   job_->is_reading = true;
   job_->let_go = false;
   job_->number = number_;
@@ -133,9 +138,15 @@ void LogSending::read_on() {
 // On a thread of readers.
 void LogSending::read(const std::shared_ptr<Job>& job, const Source::Read& read) {
   const Sequence first = job->next;
-  Status status = read(first, job->last, [&job](std::span<const format::Record> records) {
-    return hand_over(job, records);
-  });
+  job->began = steady_now();
+  Status status;
+  if (job->dropped.load()) {
+    status = fail(Code::kShutdown, "nobody wants it any more");
+  } else {
+    status = read(first, job->last, [&job](std::span<const format::Record> records) {
+      return hand_over(job, records);
+    });
+  }
   if (status && !job->let_go && job->next <= job->last) {
     status = fail(Code::kNotFound, fmt::format("the log ends with {}", job->next - 1));
   }
@@ -163,7 +174,8 @@ Result<bool> LogSending::hand_over(const std::shared_ptr<Job>& job,
     });
     records = records.subspan(count);
   }
-  return true;
+  job->let_go = steady_now() - job->began >= kTurn;
+  return !job->let_go;
 }
 
 void LogSending::send(const std::shared_ptr<Job>& job, Buffer body, std::uint64_t number) {
@@ -187,7 +199,11 @@ void LogSending::taken(const std::shared_ptr<Job>& job, const Status& status) {
 
 void LogSending::has_read(const std::shared_ptr<Job>& job, const Status& status) {
   job->is_reading = false;
-  if (job != job_) return;
+  reading_ = false;
+  if (job != job_) {
+    if (job_) read_on();  // it has waited for this
+    return;
+  }
   if (!status) return finish(status);
   if (job->is_sending) return;  // it goes on when that was taken
   if (job->next > job->last) return finish({});

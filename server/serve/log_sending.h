@@ -3,7 +3,8 @@
 //
 // Threading: loop thread; the log is read on one of Core::readers. Memory: a batch is made when the
 // one before was taken by the peer's side; a thread does not wait for a peer that is slow: it reads
-// on when the peer has come so far.
+// on when the peer has come so far. The threads are few: a session has one of them at a time, also
+// when nobody wants any more what it reads, and a long reading takes turns with others.
 // Errors: told by the Reply.
 #pragma once
 
@@ -56,6 +57,7 @@ class LogSending : public std::enable_shared_from_this<LogSending> {
   std::uint64_t number_ = 0;  // of the last batch on `data_`
   std::deque<protocol::ReadLog> queue_;
   std::shared_ptr<Job> job_;  // of the first in the queue
+  bool reading_ = false;      // a thread is, perhaps still for a job that was dropped
   bool ended_ = false;
 };
 

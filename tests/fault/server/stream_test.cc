@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <thread>
+
 #include "tests/fault/server/server_rig.h"
 
 namespace tlog::testing {
@@ -202,6 +205,49 @@ TEST(Stream, many_readings_queue_and_too_many_are_refused) {
   // The session is not disturbed by them, nor by what lies unread on its data connection.
   client.write(1);
   EXPECT_EQ(client.flush(26), 26u);
+}
+
+// Readings that last keep nobody waiting until they have ended.
+TEST(Stream, a_short_reading_beside_many_long_ones) {
+  constexpr unsigned kThreads = 8;  // that read
+  constexpr Sequence kRecords = 240;
+  ServerRig rig;
+  protocol::Hello hello = rig.hello();
+  hello.settings.flush_size = 1;
+  SessionClient writer(rig.address(), hello);
+  writer.enter();
+  for (Sequence i = 1; i <= kRecords; ++i) {
+    writer.write(1, 16);
+    writer.wait_stored(i);
+  }
+  std::vector<std::unique_ptr<SessionClient>> readers;
+  for (unsigned i = 0; i <= kThreads; ++i) {
+    readers.push_back(std::make_unique<SessionClient>(rig.address(), rig.reader()));
+    readers.back()->enter();
+  }
+  const std::unique_ptr<SessionClient> last = std::move(readers.back());
+  readers.pop_back();
+  rig.contents("vm1").delay(100'000'000);
+  std::vector<std::thread> taking;
+  for (const auto& reader : readers) {
+    reader->control().say(protocol::ReadLog{.id = 7, .first = 1, .last = kRecords});
+    taking.emplace_back([&each = *reader] {
+      while (each.data().receive()) continue;
+    });
+  }
+  for (const auto& reader : readers) reader->ask(protocol::StatusRequest{});
+  EXPECT_EQ(last->read(1, 1).size(), 1u);
+  unsigned done = 0;
+  for (const auto& reader : readers) done += reader->control().has_something(0) ? 1 : 0;
+  EXPECT_EQ(done, 0u) << "it has waited for them";
+  rig.contents("vm1").delay(0);
+  for (const auto& reader : readers) {
+    const auto reply = reader->control().expect<protocol::Reply>();
+    EXPECT_FALSE(reply.error) << reply.error->message();
+    EXPECT_EQ(reply.sequences, std::vector<Sequence>{kRecords});
+    reader->control().close();
+  }
+  for (std::thread& each : taking) each.join();
 }
 
 TEST(Stream, a_reader_changes_nothing_and_reads_on) {
