@@ -2,6 +2,7 @@
 // the start; the threads of `openers`, `closers` and `readers` may block, the loop never does.
 #pragma once
 
+#include <atomic>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct Core {
   std::uint64_t stored_records = 0;
   unsigned goodbyes = 0;  // connections that are being told why they end
   bool stopping = false;  // nothing new begins
+  std::atomic<bool> opens_no_more{false};  // likewise, for the threads
   bool ended = false;  // the threads end: what must not run on the loop is left to the destructor
   std::vector<io::Task> left;
   std::set<Connection*> open_connections;

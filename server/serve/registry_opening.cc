@@ -24,7 +24,10 @@ void Registry::begin_opening(Wish wish, HostedLog::Opened done) {
                          done = std::move(done)]() mutable {
     Core& core = *self->core_;
     auto result = std::make_shared<OpenedLog>(OpenedLog{.log = fail(Code::kUnavailable, "")});
-    if (auto stores = core.options.open_stores(hosted->vdisk)) {
+    if (core.opens_no_more) {
+      // Who waited for it has been told already, and its stores may take long to say nothing.
+      result->log = fail(Code::kShutdown, "the server is stopping");
+    } else if (auto stores = core.options.open_stores(hosted->vdisk)) {
       parts->stores = std::move(*stores);
       result->log = ServedLog::open(std::move(*parts));
     } else {

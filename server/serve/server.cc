@@ -141,6 +141,7 @@ bool ServerImpl::store_all(std::uint64_t deadline_ns) {
   auto answer = std::make_shared<Answer<bool>>();
   io::run_on(loop_, [&] {
     core_->stopping = true;
+    core_->opens_no_more = true;
     acceptor_.reset();
     reception_->stop_receiving();
     registry_->close_all(deadline_ns, [answer](bool all_stored) { answer->give(all_stored); });
@@ -167,6 +168,7 @@ void ServerImpl::say_goodbye() {
 ServerImpl::~ServerImpl() {
   io::run_on(loop_, [&] {
     core_->stopping = true;
+    core_->opens_no_more = true;
     core_->ended = true;
     core_->when_no_connections = {};
     acceptor_.reset();

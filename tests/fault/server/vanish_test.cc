@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
 #include <future>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -282,6 +284,37 @@ TEST(Vanish, a_server_that_opens_a_log) {
   opening.go_on();
   rig.kill();
   rig.expect_log("good", good.model());
+}
+
+// More of them than there are threads for it: nobody waits for those that have not begun.
+TEST(Vanish, a_server_that_was_to_open_many_logs) {
+  constexpr unsigned kAtOnce = 16;
+  ServerRig rig;
+  Mutex mutex;
+  std::set<std::string> begun;
+  std::atomic<bool> goes_on{false};
+  rig.make_store = [&](const std::string& vdisk, unsigned index, io::Loop& loop) {
+    {
+      MutexLock lock(mutex);
+      begun.insert(vdisk);
+    }
+    rig.wait_until([&] { return goes_on.load(); });
+    return store::make_memory_store(vdisk, loop, rig.contents(vdisk).stores[index]);
+  };
+  const auto count = [&] {
+    MutexLock lock(mutex);
+    return begun.size();
+  };
+  std::deque<SessionClient> clients;
+  for (unsigned i = 0; i < kAtOnce + 4; ++i) {
+    const protocol::Hello hello = rig.hello("vm" + std::to_string(i));
+    clients.emplace_back(rig.address(), hello).control().say(hello);
+  }
+  EXPECT_TRUE(rig.wait_until([&] { return count() == kAtOnce; }));
+  EXPECT_TRUE(rig.stop());
+  goes_on = true;
+  rig.kill();
+  EXPECT_EQ(count(), kAtOnce);
 }
 
 }  // namespace
