@@ -54,7 +54,7 @@ struct HostedLog {
   io::TimerId linger = 0;
   unsigned readings = 0;
   std::atomic<bool> ending{false};               // readings end soon
-  std::optional<std::uint64_t> close_budget_ns;  // to be closed as soon as nobody reads
+  std::optional<std::uint64_t> close_by_ns;      // to be closed as soon as nobody reads
   std::deque<Waiting> waiting;
 };
 

@@ -123,22 +123,24 @@ void Registry::release(const Hosted& hosted, bool for_good) {
 }
 
 void Registry::reading_ends(const Hosted& hosted) {
-  if (--hosted->readings == 0 && hosted->close_budget_ns) close_now(hosted);
+  if (--hosted->readings == 0 && hosted->close_by_ns) close_now(hosted);
 }
 
 void Registry::close(const Hosted& hosted, std::uint64_t budget_ns) {
+  const std::uint64_t deadline = core_->parts.clock->monotonic_ns() + budget_ns;
+  if (hosted->close_by_ns) hosted->close_by_ns = std::min(*hosted->close_by_ns, deadline);
   if (hosted->state != HostedLog::State::kOpen) return;
   hosted->state = HostedLog::State::kClosing;
   if (hosted->linger != 0) core_->parts.loop->cancel_timer(std::exchange(hosted->linger, 0));
   hosted->ending.store(true);
-  hosted->close_budget_ns = budget_ns;
+  // Readings end within it, too: all that was taken is on its way to the stores meanwhile.
+  hosted->close_by_ns = deadline;
   if (!hosted->failed) hosted->log->force(hosted->log->taken());
   if (hosted->readings == 0) close_now(hosted);
 }
 
 void Registry::close_now(const Hosted& hosted) {
-  const std::uint64_t deadline =
-      core_->parts.clock->monotonic_ns() + *std::exchange(hosted->close_budget_ns, {});
+  const std::uint64_t deadline = *std::exchange(hosted->close_by_ns, {});
   core_->away([self = shared_from_this(), hosted, deadline, clock = core_->parts.clock,
                log = std::make_shared<std::unique_ptr<ServedLog>>(std::move(hosted->log)),
                standby = std::make_shared<std::unique_ptr<SlaveSync::Standby>>(
@@ -192,7 +194,7 @@ void Registry::abandon() {
   for (const auto& [name, hosted] : std::exchange(logs_, {})) {
     hosted->ending.store(true);
     hosted->user = nullptr;
-    hosted->close_budget_ns.reset();  // the end of a reading has nothing to close any more
+    hosted->close_by_ns.reset();  // the end of a reading has nothing to close any more
     if (hosted->linger != 0) core_->parts.loop->cancel_timer(std::exchange(hosted->linger, 0));
     core_->away([log = std::make_shared<std::unique_ptr<ServedLog>>(std::move(hosted->log)),
                  standby = std::make_shared<std::unique_ptr<SlaveSync::Standby>>(
