@@ -110,9 +110,9 @@ Status Served::start() {
 Served::~Served() {
   if (closed_) return;
   pipeline_.stop();
+  end_readings();  // they tell the log's writer what is to be mended
   log_.reset();
   pipeline_.end();
-  end_readings();
   store::close_stores(parts_.stores);
 }
 
@@ -192,7 +192,8 @@ Status Served::read(Sequence first, Sequence last, const Visitor& visitor) {
   } else {
     done = fail(found.error());
   }
-  end_reading(done ? std::move(*found) : nullptr);
+  if (!done) found = fail(done.error());  // what it reads from may go as soon as this has ended
+  end_reading(found ? std::move(*found) : nullptr);
   return done;
 }
 
