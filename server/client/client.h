@@ -73,6 +73,8 @@ class Client final : public LogClient, private Link::Owner {
   // Opening.
   void look_at_opening();
   bool enough_logs() const;
+  Sequence newest_stored() const;
+  std::string what_is_missing() const;
   std::optional<Error> hopeless() const;
   void opened(Status status);
 

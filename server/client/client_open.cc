@@ -75,12 +75,30 @@ Status Client::connect(std::uint64_t timeout_ns) {
     look_at_opening();
     opened(tlog::fail(Code::kUnavailable,
                       fmt::format("open: log client: not enough servers within {} ms: {}",
-                                  timeout_ns / 1'000'000, board_.troubles())));
+                                  timeout_ns / 1'000'000, what_is_missing())));
     MutexLock lock(mutex_);
     status = *opened_;
     is_opening_ = false;
   });
   return status;
+}
+
+std::string Client::what_is_missing() const {
+  const std::string troubles = board_.troubles();
+  if (!enough_logs()) return troubles;
+  return fmt::format(
+      "the log of those that are there ends at sequence {}, and begins at {} here: what was stored "
+      "in between is on servers that are not there, or lost; bring back the servers that have "
+      "it{}{}",
+      newest_stored(), options_.needed + 1, troubles.empty() ? "" : ": ", troubles);
+}
+
+Sequence Client::newest_stored() const {
+  Sequence newest = 0;
+  for (const auto& link : links_) {
+    if (link->welcomed()) newest = std::max(newest, link->welcome().stored.sequence);
+  }
+  return newest;
 }
 
 // The first outcome is it.
@@ -106,7 +124,7 @@ void Client::look_at_opening() {
     if (!is_opening_ || opened_) return;
   }
   if (auto error = hopeless()) return opened(tlog::fail(*error));
-  if (!enough_logs()) return;
+  if (!enough_logs() || newest_stored() < options_.needed) return;
   const bool all_tried = std::all_of(links_.begin(), links_.end(), [](const auto& link) {
     return link->tried() || link->welcomed();
   });

@@ -59,6 +59,7 @@ struct ClientOptions {
   Uuid journal;
   bool may_create = false;
   bool take_over = false;
+  Sequence needed = 0;  // open() waits for a server that has stored all up to it
   protocol::Settings settings;
   const seal::MasterKey* key = nullptr;  // handed over; null: the servers' own
   bool insecure = false;                 // also where others can read it
@@ -103,11 +104,11 @@ class LogClient {
     std::function<void(const Error&)> on_failed;  // once: fenced, or the source is wrong
   };
   // Connects to all servers, and waits until as many as the write concern wants are there and their
-  // logs are at hand, or until the timeout: kUnavailable, naming each server and its reason. With
-  // take_over, which goes by what the servers have alone, until so few are away that nothing that
-  // counted as stored can be missed. kFenced, kInvalidArgument, kWrongKey, kNotSupported, kNotFound
-  // (there is no log, and may_create is not set): what so many refuse for good that the rest is too
-  // few.
+  // logs are at hand, and one of them reaches to `needed`, or until the timeout: kUnavailable,
+  // naming each server and its reason. With take_over, which goes by what the servers have alone,
+  // until so few are away that nothing that counted as stored can be missed. kFenced,
+  // kInvalidArgument, kWrongKey, kNotSupported, kNotFound (there is no log, and may_create is not
+  // set): what so many refuse for good that the rest is too few.
   static Result<std::unique_ptr<LogClient>> open(ClientOptions options, Parts parts,
                                                  std::uint64_t timeout_ns);
   virtual ~LogClient() = default;

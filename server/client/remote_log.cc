@@ -100,10 +100,10 @@ class RemoteLog final : public session::LogSide {
   session::Core* core_ = nullptr;
   Told told_;
   std::unique_ptr<JournalSource> source_;
-  std::unique_ptr<LogClient> client_;
   // Loop thread only: what is told before anybody listens.
   bool started_ = false;
   std::optional<Error> failure_;
+  std::unique_ptr<LogClient> client_;  // goes first: until then it may tell of a failure
   // Told to the client; under the core's mutex.
   Sequence forced_ = 0;
   Sequence end_told_ = 0;
@@ -133,6 +133,7 @@ Result<ClientOptions> options_of(const session::RemoteLogRequest& request) {
   options.format.parity_shards = 0;
   options.journal = request.journal;
   options.may_create = request.may_create;
+  options.needed = request.floor;
   options.settings = {.flush_size = tlog.flush_size,
                       .flush_time_ns = tlog.flush_time_ns,
                       .write_quorum = tlog.write_quorum,
@@ -163,13 +164,6 @@ Status RemoteLog::open(const session::RemoteLogRequest& request) {
                             "journal is an old copy, or another host has written this vdisk; use "
                             "the newest journal",
                             head.sequence, request.end));
-  }
-  if (head.sequence < request.floor) {
-    return fail(Code::kCorruption,
-                fmt::format("the servers' log ends at sequence {}, the journal begins at {}: what "
-                            "was stored in between is on servers that are not there, or lost; "
-                            "bring back the servers that have it",
-                            head.sequence, request.floor + 1));
   }
   end_.timestamp = std::max(end_.timestamp, head.timestamp);
   return {};

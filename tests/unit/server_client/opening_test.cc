@@ -65,6 +65,33 @@ TEST_F(OpeningTest, WaitsForAServerThatComes) {
   later.join();
 }
 
+// Enough servers are there at once, but what the journal has let go is at the one that comes later.
+TEST_F(OpeningTest, WaitsForAServerThatHasWhatTheJournalHasLetGo) {
+  make_servers(2);
+  server(1).stop();
+  ASSERT_TRUE(open(1));
+  rig.append(30);
+  ASSERT_TRUE(rig.wait_stored(30));
+  rig.close();
+  server(0).stop();
+  server(1).start();
+  client::ClientOptions wanted = options(1);
+  wanted.needed = 30;
+  const Error error = refusal(wanted, 300'000'000);
+  EXPECT_EQ(error.code(), Code::kUnavailable) << error.message();
+  EXPECT_NE(error.message().find("begins at 31 here"), std::string::npos) << error.message();
+  const std::uint64_t hellos = server(1).hellos();
+  std::thread later([&] {
+    EXPECT_TRUE(eventually([&] { return server(1).hellos() > hellos; }));
+    server(0).start();
+  });
+  EXPECT_TRUE(rig.open(wanted));
+  later.join();
+  ASSERT_TRUE(rig.is_open());
+  EXPECT_EQ(rig.client().head().sequence, 30U);
+  ASSERT_TRUE(has_all(1, 30));
+}
+
 TEST_F(OpeningTest, WhatAServerRefusesForGoodIsToldAtOnce) {
   for (const Code code :
        {Code::kInvalidArgument, Code::kWrongKey, Code::kNotSupported, Code::kFenced}) {
