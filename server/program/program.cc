@@ -10,6 +10,7 @@
 #include "server/program/file_logger.h"
 #include "server/program/http_server.h"
 #include "server/program/key.h"
+#include "server/program/open_files.h"
 #include "server/program/readiness.h"
 #include "server/program/report.h"
 #include "server/program/signals.h"
@@ -179,6 +180,7 @@ int exit_code_of(const Error& error) {
 
 int run(const Arguments& arguments, const SecretText* key) {
   Signals::block();
+  allow_many_open_files();
   Program program(arguments, key);
   if (Status started = program.start(); !started) {
     std::fprintf(stderr, "tlogserver: %s\n", started.error().message().c_str());
