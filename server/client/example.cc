@@ -78,7 +78,7 @@ Status run(const std::vector<std::string>& arguments, io::Loop& loop, io::Worker
   parts.on_failed = [&log](const Error&) { log.stop(); };
   TLOG_ASSIGN(auto client, LogClient::open(options_from(arguments), parts, kTimeoutNs));
   log.begin_behind(client->head());
-  client->start(log, client->head().sequence);
+  client->start(log, 0);  // the newest may be at one server alone, which is not enough
   const Status appended = append_lines(*client, log);
   client->close(kTimeoutNs);
   return appended;

@@ -119,7 +119,7 @@ class LogClient {
   virtual bool created() const = 0;  // none of them had the log
 
   // Sending begins. `floor`: at least so much is known to be stored by enough servers (the source
-  // has let it go).
+  // has let it go); 0 when nothing is. head() does not say that: one server may have it alone.
   virtual void start(RecordSource& source, Sequence floor) = 0;
   virtual void more() = 0;  // the source's end() has grown; cheap
   virtual void force(

@@ -191,6 +191,37 @@ TEST_F(OpeningTest, WhoTakesOverNeedsAllThatCouldHaveTheNewest) {
   EXPECT_EQ(error.code(), Code::kUnavailable) << error.message();
 }
 
+// Of who took the log over nobody knows more than the servers do.
+TEST_F(OpeningTest, WhatOneServerHasAloneIsNotStored) {
+  make_servers(3);
+  fill(10);
+  server(0).call([&] {
+    logs[0]->stored.push_back({0, logs[0]->stored.back().timestamp, ClientRig::text_of(11)});
+  });
+  for (const std::size_t i : {1U, 2U}) server(i).script({.holds = true});
+  client::ClientOptions wanted = options(2);
+  wanted.take_over = true;
+  client::MemoryLog log({});
+  std::atomic<Sequence> told{0};
+  client::LogClient::Parts parts = rig.parts();
+  parts.on_stored = [&](Sequence sequence) { told = sequence; };
+  auto opened = client::LogClient::open(wanted, parts, 30'000'000'000);
+  ASSERT_TRUE(opened) << opened.error().message();
+  client::LogClient& client = **opened;
+  ASSERT_EQ(client.head().sequence, 11U);
+  log.begin_behind(client.head());
+  client.start(log, 0);
+  EXPECT_TRUE(eventually([&] {
+    const auto markers = client.markers();
+    return markers[1].received == 11 && markers[2].received == 11;
+  })) << "they are filled from the one";
+  EXPECT_EQ(client.stored(), 10U);
+  for (const std::size_t i : {1U, 2U}) server(i).call([&] { server(i).store_received(); });
+  EXPECT_TRUE(eventually([&] { return told == 11; }));
+  EXPECT_TRUE(eventually([&] { return client.waiting_for().empty(); }));
+  client.close(0);
+}
+
 TEST_F(OpeningTest, OptionsThatCannotBeAreRefused) {
   make_servers(2);
   EXPECT_EQ(refusal(rig.options({}, 1)).code(), Code::kInvalidArgument);
