@@ -34,14 +34,20 @@ class OnTlogservers : public Controlled {
     if (!HasFailure()) return;
     for (const auto& one : servers) ADD_FAILURE() << one->address() << ":\n" << one->log();
   }
-  std::unique_ptr<TlogserverProcess> start_server(unsigned index) {
+  std::unique_ptr<TlogserverProcess> start_server(unsigned index,
+                                                  const std::vector<std::string>& more = {}) {
     std::string stores;
     for (const std::string& address : fleet->addresses()) {
       stores += fmt::format("{}{}@{}", stores.empty() ? "" : ",", address, index);
     }
-    return std::make_unique<TlogserverProcess>(
-        std::vector<std::string>{"--unix", directory.file(fmt::format("server{}.sock", index)),
-                                 "--storage-addresses", stores, "--flush-time", "1"});
+    std::vector<std::string> arguments{"--unix",
+                                       directory.file(fmt::format("server{}.sock", index)),
+                                       "--storage-addresses",
+                                       stores,
+                                       "--flush-time",
+                                       "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return std::make_unique<TlogserverProcess>(std::move(arguments));
   }
   // A host with vdisks on all three; two of them must have stored what is flushed.
   SiteOptions options() const {

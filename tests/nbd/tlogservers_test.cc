@@ -232,5 +232,41 @@ TEST_F(NbdTlogservers, fifty_vdisks_at_once) {
   }
 }
 
+// Success is that as many logs as the write concern says have a standby with all of it: of three
+// servers two keep one, of two standbys both are needed.
+TEST_F(NbdTlogservers, as_many_standbys_are_waited_for_as_the_write_concern_says) {
+  const std::string key = directory.file("server.key");
+  ASSERT_TRUE(run_command({TLOG_TLOGCTL, "keygen", key}).ok());
+  for (unsigned i = 0; i < 2; ++i) {
+    const std::string config = directory.file(fmt::format("server{}.yml", i));
+    write_text(config,
+               fmt::format("keyFile: {}\nclusters:\n  other: {{servers: [{{address: \"{}\"}}]}}\n"
+                           "  standby: {{servers: [{{address: \"{}\", db: {}}}]}}\n"
+                           "vdisks: {{vm1: {{size: 64MiB, storage: {{cluster: other}}, tlog: "
+                           "{{cluster: other, dataShards: 1, parityShards: 0, slaveSync: true}}, "
+                           "slaveStorage: {{cluster: standby}}}}}}\n",
+                           key, (*fleet)[2].address(), (*fleet)[i].address(), 10 + i));
+    servers[i].reset();
+    servers[i] = start_server(i, {"--with-slave-sync", "--config", config, "--k", "4", "--m", "2"});
+  }
+  serve({}, options());
+  NbdClient client(server->uri("vm1"));
+  const std::vector<std::string> wait = {"wait-slave-sync", "vm1", "--timeout", "30s"};
+  for (std::uint64_t i = 0; i < 50; ++i) client.write(i * 4096, pattern(4096, i));
+  const CommandResult synced = tlogctl(wait);
+  EXPECT_TRUE(synced.ok()) << synced.text();
+  for (unsigned i = 0; i < 2; ++i) {
+    EXPECT_THAT(tlogctl({"server-status", servers[i]->address()}).output, HasSubstr("in sync"));
+  }
+  (*fleet)[1].pause();
+  for (std::uint64_t i = 50; i < 60; ++i) client.write(i * 4096, pattern(4096, i));
+  client.flush();
+  const CommandResult late = tlogctl({"wait-slave-sync", "vm1", "--timeout", "1s"});
+  EXPECT_EQ(late.exit_code, 1) << late.text();
+  (*fleet)[1].resume();
+  const CommandResult again = tlogctl(wait);
+  EXPECT_TRUE(again.ok()) << again.text();
+}
+
 }  // namespace
 }  // namespace tlog::testing
