@@ -9,14 +9,13 @@
 #include "ctl/log_server_talk.h"
 #include "ctl/log_server_text.h"
 #include "ctl/target.h"
+#include "tlog/base/clock.h"
 #include "tlog/seal/key.h"
 
 namespace tlog::ctl {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 Result<std::unique_ptr<LogServerTalk>> begin(const LogServerPlace& place) {
   std::shared_ptr<const net::Tls> tls;

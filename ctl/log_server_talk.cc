@@ -9,11 +9,6 @@
 #include "tlog/base/wipe.h"
 
 namespace tlog::ctl {
-namespace {
-
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-
-}  // namespace
 
 Result<std::unique_ptr<LogServerTalk>> LogServerTalk::begin(const std::string& address,
                                                             std::shared_ptr<const net::Tls> tls,
