@@ -47,7 +47,7 @@ class ClientKillTest : public Served {
       }
       EXPECT_TRUE(rig.wait_stored(target))
           << "round " << round << ": " << rig.client().waiting_for();
-      if (round % 20 == 19) kill_all_and_look();
+      if (round % 20 == 4) kill_all_and_look();
       for (std::size_t i = 0; i < servers.size(); ++i) start(i);
     }
   }
@@ -67,17 +67,26 @@ class ClientKillTest : public Served {
   }
 };
 
+// Under tsan each round takes ten times as long.
+#ifdef __SANITIZE_THREAD__
+constexpr std::uint64_t kRounds = 25;
+constexpr std::uint64_t kRoundsOnRedis = 5;
+#else
+constexpr std::uint64_t kRounds = 100;
+constexpr std::uint64_t kRoundsOnRedis = 20;
+#endif
+
 TEST_F(ClientKillTest, NothingStoredIsLost) {
   make_servers(3);
   for (auto& server : servers) server->contents(std::string(kServedVdisk)).delay(200'000);
-  run(100);
+  run(kRounds);
 }
 
 TEST_F(ClientKillTest, NothingStoredIsLostOnRedis) {
   if (!RedisServer::available()) GTEST_SKIP() << "no redis-server";
   RedisFleet redis(kRigStores);
   make_servers(3, &redis);
-  run(20);
+  run(kRoundsOnRedis);
   for (auto& server : servers) server.reset();  // before the redis-servers
 }
 
