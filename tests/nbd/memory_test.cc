@@ -161,7 +161,7 @@ TEST_F(NbdMemory, WritersWaitForSlowStoresAndNoneFails) {
   const std::uint64_t at_start = serve_over_slow_links(32);
   {
     NbdClient client(server->uri("vm1"));
-    write_random(client, 56 * kMiB);
+    write_random(client, 40 * kMiB);
     client.flush();
     expect_everything_is_there(client);
     EXPECT_LT(stat().resident_peak_bytes, kBudget + at_start);
