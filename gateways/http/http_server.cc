@@ -1,0 +1,324 @@
+#include "gateways/http/http_server.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+
+#include "gateways/http/call.h"
+#include "gateways/http/request.h"
+#include "gateways/http/token.h"
+#include "server/net/credential_files.h"
+#include "tlog/io/address.h"
+
+namespace tlog::gateway {
+namespace {
+
+constexpr std::size_t kSourceBlock = 256 * 1024;  // of a streamed answer whose length is known
+constexpr char kTlsPriorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
+bool is_loopback(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+    return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+  }
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
+  return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+         (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
+}
+
+// What libmicrohttpd says, kept while it starts: the reason for which it cannot.
+struct StartReason {
+  std::atomic<bool> starting{true};
+  std::string text;
+};
+
+void note_start_reason(void* into, const char* format, va_list arguments) {
+  auto* reason = static_cast<StartReason*>(into);
+  if (!reason->starting) return;  // later it tells of connections that went, from any thread
+  char text[256];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  std::vsnprintf(text, sizeof text, format, arguments);
+#pragma GCC diagnostic pop
+  reason->text = text;
+  while (reason->text.ends_with('\n')) reason->text.pop_back();
+}
+
+// Addresses are decoded by read_request(), which refuses what cannot be.
+std::size_t leave_encoded(void*, MHD_Connection*, char* text) {
+  return std::strlen(text);
+}
+
+struct StreamedCall {
+  std::shared_ptr<Call> call;
+  MHD_Connection* connection;
+  unsigned idle_seconds;
+};
+
+// The time that we took is not the client's silence. Setting it from 0 begins it anew.
+void begin_idle_time(MHD_Connection* connection, unsigned seconds) {
+  MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+  MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
+ssize_t fill_from_source(void* streamed, std::uint64_t, char* into, std::size_t room) {
+  auto* self = static_cast<StreamedCall*>(streamed);
+  try {
+    auto filled = self->call->fill(ByteSpan(reinterpret_cast<std::byte*>(into), room));
+    begin_idle_time(self->connection, self->idle_seconds);
+    if (!filled) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (*filled == 0) return MHD_CONTENT_READER_END_OF_STREAM;
+    return static_cast<ssize_t>(*filled);
+  } catch (const std::exception&) {
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+  }
+}
+
+void end_streamed(void* streamed) {
+  delete static_cast<StreamedCall*>(streamed);
+}
+
+using Response = std::unique_ptr<MHD_Response, decltype(&MHD_destroy_response)>;
+
+Response make_response(HttpAnswer& answer, std::unique_ptr<StreamedCall> streamed) {
+  if (!answer.source) {
+    // Copied: the answer is sent after its text has gone.
+    return {MHD_create_response_from_buffer(answer.body.size(), answer.body.data(),
+                                            MHD_RESPMEM_MUST_COPY),
+            &MHD_destroy_response};
+  }
+  streamed->call->keep(std::move(answer.source));
+  const std::uint64_t size = answer.source_bytes.value_or(MHD_SIZE_UNKNOWN);
+  MHD_Response* made = MHD_create_response_from_callback(size, kSourceBlock, &fill_from_source,
+                                                         streamed.get(), &end_streamed);
+  if (made != nullptr) (void)streamed.release();  // end_streamed() has it now
+  return {made, &MHD_destroy_response};
+}
+
+bool add_headers(MHD_Response* response, const HttpAnswer& answer) {
+  const auto add = [&](const std::string& name, const std::string& value) {
+    return MHD_add_response_header(response, name.c_str(), value.c_str()) == MHD_YES;
+  };
+  if (!answer.type.empty() && !add("Content-Type", answer.type)) return false;
+  for (const auto& [name, value] : answer.headers) {
+    if (!add(name, value)) return false;
+  }
+  return add("Cache-Control", "no-store") && add("X-Content-Type-Options", "nosniff");
+}
+
+class GatewayServer final : public HttpServer {
+ public:
+  GatewayServer(const HttpServerOptions& options, HttpHandler handler)
+      : options_(options), handler_(std::move(handler)) {}
+  ~GatewayServer() override { stop(0); }
+
+  Status load_credentials() {
+    if (!options_.token_file.empty() && options_.token_file != "none") {
+      TLOG_ASSIGN(token_, BearerToken::load(*options_.files, options_.token_file));
+    }
+    if (options_.certificate_file.empty() != options_.key_file.empty()) {
+      return fail(Code::kInvalidArgument,
+                  "tls: a certificate and its key are given together; name both files");
+    }
+    if (!is_tls()) return {};
+    TLOG_TRY(load_pem(options_.certificate_file, "certificate", net::FileSecrecy::kPublic,
+                      certificate_));
+    return load_pem(options_.key_file, "key file", net::FileSecrecy::kSecret, key_);
+  }
+
+  Status listen(const std::string& address) {
+    TLOG_ASSIGN(const io::SocketAddress place, find(address));
+    if (!is_loopback(place.get()) && !is_tls() && !token_ && !options_.insecure) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("listen: {}: everybody who reaches this address could read and "
+                              "write; give TLS or a token, listen on 127.0.0.1, or say --insecure",
+                              address));
+    }
+    start_daemon(place);
+    reason_.starting = false;
+    if (!daemon_) {
+      return fail(
+          Code::kIoError,
+          fmt::format("listen: {}: {}; choose another address, end who has it, or look "
+                      "at the certificate",
+                      address, reason_.text.empty() ? "libmicrohttpd cannot start" : reason_.text));
+    }
+    const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_BIND_PORT);
+    const std::string host = address.substr(0, address.rfind(':'));
+    address_ =
+        fmt::format("{}:{}", host.empty() ? "127.0.0.1" : host, info == nullptr ? 0 : info->port);
+    return {};
+  }
+
+  const std::string& address() const override { return address_; }
+  bool is_tls() const override { return !options_.certificate_file.empty(); }
+
+  void stop(std::uint64_t grace_ns) override {
+    if (!daemon_) return;
+    stopping_ = true;
+    const MHD_socket listening = MHD_quiesce_daemon(daemon_.get());
+    if (!calls_.wait_for_none(grace_ns)) calls_.cancel();
+    daemon_.reset();
+    if (listening != MHD_INVALID_SOCKET) ::close(listening);
+  }
+
+ private:
+  struct StopDaemon {
+    void operator()(MHD_Daemon* daemon) const { MHD_stop_daemon(daemon); }
+  };
+
+  Status load_pem(const std::string& path, const std::string& what, net::FileSecrecy secrecy,
+                  net::SecretVector& into) const {
+    TLOG_ASSIGN(into, net::read_credential(*options_.files, path, what, secrecy));
+    into.push_back(std::byte{0});  // libmicrohttpd takes it as a string
+    return {};
+  }
+
+  static Result<io::SocketAddress> find(const std::string& address) {
+    TLOG_ASSIGN(
+        io::HostPort name,
+        io::split_address("listen", address.starts_with(':') ? "127.0.0.1" + address : address));
+    io::SocketAddresses found;
+    const int error = io::look_up(name, AI_PASSIVE | AI_NUMERICSERV, found);
+    if (error != 0 || found.empty()) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("listen: {}: {}", address,
+                              error == 0 ? "there is no such address" : ::gai_strerror(error)));
+    }
+    return found.front();
+  }
+
+  void start_daemon(const io::SocketAddress& place) {
+    const unsigned flags = unsigned{MHD_USE_INTERNAL_POLLING_THREAD} |
+                           unsigned{MHD_USE_THREAD_PER_CONNECTION} | unsigned{MHD_USE_POLL} |
+                           unsigned{MHD_USE_ITC} | unsigned{MHD_USE_ERROR_LOG} |
+                           (is_tls() ? unsigned{MHD_USE_TLS} : 0u) |
+                           (place.storage.ss_family == AF_INET6 ? unsigned{MHD_USE_IPv6} : 0u);
+    std::vector<MHD_OptionItem> tls;
+    if (is_tls()) {
+      tls.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, certificate_.data()});
+      tls.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, key_.data()});
+      tls.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTlsPriorities)});
+    }
+    tls.push_back({MHD_OPTION_END, 0, nullptr});
+    daemon_.reset(
+        MHD_start_daemon(flags, 0, nullptr, nullptr, &GatewayServer::asked, this,                 //
+                         MHD_OPTION_EXTERNAL_LOGGER, &note_start_reason, &reason_,                //
+                         MHD_OPTION_SOCK_ADDR, place.get(),                                       //
+                         MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,                   //
+                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options_.per_address_max,            //
+                         MHD_OPTION_CONNECTION_TIMEOUT, options_.idle_seconds,                    //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options_.connection_memory,          //
+                         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, options_.connection_memory / 4,  //
+                         MHD_OPTION_UNESCAPE_CALLBACK, &leave_encoded, nullptr,                   //
+                         MHD_OPTION_NOTIFY_COMPLETED, &GatewayServer::completed, nullptr,         //
+                         MHD_OPTION_ARRAY, tls.data(), MHD_OPTION_END));
+  }
+
+  // Why a request is not given to the handler, if it is not.
+  std::optional<HttpAnswer> refusal_of(const Result<HttpRequest>& request,
+                                       MHD_Connection* connection) {
+    if (stopping_) return text_answer(503, "this server stops; ask again later");
+    const char* said = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    const std::optional<std::string> sent =
+        said == nullptr ? std::nullopt : std::optional<std::string>(said);
+    if (token_ && !token_->allows(sent ? &*sent : nullptr)) {
+      HttpAnswer answer = text_answer(401, "this server wants a token; send Authorization: Bearer");
+      answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+      return answer;
+    }
+    if (!request) return text_answer(400, request.error().message());
+    if (request->content_length.value_or(0) > options_.body_bytes_max) {
+      return text_answer(
+          413, fmt::format("request: body: longer than {} bytes", options_.body_bytes_max));
+    }
+    return std::nullopt;
+  }
+
+  // The headers of a request have come.
+  MHD_Result begin(MHD_Connection* connection, const char* path, const char* method,
+                   std::shared_ptr<Call>& call) {
+    const Result<HttpRequest> request = read_request(connection, path, method);
+    if (auto refusal = refusal_of(request, connection)) {
+      call->refuse(std::move(*refusal), 0);
+    } else {
+      call->begin(handler_, *request);
+      begin_idle_time(connection, options_.idle_seconds);
+    }
+    if (!request) return answer(connection, call);  // where its body ends is anybody's guess
+    if (call->takes_body()) return MHD_YES;
+    // Who asks first need not send, and who has too much to say is not heard out.
+    if (request->header("Expect") != nullptr ||
+        request->content_length.value_or(0) > call->dropped_bytes_max()) {
+      return answer(connection, call);
+    }
+    return MHD_YES;
+  }
+
+  MHD_Result answer(MHD_Connection* connection, const std::shared_ptr<Call>& call) const {
+    HttpAnswer made = call->answer();
+    begin_idle_time(connection, options_.idle_seconds);
+    auto streamed = std::make_unique<StreamedCall>(StreamedCall{
+        .call = call, .connection = connection, .idle_seconds = options_.idle_seconds});
+    const Response response = make_response(made, std::move(streamed));
+    if (!response || !add_headers(response.get(), made)) return MHD_NO;
+    return MHD_queue_response(connection, made.status, response.get());
+  }
+
+  static MHD_Result asked(void* self, MHD_Connection* connection, const char* path,
+                          const char* method, const char*, const char* piece, std::size_t* size,
+                          void** request) {
+    auto* server = static_cast<GatewayServer*>(self);
+    auto* call = static_cast<std::shared_ptr<Call>*>(*request);
+    try {
+      if (call == nullptr) {
+        call = new std::shared_ptr<Call>(
+            std::make_shared<Call>(server->calls_, server->options_.body_bytes_max));
+        *request = call;  // completed() has it now
+        return server->begin(connection, path, method, *call);
+      }
+      if (*size == 0) return server->answer(connection, *call);
+      const ConstByteSpan bytes(reinterpret_cast<const std::byte*>(piece), *size);
+      *size = 0;
+      const bool goes_on = (*call)->body(bytes);
+      begin_idle_time(connection, server->options_.idle_seconds);
+      return goes_on ? MHD_YES : MHD_NO;
+    } catch (const std::exception&) {
+      return MHD_NO;  // no memory; the connection ends
+    }
+  }
+
+  static void completed(void*, MHD_Connection*, void** request, MHD_RequestTerminationCode) {
+    delete static_cast<std::shared_ptr<Call>*>(*request);
+    *request = nullptr;
+  }
+
+  const HttpServerOptions options_;
+  const HttpHandler handler_;
+  std::optional<BearerToken> token_;
+  net::SecretVector certificate_, key_;
+  std::string address_;
+  StartReason reason_;
+  Calls calls_;
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // last: its threads use the others
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address,
+                                                      const HttpServerOptions& options,
+                                                      HttpHandler handler) {
+  auto server = std::make_unique<GatewayServer>(options, std::move(handler));
+  TLOG_TRY(server->load_credentials());
+  TLOG_TRY(server->listen(address));
+  return server;
+}
+
+}  // namespace tlog::gateway
