@@ -66,7 +66,7 @@ struct ClientOptions {
   std::uint64_t connect_timeout_ns = 2'000'000'000;
   // Without any sign from a server for so long it is taken for dead (it is asked by Echo).
   std::uint64_t silence_ns = 5'000'000'000;
-  std::uint64_t batch_bytes = 256 * kKiB;
+  std::uint64_t batch_bytes = 1024 * kKiB;
   std::uint64_t unsent_bytes_max = 4 * kMiB;  // per server, read from the source and not sent yet
 };
 

@@ -14,10 +14,12 @@ namespace tlog {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kLargeFrom = 256 * kKiB;  // smaller ones are the C library's
-constexpr std::size_t kLargeMax = 16 * kMiB;    // larger ones are not kept
+// A frame of records, and what it is made from, is just below 256 KiB, or 64 KiB: smaller blocks
+// are the C library's.
+constexpr std::size_t kLargeFrom = 32 * kKiB;
+constexpr std::size_t kLargeMax = 16 * kMiB;  // larger ones are not kept
 constexpr std::size_t kKeptBytesMax = 48 * kMiB;
-constexpr std::size_t kKeptMax = 128;
+constexpr std::size_t kKeptMax = 512;
 
 // Sanitizers want to see each allocation.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
