@@ -19,8 +19,10 @@ using Json = nlohmann::ordered_json;
 
 Result<std::unique_ptr<LogServerTalk>> begin(const LogServerPlace& place) {
   std::shared_ptr<const net::Tls> tls;
+  // Whoever gives any of them counts on not talking plain.
   if (place.tls || !place.ca_file.empty() || !place.certificate_file.empty() ||
-      !place.psk_file.empty()) {
+      !place.key_file.empty() || !place.psk_file.empty() || !place.psk_identity.empty() ||
+      !place.name.empty()) {
     net::TlsOptions options;
     options.certificate_file = place.certificate_file;
     options.key_file = place.key_file;

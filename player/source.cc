@@ -6,8 +6,8 @@
 #include <future>
 #include <thread>
 
-#include "player/unusable_store.h"
 #include "tlog/store/stores.h"
+#include "tlog/store/unusable_store.h"
 
 namespace tlog::player {
 
@@ -83,7 +83,7 @@ void OpenStores::add(std::string name, Result<std::unique_ptr<store::Store>> ope
   }
   if (opened.error().code() == Code::kNotFound) ++absent_;
   unusable_.push_back(opened.error().message());
-  stores_.push_back(make_unusable_store(std::move(name), opened.error(), *loop_));
+  stores_.push_back(store::make_unusable_store(std::move(name), opened.error(), *loop_));
 }
 
 OpenStores::~OpenStores() {

@@ -60,7 +60,7 @@ Status Opening::check_wanted() const {
   }
   if (!parts_.journal.is_nil()) return {};
   return fail(Code::kInvalidArgument,
-                "the client says no journal, so that it could not be told from another writer");
+              "the client says no journal, so that it could not be told from another writer");
 }
 
 Result<format::Metadata> Opening::find_or_create() {
@@ -68,8 +68,8 @@ Result<format::Metadata> Opening::find_or_create() {
   if (!found && found.error().code() == Code::kNotFound) {
     if (!parts_.may_create) {
       return fail(Code::kNotFound,
-                    "there is no log of it in this server's stores, and the client does not allow "
-                    "to create one; check that the server has the right stores");
+                  "there is no log of it in this server's stores, and the client does not allow "
+                  "to create one; check that the server has the right stores");
     }
     if (parts_.format.vdisk.is_nil()) {
       return fail(Code::kInvalidArgument, "to create its log, the client must say its uuid");
@@ -87,12 +87,13 @@ Status Opening::check_format(const format::VdiskFormat& have) const {
   const format::VdiskFormat& want = parts_.format;
   if (!want.vdisk.is_nil() && have.vdisk != want.vdisk) {
     return fail(Code::kInvalidArgument,
-                  fmt::format("the log in this server's stores is of another vdisk of this name "
-                              "(uuid {}, the client's is {}); give each vdisk a name of its own, "
-                              "or the server other stores",
-                              have.vdisk.text(), want.vdisk.text()));
+                fmt::format("the log in this server's stores is of another vdisk of this name "
+                            "(uuid {}, the client's is {}); give each vdisk a name of its own, "
+                            "or the server other stores",
+                            have.vdisk.text(), want.vdisk.text()));
   }
-  if (have.size != want.size || have.block_size != want.block_size) {
+  // A size of 0, and a nil uuid, fit every log that is there.
+  if ((want.size != 0 && have.size != want.size) || have.block_size != want.block_size) {
     return fail(
         Code::kInvalidArgument,
         fmt::format("its log was created with size {} and blockSize {}, the client says {} and {}; "
@@ -113,11 +114,11 @@ Status Opening::check_writer(const format::Metadata& metadata) const {
   if (metadata.epochs.empty() || parts_.take_over) return {};
   const format::EpochEntry& newest = metadata.epochs.back();
   if (newest.journal.is_nil() || newest.journal == parts_.journal) return {};
-  return fail(Code::kFenced,
-                fmt::format("it is written with another journal ({}, epoch {} of {}; the client's "
-                            "is {}): write it from that host, or take it over from this one",
-                            newest.journal.text(), newest.epoch, newest.writer,
-                            parts_.journal.text()));
+  return fail(
+      Code::kFenced,
+      fmt::format("it is written with another journal ({}, epoch {} of {}; the client's "
+                  "is {}): write it from that host, or take it over from this one",
+                  newest.journal.text(), newest.epoch, newest.writer, parts_.journal.text()));
 }
 
 // Where the log ends, as soon as nothing can be added to it any more.

@@ -230,7 +230,8 @@ Status check_together(const Arguments& a) {
     return wrong("--storage-addresses: which stores? give them, or --config, or --memorystorage");
   }
   const std::size_t shards = a.data_shards.value_or(4) + a.parity_shards.value_or(2);
-  if (!a.storage.empty() && a.storage.size() < shards) {
+  // A configuration may say another k and m: then it is looked at when that has been read.
+  if (!a.storage.empty() && a.config.empty() && a.storage.size() < shards) {
     return wrong(
         fmt::format("--storage-addresses: {} stores, but k + m = {} are needed; name more, "
                     "or set --k and --m",

@@ -93,12 +93,22 @@ Result<server::ServerOptions> Program::options() {
       arguments_, std::move(config),
       VdiskStores::Parts{.files = &files, .loop = loop_.get(), .logger = logger_.get()});
   const server::LogSettings settings = stores_->settings("");
+  const std::size_t shards = settings.data_shards + settings.parity_shards;
+  if (!arguments_.storage.empty() && arguments_.storage.size() < shards) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("--storage-addresses: {} stores, but k + m = {} are needed; name more, "
+                            "or set --k and --m",
+                            arguments_.storage.size(), shards));
+  }
   options.data_shards = settings.data_shards;
   options.parity_shards = settings.parity_shards;
   options.flush_size = settings.flush_size;
   options.flush_time_ns = settings.flush_time_ns;
   options.settings_of = [this](const std::string& vdisk) { return stores_->settings(vdisk); };
   options.open_stores = [this](const std::string& vdisk) { return stores_->open(vdisk); };
+  options.read_stores = [this](const std::string& vdisk) {
+    return stores_->open(vdisk, VdiskStores::Use::kRead);
+  };
   options.block_size = arguments_.block_size;
   options.session_memory_bytes = arguments_.session_memory_bytes;
   options.linger_ns = arguments_.linger_ns;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/program/arguments.h"
+#include "server/standby/standbys.h"
 #include "tlog/base/log.h"
 #include "tlog/config/config.h"
 #include "tlog/store/stores.h"
@@ -21,7 +22,8 @@ namespace tlog::program {
 Result<std::optional<config::Config>> load_config(const Arguments& arguments, io::FileSystem& files,
                                                   Logger& logger);
 
-using StandbyServers = std::map<std::string, std::vector<store::RespStoreOptions>, std::less<>>;
+using server::StandbyServers;
+
 // With --with-slave-sync: by vdisk, the servers of the standby that the configuration has it keep
 // (slaveStorage, and slaveSync: true), their passwords read. Nothing, and a warning, when there is
 // no such vdisk.

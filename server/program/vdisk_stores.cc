@@ -4,6 +4,7 @@
 
 #include "tlog/base/limits.h"
 #include "tlog/session/vdisk_storage.h"
+#include "tlog/store/unusable_store.h"
 
 namespace tlog::program {
 namespace {
@@ -32,7 +33,7 @@ server::LogSettings VdiskStores::settings(const std::string& vdisk) const {
   return settings;
 }
 
-Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk) {
+Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk, Use use) {
   // The name comes from a client, and becomes a part of keys and paths.
   if (!config::is_valid_name(vdisk)) {
     return fail(Code::kInvalidArgument,
@@ -44,7 +45,7 @@ Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk) {
   const config::Vdisk* found = config_ ? config_->find_vdisk(vdisk) : nullptr;
   if (found != nullptr) {
     const config::Cluster* cluster = config_->find_cluster(found->tlog.cluster);
-    if (cluster != nullptr) return open_cluster(*cluster, vdisk);
+    if (cluster != nullptr) return open_cluster(*cluster, vdisk, use);
   }
   if (arguments_.memory_storage) return open_memory(vdisk);
   const std::string_view lacking =
@@ -70,13 +71,17 @@ Result<VdiskStores::Stores> VdiskStores::open_addresses(const std::string& vdisk
 }
 
 Result<VdiskStores::Stores> VdiskStores::open_cluster(const config::Cluster& cluster,
-                                                      const std::string& vdisk) {
+                                                      const std::string& vdisk, Use use) {
   Stores stores;
   for (const std::string& directory : cluster.directories) {
     store::SegmentStoreOptions options;
     options.directory = directory;
     options.vdisk = vdisk;
+    options.read_only = use == Use::kRead;
     auto opened = store::open_segment_store(options, *parts_.files, *parts_.loop, *parts_.logger);
+    if (!opened && use == Use::kRead) {
+      opened = store::make_unusable_store("directory " + directory, opened.error(), *parts_.loop);
+    }
     if (!opened) return fail(opened.error().within(what(vdisk)));
     stores.push_back(std::move(*opened));
   }

@@ -33,7 +33,11 @@ class VdiskStores {
   VdiskStores(Arguments arguments, std::optional<config::Config> config, Parts parts)
       : arguments_(std::move(arguments)), config_(std::move(config)), parts_(parts) {}
 
-  Result<Stores> open(const std::string& vdisk);
+  enum class Use {
+    kWrite,
+    kRead,  // creates, locks and changes nothing; a store that is not there keeps its place
+  };
+  Result<Stores> open(const std::string& vdisk, Use use = Use::kWrite);
   // The flags that were given, else what the configuration says of it, else the defaults.
   server::LogSettings settings(const std::string& vdisk) const;
 
@@ -41,7 +45,7 @@ class VdiskStores {
   using Contents = std::vector<std::shared_ptr<store::MemoryStoreContents>>;
 
   Result<Stores> open_addresses(const std::string& vdisk);
-  Result<Stores> open_cluster(const config::Cluster& cluster, const std::string& vdisk);
+  Result<Stores> open_cluster(const config::Cluster& cluster, const std::string& vdisk, Use use);
   Result<Stores> open_memory(const std::string& vdisk);
 
   const Arguments arguments_;

@@ -36,8 +36,8 @@ struct Core {
   std::uint64_t records = 0;
   std::uint64_t record_bytes = 0;
   std::uint64_t stored_records = 0;
-  unsigned goodbyes = 0;  // connections that are being told why they end
-  bool stopping = false;  // nothing new begins
+  unsigned goodbyes = 0;                   // connections that are being told why they end
+  bool stopping = false;                   // nothing new begins
   std::atomic<bool> opens_no_more{false};  // likewise, for the threads
   bool ended = false;  // the threads end: what must not run on the loop is left to the destructor
   std::vector<io::Task> left;

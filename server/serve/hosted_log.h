@@ -52,9 +52,14 @@ struct HostedLog {
   Sequence synced = 0;
 
   io::TimerId linger = 0;
+  // Closed as soon as all that was taken is stored, however long that is: nobody has come back for
+  // it (who wrote it still may), or nobody will.
+  enum class Leaving { kNo, kNobodyCame, kForGood };
+  Leaving leaving = Leaving::kNo;
+  std::string waiting_for;  // the last that was said; also while it is being closed
   unsigned readings = 0;
-  std::atomic<bool> ending{false};               // readings end soon
-  std::optional<std::uint64_t> close_by_ns;      // to be closed as soon as nobody reads
+  std::atomic<bool> ending{false};           // readings end soon
+  std::optional<std::uint64_t> close_by_ns;  // to be closed as soon as nobody reads
   std::deque<Waiting> waiting;
 };
 

@@ -12,7 +12,9 @@ LogView::LogView(std::unique_ptr<ReadOnlyLog> log)
 Result<std::shared_ptr<LogView>> LogView::open(std::shared_ptr<Core> core, const std::string& vdisk,
                                                std::shared_ptr<const seal::MasterKey> key) {
   if (core->opens_no_more) return fail(Code::kShutdown, "the server is stopping");
-  auto stores = core->options.open_stores(vdisk);
+  const auto& open =
+      core->options.read_stores ? core->options.read_stores : core->options.open_stores;
+  auto stores = open(vdisk);
   if (!stores) return fail(stores.error().within(fmt::format("open: {}", vdisk)));
   TLOG_ASSIGN(auto log, ReadOnlyLog::open({.vdisk = vdisk,
                                            .stores = std::move(*stores),

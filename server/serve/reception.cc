@@ -247,6 +247,8 @@ std::vector<SessionStatus> Reception::sessions() const {
       away.epoch = hosted->log->epoch();
       away.memory_bytes = hosted->log->memory_bytes();
       away.waiting_for = hosted->log->log_status().waiting_for;
+    } else {
+      away.waiting_for = hosted->waiting_for;
     }
     if (hosted->standby) away.standby = hosted->standby->state();
     all.push_back(std::move(away));

@@ -28,6 +28,22 @@ Status check_same_log(const HostedLog& hosted, const Wish& wish) {
   return check_format(wish.hello.format, hosted.log->format());
 }
 
+std::string reason_not_stored(const HostedLog& hosted) {
+  const std::string why = hosted.failed ? hosted.failed->message() : hosted.waiting_for;
+  return fmt::format(" reason=\"not all was stored; the client sends it again{}{}\"",
+                     why.empty() ? "" : ": ", why);
+}
+
+// Then who comes waits until it is closed.
+bool is_given_up(const HostedLog& hosted, bool is_same_journal) {
+  return hosted.leaving == HostedLog::Leaving::kForGood ||
+         (hosted.leaving == HostedLog::Leaving::kNobodyCame && !is_same_journal);
+}
+
+bool is_stored(const HostedLog& hosted) {
+  return hosted.stored >= hosted.log->taken();
+}
+
 }  // namespace
 
 void Registry::open(Wish wish, HostedLog::Opened done) {
@@ -43,6 +59,7 @@ void Registry::open(Wish wish, HostedLog::Opened done) {
   // Who opens it has it only when it is open: the stores may know another writer, perhaps this one.
   if (hosted->state != HostedLog::State::kOpen)
     return wait_for(*hosted, std::move(wish), std::move(done));
+  if (is_given_up(*hosted, is_same)) return wait_for(*hosted, std::move(wish), std::move(done));
   if (!is_same && !wish.hello.take_over) return done(fail(held_by_another(*hosted)));
   // Before anybody is sent away for somebody who would be refused.
   if (auto fits = check_same_log(*hosted, wish); !fits) return done(fail(std::move(fits).error()));
@@ -54,7 +71,7 @@ void Registry::open(Wish wish, HostedLog::Opened done) {
   take_away(hosted, Error(Code::kFenced, fmt::format("{}: {} at {} has taken the vdisk over",
                                                      hosted->vdisk, wish.client, wish.peer)));
   wait_for(*hosted, std::move(wish), std::move(done));
-  close(hosted, kCloseBudgetNs);
+  leave(hosted, HostedLog::Leaving::kForGood);
 }
 
 // The journal's host has lost its connection and is back, perhaps before that was noticed here:
@@ -62,6 +79,7 @@ void Registry::open(Wish wish, HostedLog::Opened done) {
 void Registry::serve_again(const Hosted& hosted, Wish wish, const HostedLog::Opened& done) {
   take_away(hosted, same_journal_again(wish));
   if (hosted->linger != 0) core_->parts.loop->cancel_timer(std::exchange(hosted->linger, 0));
+  hosted->leaving = HostedLog::Leaving::kNo;
   // The log was opened with these, and keeps them.
   wish.settings.write_quorum = hosted->holder.settings.write_quorum;
   wish.settings.slave_sync = hosted->holder.settings.slave_sync;
@@ -109,7 +127,8 @@ void Registry::failed(const Hosted& hosted, const Error& error) {
 void Registry::release(const Hosted& hosted, bool for_good) {
   hosted->user = nullptr;
   if (hosted->state != HostedLog::State::kOpen) return;
-  if (for_good || core_->options.linger_ns == 0) return close(hosted, kCloseBudgetNs);
+  if (for_good) return leave(hosted, HostedLog::Leaving::kForGood);
+  if (core_->options.linger_ns == 0) return leave(hosted, HostedLog::Leaving::kNobodyCame);
   if (hosted->linger != 0) core_->parts.loop->cancel_timer(hosted->linger);
   hosted->linger = core_->parts.loop->add_timer(
       core_->options.linger_ns, [weak = weak_from_this(), hosted_weak = std::weak_ptr(hosted)] {
@@ -117,9 +136,27 @@ void Registry::release(const Hosted& hosted, bool for_good) {
         const auto lingering = hosted_weak.lock();
         if (!self || !lingering) return;
         lingering->linger = 0;
-        if (lingering->user == nullptr && lingering->state == HostedLog::State::kOpen)
-          self->close(lingering, kCloseBudgetNs);
+        if (lingering->user == nullptr) self->leave(lingering, HostedLog::Leaving::kNobodyCame);
       });
+}
+
+// Its records may be nowhere else any more: while its stores are away it stays open.
+void Registry::leave(const Hosted& hosted, HostedLog::Leaving why) {
+  if (hosted->state != HostedLog::State::kOpen) return;
+  hosted->leaving = why;
+  if (!hosted->failed && !is_stored(*hosted)) {
+    core_->note(LogLevel::kInfo,
+                fmt::format("event=storing_before_closing vdisk={} taken={} stored={}",
+                            hosted->vdisk, hosted->log->taken(), hosted->log->stored()));
+    hosted->log->force(hosted->log->taken());
+  }
+  look_at_leaving(hosted);
+}
+
+void Registry::look_at_leaving(const Hosted& hosted) {
+  if (hosted->leaving == HostedLog::Leaving::kNo || hosted->state != HostedLog::State::kOpen)
+    return;
+  if (hosted->failed || is_stored(*hosted)) close(hosted, kCloseBudgetNs);
 }
 
 void Registry::reading_ends(const Hosted& hosted) {
@@ -131,6 +168,7 @@ void Registry::close(const Hosted& hosted, std::uint64_t budget_ns) {
   if (hosted->close_by_ns) hosted->close_by_ns = std::min(*hosted->close_by_ns, deadline);
   if (hosted->state != HostedLog::State::kOpen) return;
   hosted->state = HostedLog::State::kClosing;
+  hosted->waiting_for = hosted->log->log_status().waiting_for;
   if (hosted->linger != 0) core_->parts.loop->cancel_timer(std::exchange(hosted->linger, 0));
   hosted->ending.store(true);
   // Readings end within it, too: all that was taken is on its way to the stores meanwhile.
@@ -158,8 +196,7 @@ void Registry::closed(const Hosted& hosted, bool all_stored) {
   core_->parts.logger->write(
       all_stored ? LogLevel::kInfo : LogLevel::kWarning,
       fmt::format("event=vdisk_released vdisk={} received={} stored={}{}", hosted->vdisk,
-                  hosted->received, hosted->stored,
-                  all_stored ? "" : " reason=\"not all was stored; the client sends it again\""));
+                  hosted->received, hosted->stored, all_stored ? "" : reason_not_stored(*hosted)));
   forget(hosted);
 }
 

@@ -1,7 +1,9 @@
 // Registry: the logs of a server by their vdisks' names: opens them on threads that may block,
 // keeps them for a while for a client that comes back, and closes them. One writer per vdisk.
 //
-// Threading: loop thread. Durability: closing stores what was received, within its budget.
+// Threading: loop thread. Durability: what was received may be all that is left of it (a flush that
+// was answered by so many servers' memory), so a log that nobody comes back for is closed only when
+// all of it is stored, or cannot be any more. At the server's end it has its budget for it.
 // Errors: kFenced: another journal writes the vdisk, and take_over is not set.
 #pragma once
 
@@ -21,7 +23,8 @@ class Registry : public std::enable_shared_from_this<Registry> {
   // The log of the wish's vdisk, for its writer: it has no user then, and gets one in `done` or is
   // released there. `done` comes once, also before this returns.
   void open(Wish wish, HostedLog::Opened done);
-  // Its user is gone. `for_good`: nobody comes back, it is closed at once; else it lingers.
+  // Its user is gone. `for_good`: nobody comes back, it is stored and closed at once; else it
+  // lingers first.
   void release(const std::shared_ptr<HostedLog>& hosted, bool for_good);
   // While a reading is under way the log is not closed; it should end soon once `ending` is set.
   void reading_begins(HostedLog& hosted) { ++hosted.readings; }
@@ -47,6 +50,8 @@ class Registry : public std::enable_shared_from_this<Registry> {
   void serve_waiting(std::deque<HostedLog::Waiting> waiting);
   void take_away(const Hosted& hosted, const Error& why);
   void failed(const Hosted& hosted, const Error& error);
+  void leave(const Hosted& hosted, HostedLog::Leaving why);
+  void look_at_leaving(const Hosted& hosted);
   void close(const Hosted& hosted, std::uint64_t budget_ns);
   void close_now(const Hosted& hosted);
   void closed(const Hosted& hosted, bool all_stored);

@@ -66,13 +66,14 @@ std::shared_ptr<ServedLog::Parts> Registry::parts_for(const Hosted& hosted) {
     self->received = sequence;
     if (self->user) self->user->on_received();
   };
-  parts.on_stored = [weak, core = core_](Sequence sequence) {
+  parts.on_stored = [weak, core = core_, registry = weak_from_this()](Sequence sequence) {
     const auto self = weak.lock();
     if (!self || sequence <= self->stored) return;
     core->stored_records += sequence - self->stored;
     self->stored = sequence;
     if (self->standby) self->standby->stored(sequence);
     if (self->user) self->user->on_stored();
+    if (const auto all = registry.lock()) all->look_at_leaving(self);
   };
   parts.on_room = [weak] {
     const auto self = weak.lock();

@@ -40,8 +40,11 @@ struct ServerOptions {
   bool insecure = false;                       // a key may be handed over where others can read it
   std::shared_ptr<const seal::MasterKey> key;  // for clients that bring none; null: they must
   // The stores of a vdisk's log, newly opened; called for each opening, on a thread that may block.
-  std::function<Result<std::vector<std::unique_ptr<store::Store>>>(const std::string& vdisk)>
-      open_stores;
+  // `read_stores`: for who changes nothing, and may be there beside a writer; null: the same.
+  using OpenStores =
+      std::function<Result<std::vector<std::unique_ptr<store::Store>>>(const std::string& vdisk)>;
+  OpenStores open_stores;
+  OpenStores read_stores;
   unsigned data_shards = 4;
   unsigned parity_shards = 2;
   std::uint64_t flush_size = 25;

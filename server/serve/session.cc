@@ -26,7 +26,8 @@ void Session::begin() {
   welcomed_ = {.received = greeting.received, .stored = greeting.stored.sequence, .synced = 0};
   reached_ = greeting.received;
   control_->set_limits({});
-  teller_ = std::make_shared<ProgressTeller>(core_, control_, progress());
+  // Of what is synced Welcome says nothing.
+  teller_ = std::make_shared<ProgressTeller>(core_, control_, welcomed_);
   std::weak_ptr<Session> weak = weak_from_this();
   sending_ = std::make_shared<LogSending>(core_, source(), [weak](protocol::Reply reply) {
     if (const auto self = weak.lock(); self && !self->ended_) self->control_->say(std::move(reply));
@@ -40,6 +41,7 @@ void Session::begin() {
                                 if (auto self = weak.lock()) self->end(error);
                               }});
   control_->say(greeting);
+  tell_progress(/*now=*/false);
 }
 
 protocol::Welcome Session::welcome() const {
@@ -167,6 +169,8 @@ SessionStatus Session::status() const {
   if (const ServedLog* log = this->log()) {
     status.memory_bytes = log->memory_bytes();
     status.waiting_for = log->log_status().waiting_for;
+  } else if (hosted_) {
+    status.waiting_for = hosted_->waiting_for;
   }
   if (hosted_ && hosted_->standby) status.standby = hosted_->standby->state();
   return status;

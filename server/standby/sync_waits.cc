@@ -26,6 +26,14 @@ void SyncWaits::add(Sequence target, std::uint64_t asked, std::uint64_t timeout_
   if (ended_) {
     return done(fail(Code::kShutdown, fmt::format("wait: {}: its log is being closed", vdisk_)));
   }
+  // Whose session has ended since waits on: who connects again and again must not pile them up.
+  if (waits_.size() >= kWaitsMax) {
+    return done(
+        fail(Code::kUnavailable,
+             fmt::format("wait: {}: {} wait already, of this and earlier sessions; wait for "
+                         "their replies, or until they time out",
+                         vdisk_, waits_.size())));
+  }
   waits_.push_back({.target = target,
                     .asked = asked,
                     .timeout_ns = timeout_ns,

@@ -36,6 +36,7 @@ class SyncWaits : public std::enable_shared_from_this<SyncWaits> {
   const News& news() const { return news_; }
 
  private:
+  static constexpr std::size_t kWaitsMax = 256;  // for one vdisk
   struct Wait {
     Sequence target = 0;
     std::uint64_t asked = 0;

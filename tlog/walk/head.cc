@@ -195,6 +195,14 @@ class Probing {
     return false;
   }
 
+  // A reader knows of an emptied server only that it may lack something; a writer settles it.
+  std::string_view fills_first() const {
+    return place_.a_writer_may_fill
+               ? "; where one of the stores was emptied, open the log for writing "
+                 "once (its host, or a takeover), which fills it and decides"
+               : "";
+  }
+
   Result<bool> undecided(const Presence& presence) const {
     if (options_.accept_loss) {
       logger_.warning(
@@ -205,9 +213,9 @@ class Probing {
     return fail(
         Code::kUnavailable,
         fmt::format("open log: vdisk '{}': whether aggregation {} was stored is undecided: {} "
-                    "of {} needed shards answer; bring back: {}",
+                    "of {} needed shards answer; bring back: {}{}",
                     place_.vdisk, number_ + 1, presence.present, place_.geometry.data,
-                    presence.unreachable));
+                    presence.unreachable, fills_first()));
   }
 
   Result<bool> has_said_it_twice(const Presence& presence) {

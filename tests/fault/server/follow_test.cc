@@ -111,6 +111,39 @@ TEST_F(ServerFollow, the_standby_gets_everything_that_was_received) {
   rig_->expect_log("vm1", client().model());
 }
 
+TEST_F(ServerFollow, who_comes_back_is_told_what_the_standby_has) {
+  EXPECT_TRUE(in_sync(write(7)));
+  SessionClient back(rig_->address(), rig_->hello());
+  EXPECT_EQ(back.enter().received, 7U);
+  const auto progress = back.control().expect<protocol::Progress>();
+  EXPECT_EQ(progress.synced, 7U);
+  EXPECT_EQ(progress.stored, 7U);
+}
+
+TEST_F(ServerFollow, waits_of_sessions_that_have_ended_do_not_pile_up) {
+  pause_standby();
+  write(1);
+  const auto ask_often = [this](unsigned times) {
+    for (unsigned i = 0; i < times; ++i) {
+      client_->control().say(
+          protocol::WaitSlaveSync{.id = 100 + i, .timeout_ns = kPatienceNs * 100});
+    }
+  };
+  for (int session = 0; session < 4; ++session) {
+    ask_often(64);
+    client_->ask(protocol::StatusRequest{});  // all are there
+    client_ = std::make_unique<SessionClient>(rig_->address(), rig_->hello());
+    client_->enter();
+    client_->adopt(std::vector<SentRecord>(1));
+  }
+  const protocol::Reply reply = wait();
+  ASSERT_TRUE(reply.error);
+  EXPECT_EQ(reply.error->code(), Code::kUnavailable);
+  EXPECT_THAT(reply.error->message(), HasSubstr("256 wait already"));
+  resume_standby();
+  EXPECT_TRUE(rig_->wait_until([this] { return !wait(100 * kMs).error; }));
+}
+
 TEST_F(ServerFollow, who_only_reads_can_wait_for_it_too) {
   client().wait_received(write(30));
   SessionClient reader(rig_->address(), rig_->reader());

@@ -179,6 +179,20 @@ TEST(Handshake, another_format_is_refused) {
   EXPECT_EQ(refused(stored).code, Code::kInvalidArgument);
 }
 
+TEST(Handshake, a_size_of_zero_fits_the_log_that_is_there_open_or_not) {
+  ServerRig rig;
+  protocol::Hello hello = rig.hello();
+  hello.format.size = 0;
+  SessionClient first = rig.client();
+  first.enter();
+  SessionClient lingering(rig.address(), hello);
+  EXPECT_EQ(lingering.enter().format.size, rig.hello().format.size);
+  lingering.say_goodbye();
+  EXPECT_TRUE(rig.wait_until([&] { return rig.server().status().sessions.empty(); }));
+  SessionClient stored(rig.address(), hello);
+  EXPECT_EQ(stored.enter().format.size, rig.hello().format.size);
+}
+
 TEST(Handshake, the_same_journal_finds_what_it_had_sent) {
   ServerRig rig;
   std::vector<SentRecord> model;

@@ -121,6 +121,7 @@ template protocol::Refusal FrameClient::expect();
 template protocol::Attached FrameClient::expect();
 template protocol::Echo FrameClient::expect();
 template protocol::Reply FrameClient::expect();
+template protocol::Progress FrameClient::expect();
 template protocol::Disconnect FrameClient::expect();
 
 bool FrameClient::has_something(int wait_ms) const {

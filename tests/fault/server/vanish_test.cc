@@ -122,6 +122,51 @@ TEST(Vanish, while_it_takes_over) {
   rig.expect_log("vm1", back.model());
 }
 
+// A flush may have been answered by what so many servers have received: nobody else has it then.
+TEST(Vanish, while_its_stores_are_away_and_what_was_received_is_kept) {
+  for (const bool says_goodbye : {false, true}) {
+    ServerRig rig([](server::ServerOptions& options) { options.linger_ns = 50'000'000; });
+    SessionClient gone = rig.client("vm1", 1);
+    gone.enter();
+    rig.contents("vm1").refuse(true);
+    gone.write(5);
+    gone.wait_received(5);
+    if (says_goodbye) {
+      gone.say_goodbye();
+    } else {
+      gone.control().close();
+    }
+    ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=storing_before_closing"); }));
+    // Its log is neither closed without them, nor held against who comes next.
+    SessionClient other = rig.client("vm1", 2);
+    other.control().say(rig.hello("vm1", 2));
+    EXPECT_FALSE(other.control().has_something(300));
+    rig.contents("vm1").refuse(false);
+    EXPECT_EQ(other.control().expect<protocol::Refusal>().code, Code::kFenced)
+        << "by the stores, which know who wrote it";
+    rig.expect_log("vm1", gone.model());
+  }
+}
+
+TEST(Vanish, while_its_stores_are_away_and_comes_back) {
+  ServerRig rig([](server::ServerOptions& options) { options.linger_ns = 0; });
+  SessionClient gone = rig.client("vm1", 1);
+  gone.enter();
+  rig.contents("vm1").refuse(true);
+  gone.write(5);
+  gone.wait_received(5);
+  gone.control().close();
+  ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=storing_before_closing"); }));
+  SessionClient back = rig.client("vm1", 1);
+  EXPECT_EQ(back.enter().received, 5u);
+  EXPECT_EQ(back.welcome().stored.sequence, 0u);
+  back.adopt(gone.model());
+  rig.contents("vm1").refuse(false);
+  back.write(2);
+  EXPECT_EQ(back.flush(7), 7u);
+  rig.expect_log("vm1", back.model());
+}
+
 TEST(Vanish, with_its_control_connection_only) {
   ServerRig rig;
   SessionClient client = rig.client();

@@ -13,6 +13,7 @@ namespace tlog::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 
 // Its log: 2 + 1 on three redis-servers; its standby: two.
@@ -103,6 +104,12 @@ TEST_F(WithStandby, who_cannot_be_answered_is_told_why) {
   const CommandResult nobody = tlogctl({"server-status", nowhere});
   EXPECT_EQ(nobody.exit_code, 1) << nobody.text();
   EXPECT_THAT(nobody.error, HasSubstr(nowhere));
+  // Who says whom to expect does not talk to just anybody.
+  for (const char* meant : {"--tls-server-name", "--tls-psk-identity", "--tls-key"}) {
+    const CommandResult plain = tlogctl({"server-status", server.address(), meant, "somebody"});
+    EXPECT_EQ(plain.exit_code, 1) << meant << plain.text();
+    EXPECT_THAT(plain.output, Not(HasSubstr("no vdisk"))) << meant;
+  }
 }
 
 }  // namespace

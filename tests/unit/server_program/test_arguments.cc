@@ -166,6 +166,8 @@ TEST(Arguments, bad_storage_addresses_are_named) {
   const auto [exit_code, text] = refusal({"-storage-addresses", "h:1,h:2"});
   EXPECT_EQ(exit_code, kExitUsage);
   EXPECT_THAT(text, HasSubstr("k + m = 6"));
+  // A configuration may say another k and m.
+  EXPECT_FALSE(parsed({"-storage-addresses", "h:1,h:2", "-config", "x.yml"}).exit_code);
 }
 
 // Whose stores it is to use is never guessed.

@@ -87,6 +87,28 @@ TEST_F(StoreChoosing, configuration_says_it_for_its_vdisks) {
   EXPECT_THAT(opened.error().message(), HasSubstr("tlogdisk.yml"));
 }
 
+TEST_F(StoreChoosing, who_reads_directories_neither_locks_nor_makes_anything) {
+  Arguments arguments;
+  arguments.config = "tlogdisk.yml";
+  make(arguments, kConfig);
+  auto early = stores->open("vm1", VdiskStores::Use::kRead);
+  ASSERT_TRUE(early.has_value()) << early.error().message();
+  EXPECT_EQ(early->size(), 3u);
+  EXPECT_THAT((*early)[0]->status().condition, HasSubstr("there is no such folder"));
+  EXPECT_FALSE(io::system_files().exists(directory.file("a")).value());
+  auto writing = stores->open("vm1");
+  ASSERT_TRUE(writing.has_value()) << writing.error().message();
+  auto reading = stores->open("vm1", VdiskStores::Use::kRead);
+  ASSERT_TRUE(reading.has_value()) << reading.error().message();
+  EXPECT_EQ((*reading)[0]->status().condition, "up, reading only");
+  close(std::move(*writing));
+  writing = stores->open("vm1");
+  EXPECT_TRUE(writing.has_value()) << "a reader is there, and holds nobody up";
+  if (writing) close(std::move(*writing));
+  close(std::move(*reading));
+  close(std::move(*early));
+}
+
 TEST_F(StoreChoosing, memory_is_for_the_others_and_is_kept) {
   Arguments arguments;
   arguments.memory_storage = true;

@@ -1,29 +1,28 @@
-#include "player/unusable_store.h"
+#include "tlog/store/unusable_store.h"
 
 #include <utility>
 
-namespace tlog::player {
+namespace tlog::store {
 
 namespace {
 
-class UnusableStore final : public store::Store {
+class UnusableStore final : public Store {
  public:
   UnusableStore(std::string name, const Error& reason, io::Loop& loop)
       : name_(std::move(name)), reason_(Code::kUnavailable, reason.message()), loop_(loop) {}
 
-  void put(std::string, std::vector<ConstByteSpan>, store::PutOptions,
-           store::PutDone done) override {
+  void put(std::string, std::vector<ConstByteSpan>, PutOptions, PutDone done) override {
     refuse(std::move(done));
   }
-  void get(std::string, store::GetDone done) override { refuse(std::move(done)); }
-  void stat(std::string, store::StatDone done) override { refuse(std::move(done)); }
-  void remove(std::string, store::PutDone done) override { refuse(std::move(done)); }
-  void scan(std::string, std::string, std::size_t, store::ScanDone done) override {
+  void get(std::string, GetDone done) override { refuse(std::move(done)); }
+  void stat(std::string, StatDone done) override { refuse(std::move(done)); }
+  void remove(std::string, PutDone done) override { refuse(std::move(done)); }
+  void scan(std::string, std::string, std::size_t, ScanDone done) override {
     refuse(std::move(done));
   }
   void hurry() override {}
-  store::StoreStatus status() const override {
-    store::StoreStatus status;
+  StoreStatus status() const override {
+    StoreStatus status;
     status.name = name_;
     status.condition = reason_.message();
     return status;
@@ -44,9 +43,8 @@ class UnusableStore final : public store::Store {
 
 }  // namespace
 
-std::unique_ptr<store::Store> make_unusable_store(std::string name, const Error& reason,
-                                                  io::Loop& loop) {
+std::unique_ptr<Store> make_unusable_store(std::string name, const Error& reason, io::Loop& loop) {
   return std::make_unique<UnusableStore>(std::move(name), reason, loop);
 }
 
-}  // namespace tlog::player
+}  // namespace tlog::store
