@@ -43,6 +43,27 @@ std::string standby_text(const Json& session) {
                                reason.empty() ? "" : ": ", reason));
 }
 
+std::string scrub_kind_text(const Json& scrubs, const char* kind) {
+  const auto found = scrubs.find(kind);
+  if (found == scrubs.end() || !found->is_object()) return "unknown";
+  const auto running = found->find("running");
+  if (running != found->end() && *running == true) {
+    return fmt::format("{} at {} of {}", kind, number_of(*found, "done"),
+                       number_of(*found, "last"));
+  }
+  if (number_of(*found, "finished") == 0) return fmt::format("{}: not yet", kind);
+  return fmt::format("{}: {} missing, {} wrong, {} unreachable, {} mended", kind,
+                     number_of(*found, "missing"), number_of(*found, "wrong"),
+                     number_of(*found, "unreachable"), number_of(*found, "mended"));
+}
+
+std::string scrub_text(const Json& session) {
+  const auto found = session.find("scrub");
+  if (found == session.end() || !found->is_object()) return "";
+  return table_row("scrub", scrub_kind_text(*found, "light")) +
+         table_row("", scrub_kind_text(*found, "deep"));
+}
+
 std::string session_text(const Json& session) {
   const std::string peer = text_of(session, "peer");
   const auto paused = session.find("paused");
@@ -55,6 +76,7 @@ std::string session_text(const Json& session) {
   text += table_row("received", fmt::to_string(number_of(session, "received")));
   text += table_row("stored", fmt::to_string(number_of(session, "stored")));
   text += standby_text(session);
+  text += scrub_text(session);
   text += table_row("memory", config::format_size(number_of(session, "memory_bytes")) +
                                   (paused != session.end() && *paused == true ? ", full" : ""));
   if (!waiting.empty()) text += table_row("WAITING", waiting);

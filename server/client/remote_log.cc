@@ -81,8 +81,9 @@ class RemoteLog final : public session::LogSide {
   std::string waits_for() const override { return client_->waiting_for(); }
   Status scrub(const flush::ScrubOptions&) override {
     return fail(Code::kNotSupported,
-                fmt::format("scrub: {}: its log is kept by tlogservers; what their stores lack is "
-                            "brought back by the servers themselves",
+                fmt::format("scrub: {}: its log is kept by tlogservers, which scrub it themselves "
+                            "(scrubEvery and scrubDeepEvery of their configuration; `tlogctl "
+                            "server-status` shows it)",
                             core_->who()));
   }
   std::optional<Result<Sequence>> wait_slave_sync(Sequence target,

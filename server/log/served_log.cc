@@ -62,6 +62,7 @@ class Served final : public ServedLog {
     pipeline_.settings({flush_size, flush_time_ns});
   }
   flush::LogWriterStatus log_status() const override { return log_->status(); }
+  session::ScrubSchedule scrubs() const override { return scrubbing_->status(); }
   std::uint64_t memory_bytes() const override {
     return pipeline_.held_bytes() + log_->status().buffered_bytes;
   }
@@ -77,6 +78,7 @@ class Served final : public ServedLog {
   const seal::Sealer sealer_;
   Pipeline pipeline_;
   std::unique_ptr<flush::LogWriter> log_;
+  std::unique_ptr<session::Scrubbing> scrubbing_;
   format::VdiskFormat format_;
   std::vector<format::EpochEntry> epochs_;
   bool created_ = false;
@@ -100,15 +102,30 @@ Status Served::start() {
   epochs_ = std::move(opened.epochs);
   created_ = opened.created;
   pipeline_.start(format_, sealer_, *log_, opened.head);
+  scrubbing_ = std::make_unique<session::Scrubbing>(
+      session::Scrubbing::Parts{.log = log_.get(),
+                                .files = parts_.files,
+                                .path = "",
+                                .kept = parts_.scrub_record,
+                                .name = format_.name,
+                                .vdisk = format_.vdisk,
+                                .loop = parts_.loop,
+                                .workers = parts_.workers,
+                                .clock = parts_.clock,
+                                .logger = parts_.logger,
+                                .wishes = [wishes = parts_.scrubs] { return wishes; },
+                                .failed = [] { return false; }});
+  scrubbing_->start();
   parts_.logger->info(fmt::format(
       "event=log_opened vdisk={} uuid={} log={} epoch={} created={} sequence={} journal={}",
-      format_.name, format_.vdisk.text(), log_id().text(), epoch(), created_,
-      opened.head.sequence, parts_.journal.text()));
+      format_.name, format_.vdisk.text(), log_id().text(), epoch(), created_, opened.head.sequence,
+      parts_.journal.text()));
   return {};
 }
 
 Served::~Served() {
   if (closed_) return;
+  if (scrubbing_) scrubbing_->stop();
   pipeline_.stop();
   end_readings();  // they tell the log's writer what is to be mended
   log_.reset();
@@ -119,6 +136,7 @@ Served::~Served() {
 bool Served::close(std::uint64_t budget_ns) {
   if (closed_) return drained_;
   const std::uint64_t deadline_ns = parts_.clock->monotonic_ns() + budget_ns;
+  scrubbing_->stop();
   drained_ = pipeline_.drain(deadline_ns - budget_ns / kLogEndShare);
   pipeline_.stop();
   std::latch log_closed(1);
@@ -161,17 +179,15 @@ Result<std::unique_ptr<walk::LogReader>> Served::reader() {
     MutexLock lock(reading_mutex_);
     if (idle_reader_) return std::move(idle_reader_);
   }
-  return walk::LogReader::open({.vdisk = format_.name,
-                                .stores = store::borrow(parts_.stores),
-                                .sealer = &sealer_,
-                                .workers = parts_.workers,
-                                .logger = parts_.logger,
-                                .beside_writer = true,
-                                .found_bad =
-                                    [this](AggregationNumber number, const auto& shards) {
-                                      mend(number, shards);
-                                    },
-                                .stopping = [this] { return is_closing_.load(); }});
+  return walk::LogReader::open(
+      {.vdisk = format_.name,
+       .stores = store::borrow(parts_.stores),
+       .sealer = &sealer_,
+       .workers = parts_.workers,
+       .logger = parts_.logger,
+       .beside_writer = true,
+       .found_bad = [this](AggregationNumber number, const auto& shards) { mend(number, shards); },
+       .stopping = [this] { return is_closing_.load(); }});
 }
 
 Status Served::read(Sequence first, Sequence last, const Visitor& visitor) {

@@ -27,6 +27,7 @@
 #include "tlog/flush/log_writer.h"
 #include "tlog/io/workers.h"
 #include "tlog/seal/sealer.h"
+#include "tlog/session/scrubbing.h"
 #include "tlog/store/store.h"
 
 namespace tlog::server {
@@ -44,6 +45,11 @@ class ServedLog {
     std::uint64_t flush_time_ns = 25'000'000'000;
     unsigned write_quorum = 0;
     std::uint64_t memory_bytes_max = 64 * kMiB;
+    // What the stores lack of the log is looked for, and brought back, so often; intervals of 0:
+    // never.
+    session::Scrubbing::Wishes scrubs = {};
+    // When that was, and how far: from one opening to the next. One log at a time has it.
+    std::shared_ptr<flush::ScrubRecord> scrub_record = {};
     // Borrowed.
     io::FileSystem* files = nullptr;
     io::Loop* loop = nullptr;
@@ -106,6 +112,7 @@ class ServedLog {
 
   virtual void settings(std::uint64_t flush_size, std::uint64_t flush_time_ns) = 0;
   virtual flush::LogWriterStatus log_status() const = 0;
+  virtual session::ScrubSchedule scrubs() const = 0;
   virtual std::uint64_t memory_bytes() const = 0;  // of records that are held
   // Stores what was taken, within the budget, and ends. True: all of it is stored.
   virtual bool close(std::uint64_t budget_ns) = 0;

@@ -13,10 +13,16 @@ std::string what(const std::string& vdisk) {
   return fmt::format("open: vdisk '{}'", vdisk);
 }
 
+session::Scrubbing::Wishes scrubs_of(const config::Tlog& tlog) {
+  return {.every = {.light_ns = tlog.scrub_every_ns, .deep_ns = tlog.scrub_deep_every_ns},
+          .bytes_per_second = tlog.scrub_rate};
+}
+
 }  // namespace
 
 server::LogSettings VdiskStores::settings(const std::string& vdisk) const {
   server::LogSettings settings;
+  settings.scrubs = scrubs_of(config::Tlog());
   if (config_) {
     const config::Vdisk* found = config_->find_vdisk(vdisk);
     const config::Tlog& tlog = found != nullptr ? found->tlog : config_->tlog;
@@ -25,6 +31,7 @@ server::LogSettings VdiskStores::settings(const std::string& vdisk) const {
     settings.write_quorum = tlog.write_quorum;
     settings.flush_size = tlog.flush_size;
     settings.flush_time_ns = tlog.flush_time_ns;
+    settings.scrubs = scrubs_of(tlog);
   }
   settings.data_shards = arguments_.data_shards.value_or(settings.data_shards);
   settings.parity_shards = arguments_.parity_shards.value_or(settings.parity_shards);

@@ -246,6 +246,7 @@ std::vector<SessionStatus> Reception::sessions() const {
     if (hosted->log) {
       away.epoch = hosted->log->epoch();
       away.memory_bytes = hosted->log->memory_bytes();
+      away.scrubs = hosted->log->scrubs();
       away.waiting_for = hosted->log->log_status().waiting_for;
     } else {
       away.waiting_for = hosted->waiting_for;

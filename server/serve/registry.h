@@ -39,10 +39,12 @@ class Registry : public std::enable_shared_from_this<Registry> {
   const std::map<std::string, std::shared_ptr<HostedLog>>& logs() const { return logs_; }
 
  private:
+  static constexpr std::size_t kScrubRecordsMax = 4096;
   using Hosted = std::shared_ptr<HostedLog>;
   struct OpenedLog;
   void begin_opening(Wish wish, HostedLog::Opened done);
   std::shared_ptr<ServedLog::Parts> parts_for(const Hosted& hosted);
+  std::shared_ptr<flush::ScrubRecord> scrub_record_of(const std::string& vdisk);
   void watch_standby(const Hosted& hosted, OpenedLog& opened);
   void opened(const Hosted& hosted, OpenedLog& opened, const HostedLog::Opened& done);
   void serve_again(const Hosted& hosted, Wish wish, const HostedLog::Opened& done);
@@ -60,6 +62,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
 
   const std::shared_ptr<Core> core_;
   std::map<std::string, Hosted> logs_;
+  std::map<std::string, std::shared_ptr<flush::ScrubRecord>> scrub_records_;
   std::uint64_t deadline_ns_ = 0;         // of close_all()
   std::function<void(bool)> all_closed_;  // likewise
   bool all_stored_ = true;

@@ -39,6 +39,17 @@ void Registry::begin_opening(Wish wish, HostedLog::Opened done) {
   });
 }
 
+// A log that is opened and closed often is scrubbed as often as one that stays open. The names are
+// the clients', so there is a limit to them.
+std::shared_ptr<flush::ScrubRecord> Registry::scrub_record_of(const std::string& vdisk) {
+  if (scrub_records_.size() >= kScrubRecordsMax && !scrub_records_.contains(vdisk)) {
+    scrub_records_.erase(scrub_records_.begin());
+  }
+  auto& record = scrub_records_[vdisk];
+  if (!record) record = std::make_shared<flush::ScrubRecord>();
+  return record;
+}
+
 // What the log tells goes to who writes it at that time.
 std::shared_ptr<ServedLog::Parts> Registry::parts_for(const Hosted& hosted) {
   const Wish& wish = hosted->holder;
@@ -53,6 +64,8 @@ std::shared_ptr<ServedLog::Parts> Registry::parts_for(const Hosted& hosted) {
   parts.flush_time_ns = wish.settings.flush_time_ns;
   parts.write_quorum = wish.settings.write_quorum;
   parts.memory_bytes_max = core_->options.session_memory_bytes;
+  if (core_->options.settings_of) parts.scrubs = core_->options.settings_of(hosted->vdisk).scrubs;
+  parts.scrub_record = scrub_record_of(hosted->vdisk);
   parts.files = core_->parts.files;
   parts.loop = core_->parts.loop;
   parts.workers = core_->parts.workers;

@@ -32,6 +32,7 @@ struct LogSettings {
   unsigned write_quorum = 0;  // stores; 0: the usual number
   std::uint64_t flush_size = 25;
   std::uint64_t flush_time_ns = 25'000'000'000;
+  session::Scrubbing::Wishes scrubs = {};  // see ServedLog::Parts
 };
 
 struct ServerOptions {
@@ -73,10 +74,11 @@ struct SessionStatus {
   Epoch epoch = 0;
   Sequence received = 0, stored = 0, synced = 0;
   std::uint64_t memory_bytes = 0;
-  std::uint64_t records = 0, record_bytes = 0;  // in this session
-  bool paused = false;                          // its memory is full
-  std::string waiting_for;                      // why nothing is stored, "" when it is
-  SlaveSync::Standby::State standby = {};       // no name: there is none
+  std::uint64_t records = 0, record_bytes = 0;        // in this session
+  bool paused = false;                                // its memory is full
+  std::string waiting_for;                            // why nothing is stored, "" when it is
+  SlaveSync::Standby::State standby = {};             // no name: there is none
+  std::optional<session::ScrubSchedule> scrubs = {};  // of a log that is open
 };
 struct ServerStatus {
   Uuid server;

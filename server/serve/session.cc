@@ -168,6 +168,7 @@ SessionStatus Session::status() const {
   status.synced = now.synced;
   if (const ServedLog* log = this->log()) {
     status.memory_bytes = log->memory_bytes();
+    status.scrubs = log->scrubs();
     status.waiting_for = log->log_status().waiting_for;
   } else if (hosted_) {
     status.waiting_for = hosted_->waiting_for;

@@ -19,6 +19,14 @@ Json json_of(const Core& core) {
   return json;
 }
 
+Json json_of(const session::ScrubSchedule::Kind& kind) {
+  return {{"running", kind.running},     {"done", kind.done},
+          {"last", kind.last},           {"next", kind.next},
+          {"finished", kind.finished},   {"missing", kind.result.missing},
+          {"wrong", kind.result.wrong},  {"unreachable", kind.result.unreachable},
+          {"mended", kind.result.mended}};
+}
+
 void add_session(Json& json, const SessionStatus& session) {
   json["vdisk"] = session.vdisk;
   json["client"] = session.client;
@@ -33,6 +41,10 @@ void add_session(Json& json, const SessionStatus& session) {
   json["record_bytes"] = session.record_bytes;
   json["paused"] = session.paused;
   json["waiting_for"] = session.waiting_for;
+  if (session.scrubs) {
+    json["scrub"] = {{"light", json_of(session.scrubs->light)},
+                     {"deep", json_of(session.scrubs->deep)}};
+  }
   if (session.standby.name.empty()) return;
   json["standby"] = {{"state", session.standby.name},
                      {"has", session.standby.has},

@@ -59,8 +59,9 @@ Scrubbing::Scrubbing(Parts parts)
                 step();
                 return false;
               }),
-      file_(*parts_.files, parts_.path, parts_.vdisk),
-      plan_({}, parts_.vdisk, parts_.clock->wall_ns()) {}
+      plan_({}, parts_.vdisk, parts_.clock->wall_ns()) {
+  if (!parts_.path.empty()) file_.emplace(*parts_.files, parts_.path, parts_.vdisk);
+}
 
 void Scrubbing::start() {
   strand_.schedule();
@@ -89,15 +90,22 @@ void Scrubbing::stop() {
 // Not at the opening, which it would hold up.
 void Scrubbing::load() {
   loaded_ = true;
-  saved_ = file_.load();
-  if (!file_.trouble().empty()) {
-    parts_.logger->warning(fmt::format(
-        "event=scrub_file_unusable vdisk={} reason=\"{}\" action=\"the times and the progress of "
-        "background scrubs begin anew\"",
-        parts_.name, file_.trouble()));
+  if (file_) {
+    load_file();
+  } else if (parts_.kept) {
+    saved_ = *parts_.kept;
   }
   MutexLock lock(mutex_);
   plan_ = ScrubPlan(saved_, parts_.vdisk, parts_.clock->wall_ns());
+}
+
+void Scrubbing::load_file() {
+  saved_ = file_->load();
+  if (file_->trouble().empty()) return;
+  parts_.logger->warning(fmt::format(
+      "event=scrub_file_unusable vdisk={} reason=\"{}\" action=\"the times and the progress of "
+      "background scrubs begin anew\"",
+      parts_.name, file_->trouble()));
 }
 
 void Scrubbing::step() {
@@ -170,13 +178,18 @@ void Scrubbing::save(bool now) {
     MutexLock lock(mutex_);
     record = plan_.to_keep();
   }
-  const std::uint64_t now_ns = parts_.clock->monotonic_ns();
   if (record == saved_) return;
+  if (!file_) {
+    saved_ = record;
+    if (parts_.kept) *parts_.kept = record;
+    return;
+  }
+  const std::uint64_t now_ns = parts_.clock->monotonic_ns();
   const bool is_due = is_a_step(saved_.light, record.light) ||
                       is_a_step(saved_.deep, record.deep) || now_ns >= save_after_ns_;
   if (!now && (!is_due || (!told_.empty() && now_ns < save_after_ns_))) return;
   save_after_ns_ = now_ns + kSaveEveryNs;
-  const Status saved = file_.save(record);
+  const Status saved = file_->save(record);
   if (saved) {
     saved_ = record;
     told_.clear();

@@ -28,7 +28,8 @@ class Scrubbing {
   struct Parts {  // borrowed
     flush::LogWriter* log = nullptr;
     io::FileSystem* files = nullptr;
-    std::string path;  // of the file that remembers
+    std::string path;  // of the file that remembers; "": nothing does but `kept`
+    std::shared_ptr<flush::ScrubRecord> kept = {};  // without a file: from one opening to the next
     std::string name;
     Uuid vdisk;
     io::Loop* loop = nullptr;
@@ -51,6 +52,7 @@ class Scrubbing {
  private:
   void arm();
   void load();
+  void load_file();
   void look(const flush::LogWriterStatus& log) REQUIRES(mutex_);
   std::optional<ScrubPlan::Run> wanted(const flush::LogWriterStatus& log, const Wishes& wishes);
   void interrupt();
@@ -65,7 +67,7 @@ class Scrubbing {
   bool timer_ended_ = false;
 
   // By who steps.
-  flush::ScrubFile file_;
+  std::optional<flush::ScrubFile> file_;
   bool loaded_ = false;
   std::uint64_t rate_ = 0;  // of the one that runs
   flush::ScrubRecord saved_;

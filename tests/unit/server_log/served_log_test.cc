@@ -180,7 +180,8 @@ TEST_F(ServedLogTest, memory_is_bounded_and_room_is_told) {
   std::uint64_t batch_bytes = 0;
   while (!log->full() && sent < 100'000) {
     protocol::Batch batch = rig.records().batch(sent + 1, 20);
-    batch_bytes = std::max<std::uint64_t>(batch_bytes, batch.bytes.size() + 20 * sizeof(format::Record));
+    batch_bytes =
+        std::max<std::uint64_t>(batch_bytes, batch.bytes.size() + 20 * sizeof(format::Record));
     ASSERT_TRUE(log->take(std::move(batch)));
     sent += 20;
     EXPECT_LE(log->memory_bytes(), kMemory + batch_bytes);
@@ -219,6 +220,33 @@ TEST_F(ServedLogTest, one_store_down_holds_nothing_up) {
   EXPECT_TRUE(log_->close(kBudgetNs));
   EXPECT_EQ(rig_.lacking_shards(), 0u);
   rig_.expect_log(1000);
+}
+
+TEST_F(ServedLogTest, what_a_store_has_lost_is_found_and_brought_back) {
+  open();
+  ASSERT_TRUE(take(1, 100));
+  EXPECT_TRUE(log_->close(kBudgetNs));
+  rig_.contents(2).edit([](auto& values) {
+    std::erase_if(values, [](const auto& each) { return format::parse_shard_key("vm1", each.first).has_value(); });
+  });
+  ASSERT_GT(rig_.lacking_shards(), 0u);
+  server::ServedLog::Parts parts = rig_.parts(heard_);
+  parts.scrubs = {.every = {.light_ns = 10'000'000, .deep_ns = 0}, .bytes_per_second = 0};
+  parts.scrub_record = std::make_shared<flush::ScrubRecord>();
+  const auto record = parts.scrub_record;
+  log_ = ServedLog::open(std::move(parts)).value();
+  EXPECT_TRUE(soon([&] { return rig_.lacking_shards() == 0; }));
+  EXPECT_TRUE(soon([&] { return log_->scrubs().light.finished != 0; }));
+  EXPECT_TRUE(log_->close(kBudgetNs));
+  // Opened again it is as it was.
+  EXPECT_GT(record->light.finished, 0u);
+  parts = rig_.parts(heard_);
+  parts.scrubs.every = {.light_ns = 86'400'000'000'000, .deep_ns = 0};
+  parts.scrub_record = record;
+  log_ = ServedLog::open(std::move(parts)).value();
+  EXPECT_TRUE(soon([&] { return log_->scrubs().light.finished == record->light.finished; }));
+  EXPECT_TRUE(log_->close(kBudgetNs));
+  rig_.expect_log(100);
 }
 
 TEST_F(ServedLogTest, closing_ends_within_its_budget_when_nothing_can_be_stored) {
