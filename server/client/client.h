@@ -72,6 +72,10 @@ class Client final : public LogClient, private Link::Owner {
 
   // Opening.
   void look_at_opening();
+  bool creation_is_settled();
+  bool may_be_new() const;
+  bool everybody_was_tried();
+  unsigned away_max() const;
   bool enough_logs() const;
   Sequence newest_stored() const;
   std::string what_is_missing() const;
@@ -104,6 +108,8 @@ class Client final : public LogClient, private Link::Owner {
   std::vector<unsigned> fenced_;  // by link: how often in a row
   Sequence floor_ = 0;
   bool closing_ = false;
+  bool is_open_ = false;
+  bool creating_ = false;  // it is known that there is no log
   std::optional<Error> failed_;
   io::TimerId grace_ = 0;
   bool grace_is_over_ = false;

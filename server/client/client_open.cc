@@ -85,6 +85,12 @@ Status Client::connect(std::uint64_t timeout_ns) {
 
 std::string Client::what_is_missing() const {
   const std::string troubles = board_.troubles();
+  if (may_be_new() && !creating_) {
+    return fmt::format(
+        "the log may exist at a server that is not there: it is created only when all but {} say "
+        "that they do not have it, and nobody says anything else: {}",
+        away_max(), troubles);
+  }
   if (!enough_logs()) return troubles;
   return fmt::format(
       "the log of those that are there ends at sequence {}, and begins at {} here: what was stored "
@@ -103,11 +109,14 @@ Sequence Client::newest_stored() const {
 
 // The first outcome is it.
 void Client::opened(Status status) {
+  bool opened_ok = false;
   {
     MutexLock lock(mutex_);
     if (opened_) return;
+    opened_ok = status.has_value();
     opened_ = std::move(status);
   }
+  is_open_ = opened_ok;
   created_ = true;
   for (const auto& link : links_) {
     if (!link->welcomed()) continue;
@@ -124,20 +133,36 @@ void Client::look_at_opening() {
     if (!is_opening_ || opened_) return;
   }
   if (auto error = hopeless()) return opened(tlog::fail(*error));
+  if (!creation_is_settled()) return;
   if (!enough_logs() || newest_stored() < options_.needed) return;
+  if (everybody_was_tried()) opened({});
+}
+
+// Or has had time to.
+bool Client::everybody_was_tried() {
   const bool all_tried = std::all_of(links_.begin(), links_.end(), [](const auto& link) {
     return link->tried() || link->welcomed();
   });
-  if (all_tried || grace_is_over_) return opened({});
-  if (grace_ != 0) return;
-  grace_ = parts_.loop->add_timer(kGraceNs, [this] {
-    grace_is_over_ = true;
-    look_at_opening();
-  });
+  if (all_tried || grace_is_over_) return true;
+  if (grace_ == 0) {
+    grace_ = parts_.loop->add_timer(kGraceNs, [this] {
+      grace_is_over_ = true;
+      look_at_opening();
+    });
+  }
+  return false;
+}
+
+// So many may be away without what was acknowledged being theirs alone.
+unsigned Client::away_max() const {
+  const WriteConcern& concern = options_.concern;
+  const unsigned acknowledging =
+      concern.received == 0 ? concern.stored : std::min(concern.stored, concern.received);
+  return acknowledging - 1;
 }
 
 // Who takes a log over, without the journal of who wrote it, must not miss what was acknowledged:
-// so few may be away that it cannot be theirs alone.
+// so few may be away that it cannot be theirs alone. Nor must who makes a new one.
 bool Client::enough_logs() const {
   std::set<Uuid> logs;
   unsigned count = 0;
@@ -145,17 +170,17 @@ bool Client::enough_logs() const {
     if (link->welcomed() && (link->log().is_nil() || logs.insert(link->log()).second)) ++count;
   }
   if (count < std::max(options_.concern.stored, options_.concern.received)) return false;
-  if (!options_.take_over) return true;
+  if (!options_.take_over && !may_be_new()) return true;
   const auto away = std::count_if(links_.begin(), links_.end(), [&](const auto& link) {
     return !link->welcomed() && !logs.contains(link->log());
   });
-  return away < options_.concern.stored;
+  return away <= away_max();
 }
 
 // What the servers that have refused can no more become, whatever the others say.
 std::optional<Error> Client::hopeless() const {
   unsigned possible = 0;
-  unsigned without_log = 0;          // it is created when another has it
+  unsigned without_log = 0;          // it is created when another has it, or nobody
   std::map<Uuid, std::string> logs;  // and who writes it
   std::optional<Code> code;
   std::string reasons;
@@ -172,10 +197,12 @@ std::optional<Error> Client::hopeless() const {
     }
     reasons += fmt::format("{}: {}", link->address(), link->refused()->message());
     without_log += link->refused()->code() == Code::kNotFound;
-    if (!code || link->refused()->code() == Code::kFenced) code = link->refused()->code();
+    if (!code || code == Code::kNotFound || link->refused()->code() == Code::kFenced)
+      code = link->refused()->code();
   }
   const unsigned wanted = std::max(options_.concern.stored, options_.concern.received);
-  if (possible + (possible > 0 ? without_log : 0) >= wanted) return std::nullopt;
+  const bool can_be_made = possible > 0 || options_.may_create;
+  if (possible + (can_be_made ? without_log : 0) >= wanted) return std::nullopt;
   return Error(code.value_or(Code::kInvalidArgument),
                fmt::format("open: log client: {} servers with logs of their own are wanted, and no "
                            "more than {} can be had: {}",

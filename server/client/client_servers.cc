@@ -24,9 +24,11 @@ bool Client::others_have_the_log(const Link& link) const {
 }
 
 // A log that has been written is not created again: what it had would be missing, and nobody would
-// know. But next to one that is there it is, and is filled from it.
+// know. But next to one that is there it is, and is filled from it; and all are created when it is
+// settled that there is none.
 bool Client::may_create(const Link& link) const {
-  return others_have_the_log(link) || (options_.may_create && stored_ == 0);
+  if (creating_ && stored_ == 0) return true;
+  return others_have_the_log(link) && (is_open_ || !may_be_new());
 }
 
 bool Client::another_may_be_the_same(const Link& link) const {
@@ -92,7 +94,8 @@ void Client::welcomed(Link& link) {
   if (batches_ && !is_of_this_log(link)) return;
   link.accept();
   for (auto& other : links_) {
-    if (other->refused() && other->refused()->code() == Code::kNotFound) other->connect();
+    if (other->refused() && other->refused()->code() == Code::kNotFound && may_create(*other))
+      other->connect();
   }
   wake_standing();
   look_at_opening();
@@ -175,7 +178,7 @@ void Client::refused(Link& link, const Error& error) {
       if (link.was_welcomed()) give_up(error.within(link.address()));
       return;
     case Code::kNotFound:
-      if (others_have_the_log(link)) return link.retry(error);  // it will be created
+      if (may_create(link)) return link.retry(error);  // it will be created
       if (stored_ == 0) return link.refuse(error);
       return link.refuse(Error(
           error.code(), fmt::format("{}; no connected server has the log up to {}, from which this "

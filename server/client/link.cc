@@ -185,7 +185,10 @@ void Link::refuse(const Error& error) {
   tried_ = true;
   refused_ = error;
   show(ServerState::kRefused, error.message());
-  place_.parts->logger->warning(
+  // That a log which may be created is not there yet is no trouble.
+  const bool is_trouble = error.code() != Code::kNotFound || !place_.options->may_create;
+  place_.parts->logger->write(
+      is_trouble ? LogLevel::kWarning : LogLevel::kInfo,
       fmt::format("event=server-refused server={} reason=\"{}\"", address(), error.message()));
   wait(kRefusedRetryNs / 2 + place_.parts->random->next_u64() % (kRefusedRetryNs / 2));
   if (had_connection)

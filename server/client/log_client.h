@@ -108,7 +108,9 @@ class LogClient {
   // naming each server and its reason. With take_over, which goes by what the servers have alone,
   // until so few are away that nothing that counted as stored can be missed. kFenced,
   // kInvalidArgument, kWrongKey, kNotSupported, kNotFound (there is no log, and may_create is not
-  // set): what so many refuse for good that the rest is too few.
+  // set): what so many refuse for good that the rest is too few. A log is created only when all
+  // but so few say that they do not have it that it cannot be theirs alone, as with take_over, and
+  // no server says anything else: what it says is returned.
   static Result<std::unique_ptr<LogClient>> open(ClientOptions options, Parts parts,
                                                  std::uint64_t timeout_ns);
   virtual ~LogClient() = default;

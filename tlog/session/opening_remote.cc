@@ -55,9 +55,9 @@ Result<std::shared_ptr<ServedVdisk>> open_remote_vdisk(const OpeningContext& con
                                       .timestamp = parts.recovered.last_timestamp});
   if (!log) {
     const std::string reason =
-        had_journal ? log.error().message()
+        was_created ? log.error().message()
                     : fmt::format(
-                          "{}; this host had no journal of it, and has made an empty one: "
+                          "{}; this host has no journal of it, but an empty one that it has made: "
                           "if the log exists, bring its journal back instead",
                           log.error().message());
     return refuse(vdisk, log.error().code(), reason);

@@ -106,9 +106,13 @@ TEST_F(ClientSparesTest, ASpareGoesOnWhereAnotherWasKilled) {
 // The first one does not know yet that it has been fenced, and has what it was sent.
 TEST_F(ClientSparesTest, ASpareThatComesLaterTakesTurnsOnceAtMost) {
   add_servers(2, "0");
-  kill(1);
   ASSERT_TRUE(open(1));
-  rig.append(100);
+  rig.append(1);
+  ASSERT_TRUE(stored(1));
+  rig.close();
+  kill(1);  // of which the next client knows nothing
+  ASSERT_TRUE(open(1));
+  rig.append(99);
   ASSERT_TRUE(stored(100));
   rig.append(100);
   start(1);

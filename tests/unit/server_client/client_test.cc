@@ -122,7 +122,7 @@ TEST_F(ClientTest, ForceReachesAServerThatComesLater) {
   make_servers(2);
   for (auto& one : servers) one->script({.asks_force = true});
   server(1).stop();
-  ASSERT_TRUE(open(1));
+  ASSERT_TRUE(open_existing(1));
   rig.append(10);
   rig.client().force(10);
   ASSERT_TRUE(rig.wait_stored(10));

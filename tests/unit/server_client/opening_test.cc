@@ -69,7 +69,7 @@ TEST_F(OpeningTest, WaitsForAServerThatComes) {
 TEST_F(OpeningTest, WaitsForAServerThatHasWhatTheJournalHasLetGo) {
   make_servers(2);
   server(1).stop();
-  ASSERT_TRUE(open(1));
+  ASSERT_TRUE(open_existing(1));
   rig.append(30);
   ASSERT_TRUE(rig.wait_stored(30));
   rig.close();

@@ -42,6 +42,21 @@ class Rigged : public ::testing::Test {
     if (opened) return ::testing::AssertionSuccess();
     return ::testing::AssertionFailure() << opened.error().message();
   }
+  // Where there is nothing to be created, servers may be away from the beginning.
+  ::testing::AssertionResult open_existing(unsigned stored) {
+    client::ClientOptions wanted = options(stored);
+    wanted.may_create = false;
+    server(0).call([&] {
+      for (auto& log : logs) {
+        log->exists = true;
+        log->format = wanted.format;
+        log->journal = wanted.journal;
+      }
+    });
+    auto opened = rig.open(wanted);
+    if (opened) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << opened.error().message();
+  }
   // Soon it has all of it, right.
   ::testing::AssertionResult has_all(std::size_t index, Sequence wanted) {
     std::string difference;

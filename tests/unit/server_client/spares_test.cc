@@ -104,7 +104,7 @@ TEST_F(SparesTest, ASpareThatComesLaterTakesTurnsOnceAtMost) {
   make_servers(1);
   add_server(logs[0]);
   server(1).stop();
-  ASSERT_TRUE(open(1));
+  ASSERT_TRUE(open_existing(1));
   rig.append(50);
   ASSERT_TRUE(rig.wait_stored(50));
   server(1).start();
