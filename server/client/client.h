@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "server/client/agreement.h"
 #include "server/client/batches.h"
 #include "server/client/board.h"
 #include "server/client/filling.h"
@@ -77,6 +78,11 @@ class Client final : public LogClient, private Link::Owner {
   bool everybody_was_tried();
   unsigned away_max() const;
   bool enough_logs() const;
+  unsigned away() const;
+  bool logs_agree();
+  bool leave_out_the_wrong(const std::vector<Link*>& logs, const Histories& histories,
+                           std::size_t right);
+  void say_undecided(const std::vector<Link*>& logs, const Histories& histories);
   Sequence newest_stored() const;
   std::string what_is_missing() const;
   std::optional<Error> hopeless() const;
@@ -105,6 +111,8 @@ class Client final : public LogClient, private Link::Owner {
   std::vector<std::unique_ptr<Link>> links_;
   std::unique_ptr<Filling> filling_;
   std::unique_ptr<Batches> batches_;
+  std::unique_ptr<Agreement> agreement_;  // while it is opened
+  std::string undecided_;
   std::vector<unsigned> fenced_;  // by link: how often in a row
   Sequence floor_ = 0;
   bool closing_ = false;

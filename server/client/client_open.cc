@@ -92,6 +92,10 @@ std::string Client::what_is_missing() const {
         away_max(), troubles);
   }
   if (!enough_logs()) return troubles;
+  if (agreement_) {
+    return (undecided_.empty() ? agreement_->trouble() : undecided_) +
+           (troubles.empty() ? "" : ": " + troubles);
+  }
   return fmt::format(
       "the log of those that are there ends at sequence {}, and begins at {} here: what was stored "
       "in between is on servers that are not there, or lost; bring back the servers that have "
@@ -117,6 +121,7 @@ void Client::opened(Status status) {
     opened_ = std::move(status);
   }
   is_open_ = opened_ok;
+  agreement_.reset();
   created_ = true;
   for (const auto& link : links_) {
     if (!link->welcomed()) continue;
@@ -135,7 +140,7 @@ void Client::look_at_opening() {
   if (auto error = hopeless()) return opened(tlog::fail(*error));
   if (!creation_is_settled()) return;
   if (!enough_logs() || newest_stored() < options_.needed) return;
-  if (everybody_was_tried()) opened({});
+  if (everybody_was_tried() && logs_agree()) opened({});
 }
 
 // Or has had time to.
@@ -171,10 +176,18 @@ bool Client::enough_logs() const {
   }
   if (count < std::max(options_.concern.stored, options_.concern.received)) return false;
   if (!options_.take_over && !may_be_new()) return true;
-  const auto away = std::count_if(links_.begin(), links_.end(), [&](const auto& link) {
-    return !link->welcomed() && !logs.contains(link->log());
-  });
-  return away <= away_max();
+  return away() <= away_max();
+}
+
+// Servers whose logs are not there.
+unsigned Client::away() const {
+  std::set<Uuid> logs;
+  for (const auto& link : links_) {
+    if (link->welcomed()) logs.insert(link->log());
+  }
+  return static_cast<unsigned>(std::count_if(links_.begin(), links_.end(), [&](const auto& link) {
+    return !link->welcomed() && (link->log().is_nil() || !logs.contains(link->log()));
+  }));
 }
 
 // What the servers that have refused can no more become, whatever the others say.
@@ -242,6 +255,7 @@ void Client::close(std::uint64_t budget_ns) {
     parts_.loop->cancel_timer(grace_);
     for (auto& link : links_) link->say_goodbye(Code::kShutdown, "the client is closing");
     filling_.reset();
+    agreement_.reset();
     batches_.reset();
     links_.clear();
   });

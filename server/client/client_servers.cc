@@ -107,6 +107,7 @@ void Client::attached(Link& link) {
   filling_->look_again();
   for (auto& wait : std::vector(standby_waits_)) ask_for_standby(*wait);
   advance();
+  look_at_opening();
 }
 
 void Client::progressed(Link&) {
@@ -120,6 +121,7 @@ void Client::progressed(Link&) {
 }
 
 void Client::replied(Link& link, const protocol::Reply& reply) {
+  if (agreement_) return agreement_->replied(link, reply);
   filling_->replied(link, reply);
   for (auto& wait : std::vector(standby_waits_)) {
     const auto asked = wait->asked.find(link.index());
@@ -135,6 +137,7 @@ void Client::replied(Link& link, const protocol::Reply& reply) {
 }
 
 void Client::records(Link& link, Buffer body) {
+  if (agreement_) return agreement_->records(link, std::move(body));
   filling_->records(link, std::move(body));
 }
 

@@ -90,14 +90,14 @@ void Filling::look(Link& target) {
   if (choice.source != nullptr) return begin(target, *choice.source);
   if (choice.wait) return target.show(ServerState::kCatchingUp, "waits for another server's log");
   if (target.compares()) {  // nobody can tell
-    return settled(target);
+    return settled(target, /*for_certain=*/false);
   }
   say_what_is_missing(target);
 }
 
-void Filling::settled(Link& target) {
+void Filling::settled(Link& target, bool for_certain) {
   lacks_[target.index()] = {};
-  if (target.compares()) target.compared();
+  if (target.compares()) target.compared(for_certain);
   target.pump();
 }
 
@@ -111,10 +111,10 @@ bool Filling::settle_comparison(Link& target) {
     format::Record record;
     record.sequence = position.sequence;
     record.timestamp = position.timestamp;
-    if (auto same = target.compare(record); !same) {
+    if (auto same = target.compare(record, link.get()); !same) {
       target.refuse(same.error());
     } else {
-      settled(target);
+      settled(target, link->is_certain());
     }
     return true;
   }
@@ -227,7 +227,8 @@ bool Filling::take(Read& read, protocol::DecodedBatch decoded) {
   if (first_of(*batch) > read.next || last_of(*batch) < read.next) return true;
   Link& target = *read.target;
   if (target.compares()) {
-    if (auto same = target.compare(batch->records[read.next - first_of(*batch)]); !same) {
+    if (auto same = target.compare(batch->records[read.next - first_of(*batch)], read.source);
+        !same) {
       target.refuse(same.error());  // tells gone(), which ends the read
       return false;
     }
@@ -237,7 +238,7 @@ bool Filling::take(Read& read, protocol::DecodedBatch decoded) {
   avoid_until_ns_[read.source->index()] = 0;
   const std::uint64_t serial = read.serial;
   if (target.compares()) {
-    target.compared();
+    target.compared(read.source->is_certain());
   } else {
     target.forward(batch);
   }
@@ -279,7 +280,7 @@ void Filling::replied(Link& source, const protocol::Reply& reply) {
 void Filling::finish(Read& read) {
   Link& target = *read.target;
   end_read(read);
-  settled(target);
+  settled(target, target.is_certain());
   look_again();
 }
 

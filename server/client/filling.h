@@ -63,7 +63,7 @@ class Filling {
   void tick();
   void look(Link& target);
   bool settle_comparison(Link& target);
-  void settled(Link& target);  // it lacks nothing (that is known)
+  void settled(Link& target, bool for_certain);  // it lacks nothing (that is known)
   Choice choose(const Link& target, Sequence first) const;
   void begin(Link& target, Link& source);
   void say_what_is_missing(Link& target);

@@ -78,6 +78,7 @@ void Link::on_welcome(protocol::Welcome welcome) {
   stored_ = welcome_.stored.sequence;
   sent_max_ = std::max(sent_max_, sent_);
   must_compare_ = stored_ != 0 && welcome_.stored.timestamp != 0;
+  certain_ = !must_compare_;
   number_ = 0;
   force_asked_ = 0;
   forces_.clear();
@@ -109,8 +110,9 @@ void Link::accept() {
   connection_->attach();
 }
 
-void Link::compared() {
+void Link::compared(bool for_certain) {
   must_compare_ = false;
+  certain_ = for_certain;
   place_.board->update(index_, [](Mark& mark) { mark.counts = true; });
   place_.owner->progressed(*this);
 }

@@ -89,8 +89,11 @@ class Link final : private Connection::Owner {
   // another way is told by the time of its last record. Until then nothing is sent, and what it
   // says does not count.
   bool compares() const { return must_compare_; }
-  void compared();
-  Status compare(const format::Record& record) const;
+  // `for_certain`: with what was acknowledged; not: there was nothing to compare it with.
+  void compared(bool for_certain);
+  bool is_certain() const { return certain_; }
+  // With the same record of the source (null), or of another server.
+  Status compare(const format::Record& record, const Link* other);
   bool trusted() const { return attached_ && !must_compare_; }
   void filling(bool on) { filling_ = on; }  // another one sends by forward()
   void show(ServerState state, const std::string& reason = {});
@@ -135,6 +138,7 @@ class Link final : private Connection::Owner {
   bool welcomed_ = false;
   bool attached_ = false;
   bool must_compare_ = false;
+  bool certain_ = false;
   bool asking_ = false;
   bool filling_ = false;
   bool shows_sending_ = false;

@@ -36,9 +36,9 @@ void Link::take(Sequence first, const Result<SharedBatch>& batch) {
   if (!batch) return place_.owner->source_failed(batch.error());
   if (!*batch) return place_.owner->lacks(*this, first);
   if (must_compare_) {
-    if (auto same = compare((*batch)->records[first - first_of(**batch)]); !same)
+    if (auto same = compare((*batch)->records[first - first_of(**batch)], nullptr); !same)
       return refuse(same.error());
-    compared();
+    compared(/*for_certain=*/true);
   }
   show_sending();
   if (first_of(**batch) <= sent_ + 1 && sent_ + 1 <= last_of(**batch) && !send(*batch)) return;
@@ -49,14 +49,19 @@ void Link::forward(const SharedBatch& batch) {
   if (attached_ && first_of(*batch) <= sent_ + 1 && sent_ + 1 <= last_of(*batch)) send(batch);
 }
 
-Status Link::compare(const format::Record& record) const {
+Status Link::compare(const format::Record& record, const Link* other) {
   if (record.timestamp == welcome_.stored.timestamp) return {};
+  const bool is_certain = other == nullptr || other->is_certain();
   return fail(
       Code::kInvalidArgument,
-      fmt::format("compare: {}: its record {} is of another time ({} ns) than this log's ({} "
-                  "ns): it has records that no other server has and that were never "
-                  "acknowledged; empty its stores, and it is filled again",
-                  address(), record.sequence, welcome_.stored.timestamp, record.timestamp));
+      fmt::format("compare: {}: its record {} is of another time ({} ns) than {}'s ({} ns): {}",
+                  address(), record.sequence, welcome_.stored.timestamp,
+                  other == nullptr ? "this log" : other->address(), record.timestamp,
+                  is_certain ? "it has records that no other server has and that were never "
+                               "acknowledged; empty its stores, and it is filled again"
+                             : "their logs have gone different ways, and which of them was "
+                               "acknowledged is not known here: find that out (`tlogplay list` on "
+                               "the stores of each) before the stores of either are emptied"));
 }
 
 // From the one behind sent() on. False: it is not connected any more.
