@@ -106,7 +106,9 @@ class LogClient {
   // Connects to all servers, and waits until as many as the write concern wants are there and their
   // logs are at hand, and one of them reaches to `needed`, or until the timeout: kUnavailable,
   // naming each server and its reason. With take_over, which goes by what the servers have alone,
-  // until so few are away that nothing that counted as stored can be missed. kFenced,
+  // until so few are away that nothing that counted as stored can be missed; logs that have gone
+  // different ways are compared (histories.h), and what was never acknowledged is left out. When it
+  // cannot be told which that is: kCorruption, or kUnavailable while servers are away. kFenced,
   // kInvalidArgument, kWrongKey, kNotSupported, kNotFound (there is no log, and may_create is not
   // set): what so many refuse for good that the rest is too few. A log is created only when all
   // but so few say that they do not have it that it cannot be theirs alone, as with take_over, and
@@ -116,7 +118,8 @@ class LogClient {
   virtual ~LogClient() = default;
 
   // As the servers had it when open() returned, the others having had a moment: the greatest end
-  // among those that are connected.
+  // among those that are connected; with take_over, of those whose logs agree with what can have
+  // been acknowledged.
   virtual protocol::LogPosition head() const = 0;
   virtual bool created() const = 0;  // none of them had the log
 
