@@ -155,6 +155,10 @@ void add_where(CLI::App& app, Arguments& a) {
   })->excludes(address);
   add(app, "--profile-address", "HOST:PORT", "metrics, health and a status page over HTTP",
       [&a](const std::string& text) { return read_address(a.profile_address, text); });
+  add(app, "--logset", "HOST:PORT", "the configuration's repos over HTTP, for other sites",
+      reads_text(a.logset_address));
+  add(app, "--token-file", "FILE", "what requests to --logset have to carry, mode 0600",
+      reads_text(a.token_file));
   add(app, "--tls-cert", "FILE", "the server's certificate (PEM); from then on TLS only",
       reads_text(a.tls_cert));
   add(app, "--tls-key", "FILE", "its private key (PEM), mode 0600", reads_text(a.tls_key));
@@ -223,9 +227,21 @@ void add_running(CLI::App& app, Arguments& a) {
       ->default_str("20");
 }
 
+Status check_gateways(const Arguments& a) {
+  const auto wrong = [](std::string text) { return fail(Code::kInvalidArgument, std::move(text)); };
+  if (!a.logset_address.empty() && a.config.empty()) {
+    return wrong("--logset: which repositories? name them with repos in the file of --config");
+  }
+  if (!a.token_file.empty() && a.logset_address.empty()) {
+    return wrong("--token-file: it is of use with --logset only");
+  }
+  return {};
+}
+
 // What no single flag shows.
 Status check_together(const Arguments& a) {
   const auto wrong = [](std::string text) { return fail(Code::kInvalidArgument, std::move(text)); };
+  TLOG_TRY(check_gateways(a));
   if (a.storage.empty() && a.config.empty() && !a.memory_storage) {
     return wrong("--storage-addresses: which stores? give them, or --config, or --memorystorage");
   }

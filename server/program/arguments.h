@@ -25,7 +25,9 @@ struct Arguments {
   std::string address = "0.0.0.0:11211";
   std::string unix_path;  // instead of the address; "": none
   std::string profile_address;
-  std::string config;  // a file or etcd://...
+  std::string logset_address;  // "": repositories are not offered
+  std::string token_file;      // of --logset; "" or "none": no token is asked for
+  std::string config;          // a file or etcd://...
   std::vector<StoreAddress> storage;
   bool memory_storage = false;
   bool with_slave_sync = false;

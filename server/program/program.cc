@@ -10,6 +10,7 @@
 #include "server/program/file_logger.h"
 #include "server/program/http_server.h"
 #include "server/program/key.h"
+#include "server/program/logset_serving.h"
 #include "server/program/open_files.h"
 #include "server/program/readiness.h"
 #include "server/program/report.h"
@@ -21,6 +22,8 @@
 
 namespace tlog::program {
 namespace {
+
+constexpr std::uint64_t kGatewayGraceNs = 2'000'000'000;  // for requests that are under way
 
 class Program {
  public:
@@ -36,6 +39,7 @@ class Program {
   Result<server::ServerOptions> options();
   Result<std::shared_ptr<const net::Tls>> load_tls();
   Status start_pages();
+  Status start_gateways();
   void announce() const;
   void end();
 
@@ -49,6 +53,8 @@ class Program {
   std::unique_ptr<VdiskStores> stores_;
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<HttpServer> pages_;
+  std::vector<config::Repo> repos_;
+  std::unique_ptr<gateway::HttpServer> logset_;
 };
 
 Result<std::shared_ptr<const net::Tls>> Program::load_tls() {
@@ -78,6 +84,7 @@ Result<server::ServerOptions> Program::options() {
 
   KeyChoice choice{.text = key_text_, .flag_file = arguments_.key_file};
   if (config) choice.config_file = config->key_file;
+  if (config) repos_ = config->repos;
   choice.only_memory =
       arguments_.memory_storage && arguments_.storage.empty() && arguments_.config.empty();
   TLOG_ASSIGN(options.key, choose_key(choice, files, system_random(), *logger_));
@@ -132,6 +139,7 @@ Status Program::start() {
                                                                  .random = &system_random(),
                                                                  .logger = logger_.get()}));
   TLOG_TRY(start_pages());
+  TLOG_TRY(start_gateways());
   logger_->info(fmt::format("event=started version={} address=\"{}\" tls={} key_id={}",
                             TLOG_VERSION, server_->address(), arguments_.tls() ? "yes" : "no",
                             key));
@@ -149,10 +157,18 @@ Status Program::start_pages() {
   return {};
 }
 
+Status Program::start_gateways() {
+  if (arguments_.logset_address.empty()) return {};
+  TLOG_ASSIGN(logset_, start_logset(arguments_, repos_,
+                                    {.files = &io::system_files(), .logger = logger_.get()}));
+  return {};
+}
+
 // For scripts, which wait for this line, and for the service manager.
 void Program::announce() const {
   std::string line = "tlogserver: listening on " + server_->address();
   if (pages_) line += fmt::format(", status on http://{}/", pages_->address());
+  if (logset_) line += fmt::format(", logset on {}/", logset_->url());
   std::puts(line.c_str());
   std::fflush(stdout);
   tell_manager("READY=1");
@@ -168,6 +184,7 @@ bool Program::serve_until_told() {
   stopping_ = true;
   tell_manager("STOPPING=1");
   logger_->info("event=stopping");
+  if (logset_) logset_->stop(kGatewayGraceNs);
   const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
   if (!everything_stored) {
     logger_->error("event=not_all_stored consequence=\"clients send it again\"");
@@ -176,6 +193,7 @@ bool Program::serve_until_told() {
 }
 
 void Program::end() {
+  logset_.reset();
   pages_.reset();  // its thread asks the server
   server_.reset();
   workers_.stop();

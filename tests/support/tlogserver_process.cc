@@ -11,6 +11,15 @@ namespace {
 constexpr Milliseconds kStart{30'000};
 constexpr std::string_view kListening = "tlogserver: listening on ";
 constexpr std::string_view kPages = ", status on http://";
+constexpr std::string_view kLogset = ", logset on ";
+
+// What stands behind `before` in the line, up to `end`; "" when that is not in it.
+std::string part_of(const std::string& line, std::string_view before, std::string_view end) {
+  const std::size_t at = line.find(before);
+  if (at == std::string::npos) return {};
+  const std::size_t begin = at + before.size();
+  return line.substr(begin, line.find(end, begin) - begin);
+}
 
 }  // namespace
 
@@ -44,19 +53,16 @@ void TlogserverProcess::start() {
   if (!address_.starts_with("unix:")) arguments_.back() = address_;
 }
 
-// Its line: "tlogserver: listening on ADDRESS[, status on http://ADDRESS/]".
+// Its line: "tlogserver: listening on ADDRESS[, status on http://ADDRESS/][, logset on URL/]".
 bool TlogserverProcess::find_addresses() {
   const std::string text = output();
   const std::size_t end = text.find('\n');
   if (end == std::string::npos || !text.starts_with(kListening)) return false;
   const std::string line = text.substr(kListening.size(), end - kListening.size());
-  const std::size_t pages = line.find(kPages);
-  address_ = line.substr(0, pages);
-  pages_.clear();
-  if (pages != std::string::npos) {
-    const std::size_t begin = pages + kPages.size();
-    pages_ = line.substr(begin, line.find('/', begin) - begin);
-  }
+  address_ = line.substr(0, line.find(", "));
+  pages_ = part_of(line, kPages, "/");
+  logset_ = part_of(line, kLogset, "/,");
+  if (logset_.ends_with('/')) logset_.pop_back();
   return true;
 }
 

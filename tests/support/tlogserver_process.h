@@ -23,6 +23,7 @@ class TlogserverProcess {
 
   const std::string& address() const { return address_; }  // "127.0.0.1:port" or "unix:/path"
   const std::string& pages() const { return pages_; }      // of --profile-address; "": none
+  const std::string& logset() const { return logset_; }    // URL of --logset; "": none
   pid_t pid() const { return process_->pid(); }
   void signal(int number) { process_->signal(number); }
   std::optional<int> wait(Milliseconds timeout) { return process_->wait(timeout); }
@@ -42,6 +43,7 @@ class TlogserverProcess {
   std::unique_ptr<Process> process_;
   std::string address_;
   std::string pages_;
+  std::string logset_;
 };
 
 }  // namespace tlog::testing

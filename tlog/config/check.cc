@@ -144,7 +144,9 @@ void check_tlogs(const Config& config, Problems& problems) {
         !config.vdisks.empty() &&
         std::all_of(config.vdisks.begin(), config.vdisks.end(),
                     [](const Vdisk& vdisk) { return !vdisk.tlog.servers.empty(); });
-    if (!all_have_servers && !problems.knows("clusters") && !problems.failed("tlog/servers")) {
+    const bool serves_logs_alone = config.vdisks.empty() && !config.repos.empty();
+    if (!all_have_servers && !serves_logs_alone && !problems.knows("clusters") &&
+        !problems.failed("tlog/servers")) {
       problems.add("clusters", fmt::format("missing, expected {}",
                                            with_sample(*root_section().find("clusters"))));
     }
@@ -243,6 +245,7 @@ void check_meaning(Config& config, Problems& problems) {
   check_log_servers(config, problems);
   check_coordinations(config, problems);
   check_control_socket(config, problems);
+  check_repos(config, problems);
 }
 
 const Vdisk* Config::find_vdisk(std::string_view name) const {

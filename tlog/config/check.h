@@ -23,6 +23,8 @@ void check_lags(const Config& config, Problems& problems);
 // Which vdisks' logs are kept by servers instead of a cluster: before clusters get their default.
 void take_log_servers(Config& config, Problems& problems);
 void check_log_servers(const Config& config, Problems& problems);
+// Repositories, and that there is something to serve at all.
+void check_repos(const Config& config, Problems& problems);
 
 std::vector<std::string_view> cluster_names(const Config& config);
 // The first trail that stands in the file: where a problem of several keys is best shown.

@@ -123,6 +123,14 @@ struct Vdisk {
   Coordination coordination;                // likewise
 };
 
+// A set of logs for the logset protocol of a tlogserver, one of the three.
+struct Repo {
+  std::string name;
+  std::string directory;  // absolute: any logs, as files
+  std::string copy;       // absolute: copies of vdisks' logs, verified
+  std::string vdisk;      // the log of this vdisk, to be read only
+};
+
 struct Config {
   std::string path;      // absolute, of the file
   std::string key_file;  // absolute
@@ -131,6 +139,7 @@ struct Config {
   Tlog tlog;                      // the defaults of all vdisks
   Coordination coordination;      // likewise
   std::vector<Vdisk> vdisks;      // in the file's order
+  std::vector<Repo> repos;        // in the file's order
   std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;
   LogLevel log_level = LogLevel::kWarning;

@@ -240,6 +240,15 @@ void Loader::load_list(const Child& child, const std::string& trail, Target targ
   child.property->set(target, std::move(value));
 }
 
+// A section for which the value of one of its keys stands. Never assigned: that would change the
+// document.
+YAML::Node whole_section(const Section& section, const YAML::Node& node) {
+  if (section.short_for.empty() || !node.IsScalar()) return node;
+  YAML::Node whole(YAML::NodeType::Map);
+  whole[std::string(section.short_for)] = node;
+  return whole;
+}
+
 void Loader::load_named(const Child& child, const std::string& trail, Target target) {
   if (!is_kind(child, trail, child.node.IsMap())) return;
   std::set<std::string> seen;
@@ -266,14 +275,15 @@ void Loader::load_named(const Child& child, const std::string& trail, Target tar
       continue;
     }
     problems_.remember(own_trail, position);
-    if (!entry.second.IsMap()) {
+    const YAML::Node own = whole_section(*child.property->section, entry.second);
+    if (!own.IsMap()) {
       problems_.add(
           entry.second.IsNull() ? position : position_of(entry.second.Mark()), own_trail,
           fmt::format("is {}, expected a mapping of keys to values", kind_of(entry.second)));
       continue;
     }
-    load_section(*child.property->section, entry.second, own_trail,
-                 child.property->enter(target, name), true);
+    load_section(*child.property->section, own, own_trail, child.property->enter(target, name),
+                 true);
   }
   if (child.node.size() == 0) {
     problems_.add(position_of(child.node.Mark()), trail,

@@ -26,6 +26,12 @@ Target add_vdisk(Target target, std::string name) {
   return &vdisk;
 }
 
+Target add_repo(Target target, std::string name) {
+  Repo& repo = std::get<Config*>(target)->repos.emplace_back();
+  repo.name = std::move(name);
+  return &repo;
+}
+
 }  // namespace
 
 const Section& root_section() {
@@ -66,12 +72,21 @@ const Section& root_section() {
           {.key = "vdisks",
            .type = Type::kNamed,
            .description = vdisk_section().description,
+           .default_note = "none, which will do where there are repos",
            .example = "vm1",
            .sample = "vdisks: {vm1: {size: 10GiB, storage: {file: blocks/vm1}}}",
-           .required = true,
            .maximum = kVdisksMax,
            .section = &vdisk_section(),
            .enter = add_vdisk},
+          {.key = "repos",
+           .type = Type::kNamed,
+           .description = repo_section().description,
+           .example = "archive",
+           .sample = "repos: {archive: /srv/archive}",
+           .example_only = true,
+           .maximum = kReposMax,
+           .section = &repo_section(),
+           .enter = add_repo},
           {.key = "controlSocket",
            .type = Type::kPath,
            .description = "Where tlogctl finds the server, at most 107 bytes long. A process that "

@@ -42,7 +42,7 @@ struct Value {
 
 // What a section's keys are written into.
 using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, ServerTls*, LagLimit*,
-                            SlaveStorage*, Coordination*, Vdisk*>;
+                            SlaveStorage*, Coordination*, Vdisk*, Repo*>;
 
 struct Section;
 
@@ -92,6 +92,8 @@ struct Section {
   std::vector<Property> properties;  // in the order in which they are loaded and shown
   std::vector<std::string_view> exactly_one_of =
       {};  // keys that exclude each other, one of which must be there
+  // Of the sections of a kNamed: the key whose value may stand in the place of the whole section.
+  std::string_view short_for = {};
 
   const Property* find(std::string_view key) const;
 };

@@ -24,6 +24,7 @@ const Section& slave_storage_section();
 const Section& storage_section();
 const Section& coordination_section();
 const Section& vdisk_section();
+const Section& repo_section();
 
 template <class T>
 struct MemberOf;
@@ -84,6 +85,7 @@ Target enter_member(Target target, std::string) {
   return &(std::get<typename MemberOf<decltype(kMember)>::class_type*>(target)->*kMember);
 }
 
+inline constexpr std::size_t kReposMax = 256;  // of logset
 inline constexpr std::uint64_t kTiB = 1024 * kGiB;
 inline constexpr std::uint64_t kMillisecondNs = 1'000'000;
 inline constexpr std::uint64_t kDayNs = 86'400'000 * kMillisecondNs;

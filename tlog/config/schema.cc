@@ -68,6 +68,7 @@ constexpr std::string_view kDurationPattern = "^[0-9]+ ?(ns|us|ms|s|m|h)$";
 
 void write_section(JsonWriter& json, const Section& section, std::string_view description,
                    bool with_defaults);
+void write_value(JsonWriter& json, const Property& property);
 
 // The pattern's words and the number that YAML makes of bare digits.
 void write_size(JsonWriter& json, const Property& property) {
@@ -123,6 +124,19 @@ void write_list(JsonWriter& json, const Property& property) {
   json.close('}');
 }
 
+// The value of one key may stand in the place of the whole section.
+void write_section_or_short(JsonWriter& json, const Section& section) {
+  json.open('{');
+  json.key("anyOf");
+  json.open('[');
+  json.item();
+  write_section(json, section, section.description, true);
+  json.item();
+  write_value(json, *section.find(section.short_for));
+  json.close(']');
+  json.close('}');
+}
+
 void write_named(JsonWriter& json, const Property& property) {
   json.field("type", "object");
   json.raw_field("minProperties", "1");
@@ -131,7 +145,11 @@ void write_named(JsonWriter& json, const Property& property) {
   json.key("patternProperties");
   json.open('{');
   json.key(kNamePattern);
-  write_section(json, *property.section, property.section->description, true);
+  if (property.section->short_for.empty()) {
+    write_section(json, *property.section, property.section->description, true);
+  } else {
+    write_section_or_short(json, *property.section);
+  }
   json.close('}');
 }
 
@@ -167,6 +185,13 @@ void write_type(JsonWriter& json, const Property& property) {
     case Type::kSection:
       break;
   }
+}
+
+void write_value(JsonWriter& json, const Property& property) {
+  json.open('{');
+  json.field("description", property.description);
+  write_type(json, property);
+  json.close('}');
 }
 
 void write_default(JsonWriter& json, const Property& property) {
