@@ -235,6 +235,7 @@ void check_meaning(Config& config, Problems& problems) {
   if (!problems.knows("journal/arenaSize")) {
     config.journal.arena_size = std::min(config.journal.arena_size, config.journal.size);
   }
+  check_repos(config, problems);
   check_journal(config, problems);
   check_directories(config, problems);
   check_servers(config, problems);
@@ -245,7 +246,6 @@ void check_meaning(Config& config, Problems& problems) {
   check_log_servers(config, problems);
   check_coordinations(config, problems);
   check_control_socket(config, problems);
-  check_repos(config, problems);
 }
 
 const Vdisk* Config::find_vdisk(std::string_view name) const {

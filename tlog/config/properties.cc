@@ -110,7 +110,9 @@ const Section& root_section() {
            .choices = {"debug", "info", "warning", "error"},
            .reload = Reload::kLive,
            .set = assign<&Config::log_level>},
-      }};
+      },
+      {},
+      {"vdisks", "repos"}};
   return section;
 }
 

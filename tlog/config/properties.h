@@ -92,6 +92,7 @@ struct Section {
   std::vector<Property> properties;  // in the order in which they are loaded and shown
   std::vector<std::string_view> exactly_one_of =
       {};  // keys that exclude each other, one of which must be there
+  std::vector<std::string_view> at_least_one_of = {};
   // Of the sections of a kNamed: the key whose value may stand in the place of the whole section.
   std::string_view short_for = {};
 

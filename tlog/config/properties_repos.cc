@@ -23,7 +23,7 @@ const Section& repo_section() {
            .alternative = true,
            .set = assign<&Repo::copy>},
           {.key = "vdisk",
-           .type = Type::kName,
+           .type = Type::kText,
            .description = "Publishes the log of this vdisk of the file, to be read only.",
            .default_note = "none; a repository has either directory, copy or vdisk",
            .example = "vm1",
@@ -31,6 +31,7 @@ const Section& repo_section() {
            .set = assign<&Repo::vdisk>},
       },
       {"directory", "copy", "vdisk"},
+      {},
       "directory"};
   return section;
 }

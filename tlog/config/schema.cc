@@ -216,6 +216,16 @@ void write_property(JsonWriter& json, const Property& property, bool with_defaul
   json.close('}');
 }
 
+void write_alternatives(JsonWriter& json, std::string_view word,
+                        const std::vector<std::string_view>& keys) {
+  std::string choices;
+  for (std::string_view key : keys) {
+    choices += fmt::format("{}{{\"required\": [{}]}}", choices.empty() ? "" : ", ",
+                           JsonWriter::quote(key));
+  }
+  if (!choices.empty()) json.raw_field(word, "[" + choices + "]");
+}
+
 void write_section_body(JsonWriter& json, const Section& section, std::string_view description,
                         bool with_defaults) {
   json.field("description", description);
@@ -227,14 +237,8 @@ void write_section_body(JsonWriter& json, const Section& section, std::string_vi
     required += (required.empty() ? "" : ", ") + JsonWriter::quote(property.key);
   }
   if (!required.empty()) json.raw_field("required", "[" + required + "]");
-  if (!section.exactly_one_of.empty()) {
-    std::string choices;
-    for (std::string_view key : section.exactly_one_of) {
-      choices += fmt::format("{}{{\"required\": [{}]}}", choices.empty() ? "" : ", ",
-                             JsonWriter::quote(key));
-    }
-    json.raw_field("oneOf", "[" + choices + "]");
-  }
+  write_alternatives(json, "oneOf", section.exactly_one_of);
+  write_alternatives(json, "anyOf", section.at_least_one_of);
   json.key("properties");
   json.open('{');
   for (const Property& property : section.properties) write_property(json, property, with_defaults);
