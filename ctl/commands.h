@@ -120,6 +120,23 @@ struct ReplaceCommand {
 // is filled. kInvalidArgument: not safe, or not confirmed.
 Status cluster_replace(const Place& place, const ReplaceCommand& command);
 
+struct MessagesCommand {
+  std::string where;  // the URL of a node, or (append) a vdisk
+  std::string log;    // "": the node's first
+  std::string text;
+  unsigned w = 0;  // 0: all nodes
+  std::uint64_t after = 0;
+  std::uint64_t limit = ~std::uint64_t{0};
+  std::string token_file;
+  std::string ca_file;
+  bool json = false;
+};
+Status messages_append(const Place& place, const MessagesCommand& command);  // prints the id
+Status messages_list(const MessagesCommand& command);
+Status messages_follow(const MessagesCommand& command);  // until it fails
+// Has a node say it again, with the time; `interactive`: each line of standard input.
+Status echo(const MessagesCommand& command, bool interactive);
+
 std::string version_text();
 
 }  // namespace tlog::ctl

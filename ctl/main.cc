@@ -30,6 +30,8 @@ struct Arguments {
   std::string cluster;
   ReplaceCommand replace;
   LogServerPlace log_server;
+  MessagesCommand messages;
+  bool interactive = false;
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -251,6 +253,42 @@ void add_cluster_commands(CLI::App& app, Arguments& a, Status& result) {
                     "also when vdisks of the cluster are not served, and nothing is known of them");
 }
 
+void add_node(CLI::App& command, MessagesCommand& m, const char* where) {
+  command.add_option("WHERE", m.where, where)->required();
+  command.add_option("--token-file", m.token_file, "with the bearer token that the node wants");
+  command.add_option("--ca-file", m.ca_file, "who has signed its certificate (PEM)");
+  command.add_flag("--json", m.json, "for programs");
+}
+
+void add_messages_commands(CLI::App& app, Arguments& a, Status& result) {
+  CLI::App* all = app.add_subcommand("messages", "Append to, list or follow a log of messages");
+  all->require_subcommand(1);
+  MessagesCommand& m = a.messages;
+  CLI::App* command =
+      add(*all, "append", "Append a message; prints its id when so many nodes have stored it",
+          result, [&a] { return messages_append(a.place, a.messages); });
+  add_node(*command, m, "the master's URL, or a vdisk, which gets a mark");
+  command->add_option("TEXT", m.text, "what it says")->required();
+  command->add_option("-w", m.w, "nodes that have to have stored it; by default all");
+  command->add_option("--log", m.log, "which log; by default the node's first");
+  command = add(*all, "list", "Print the messages that a node has", result,
+                [&a] { return messages_list(a.messages); });
+  add_node(*command, m, "the URL of a node");
+  command->add_option("--after", m.after, "only those behind this id");
+  command->add_option("--limit", m.limit, "at most so many");
+  command->add_option("--log", m.log, "which log; by default the node's first");
+  command = add(*all, "follow", "Print messages as they come, until it is ended", result,
+                [&a] { return messages_follow(a.messages); });
+  add_node(*command, m, "the URL of a node");
+  command->add_option("--after", m.after, "only those behind this id");
+  command->add_option("--log", m.log, "which log; by default the node's first");
+  command = add(app, "echo", "Have a node say something again, with the time", result,
+                [&a] { return echo(a.messages, a.interactive); });
+  add_node(*command, m, "the URL of a node");
+  CLI::Option* text = command->add_option("TEXT", m.text, "what it shall say");
+  command->add_flag("--interactive", a.interactive, "each line of standard input")->excludes(text);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Keys, the configuration file and the running servers of tlogdisk", "tlogctl");
   Arguments arguments;
@@ -269,6 +307,7 @@ int run(int argc, char** argv) {
   add_standby_commands(app, arguments, result);
   add_takeover_command(app, arguments, result);
   add_cluster_commands(app, arguments, result);
+  add_messages_commands(app, arguments, result);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

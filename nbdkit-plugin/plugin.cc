@@ -47,6 +47,12 @@ Status Plugin::get_ready() {
   TLOG_ASSIGN(config::Config configuration,
               config::load(*etcd::make_source(io::system_files(), origin_, logger_)));
   override_config(configuration);
+  if (configuration.vdisks.empty()) {
+    return fail(Code::kInvalidArgument,
+                fmt::format("config={}: it has no vdisks, which are all that is served here; its "
+                            "logs are a tlogserver's",
+                            parameters_.config_path));
+  }
   logger_.set_level(configuration.log_level);
   session::EngineOptions options;
   options.make_standby = standby::make_keeper;

@@ -72,6 +72,11 @@ Sequence Board::stored() const {
   return nth_greatest(marks_, concern_.stored, [](const Mark& mark) { return mark.marker.stored; });
 }
 
+Sequence Board::stored_by(unsigned servers) const {
+  MutexLock lock(mutex_);
+  return nth_greatest(marks_, servers, [](const Mark& mark) { return mark.marker.stored; });
+}
+
 Sequence Board::received() const {
   MutexLock lock(mutex_);
   return nth_greatest(marks_, concern_.received, [](const Mark& mark) {

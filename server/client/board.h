@@ -33,6 +33,7 @@ class Board {
   std::vector<Marker> markers() const;
 
   Sequence stored() const;
+  Sequence stored_by(unsigned servers) const;
   // As many as WriteConcern::received, which have it in memory at least; of those that are gone
   // only what they have stored counts.
   Sequence received() const;

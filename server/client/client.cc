@@ -96,6 +96,11 @@ void Client::advance() {
     stored_ns_ = parts_.clock->monotonic_ns();
     if (parts_.on_stored) parts_.on_stored(stored);
   }
+  tell_progress();
+}
+
+void Client::tell_progress() const {
+  if (parts_.on_progress) parts_.on_progress();
 }
 
 void Client::give_up(const Error& error) {

@@ -38,6 +38,7 @@ class Client final : public LogClient, private Link::Owner {
   void force(Sequence sequence) override;
   Sequence stored() const override { return stored_; }
   Sequence received() const override { return received_; }
+  Sequence stored_by(unsigned servers) const override { return board_.stored_by(servers); }
   std::vector<Marker> markers() const override { return board_.markers(); }
   std::string waiting_for() const override;
   Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) override;
@@ -66,6 +67,7 @@ class Client final : public LogClient, private Link::Owner {
   bool is_of_this_log(Link& link);
   void give_up(const Error& error);
   void advance();
+  void tell_progress() const;
   bool everything_is_stored() const;
   bool is_late() const;
   void run(const io::Task& task);  // on the loop, and waits for it, unless it is there already

@@ -28,7 +28,8 @@ Status check(const ClientOptions& options) {
   if (different.size() != options.servers.size())
     return refuse("a server is named twice; each counts once only");
   const unsigned wanted = std::max(options.concern.stored, options.concern.received);
-  if (options.concern.stored == 0) return refuse("a write concern of 0; it is 1 at least");
+  if (options.concern.stored == 0 && !options.waits_for_none)
+    return refuse("a write concern of 0; it is 1 at least");
   if (wanted > options.servers.size()) {
     return refuse(
         fmt::format("a write concern of {} servers, and there are {}; name more, or want "
@@ -62,6 +63,7 @@ Status Client::connect(std::uint64_t timeout_ns) {
   }
   io::run_on(*parts_.loop, [this] {
     for (auto& link : links_) link->connect();
+    if (options_.waits_for_none) opened({});
   });
   {
     MutexLock lock(mutex_);

@@ -27,6 +27,7 @@ bool Client::others_have_the_log(const Link& link) const {
 // know. But next to one that is there it is, and is filled from it; and all are created when it is
 // settled that there is none.
 bool Client::may_create(const Link& link) const {
+  if (options_.waits_for_none) return options_.may_create;  // it is the log's owner who says so
   if (creating_ && stored_ == 0) return true;
   return others_have_the_log(link) && (is_open_ || !may_be_new());
 }
@@ -168,6 +169,7 @@ void Client::ended(Link& link, const Connection::End& end) {
   }
   wake_standing();
   look_at_opening();
+  tell_progress();
 }
 
 // What will not change by itself is asked again seldom.

@@ -93,6 +93,7 @@ void Link::accept() {
     mark.log = log_;
     mark.counts = !must_compare_;
     mark.connected = true;
+    mark.marker.heard_ns = place_.parts->clock->wall_ns();
     mark.marker.reason = "its data connection is being made";
     mark.marker.server = welcome_.server;
     mark.marker.epoch = welcome_.epoch;
@@ -121,6 +122,7 @@ void Link::on_attached() {
   attached_ = true;
   tried_ = true;
   attached_ns_ = place_.parts->clock->monotonic_ns();
+  place_.board->update(index_, [](Mark& mark) { mark.marker.failures = 0; });
   show(ServerState::kSending);
   place_.owner->attached(*this);
 }
@@ -161,13 +163,18 @@ void Link::on_records(Buffer body) {
 }
 
 void Link::on_round_trip(std::uint64_t ns) {
-  place_.board->update(index_, [&](Mark& mark) { mark.marker.round_trip_ns = ns; });
+  const TimestampNs now = place_.parts->clock->wall_ns();
+  place_.board->update(index_, [&](Mark& mark) {
+    mark.marker.round_trip_ns = ns;
+    mark.marker.heard_ns = now;
+  });
 }
 
 void Link::on_ended(const Connection::End& end) {
   tried_ = true;
   const Connection::End kept = end;
   drop_connection();
+  place_.board->update(index_, [](Mark& mark) { ++mark.marker.failures; });
   place_.owner->ended(*this, kept);
 }
 

@@ -60,6 +60,9 @@ struct ClientOptions {
   bool may_create = false;
   bool take_over = false;
   Sequence needed = 0;  // open() waits for a server that has stored all up to it
+  // open() waits for nobody, and the concern may be 0: of who has the log himself, and only wants
+  // it to be elsewhere too.
+  bool waits_for_none = false;
   protocol::Settings settings;
   const seal::MasterKey* key = nullptr;  // handed over; null: the servers' own
   bool insecure = false;                 // also where others can read it
@@ -88,6 +91,8 @@ struct Marker {
   std::uint64_t connections = 0;  // made so far
   std::uint64_t resent_records = 0;
   std::uint64_t round_trip_ns = 0;  // of the last Echo
+  TimestampNs heard_ns = 0;         // time of day of the last sign of life, 0: never
+  std::uint64_t failures = 0;       // attempts and connections that have ended since it was sent to
 };
 
 class LogClient {
@@ -101,6 +106,7 @@ class LogClient {
     Logger* logger = nullptr;
     std::function<void(Sequence)> on_stored;      // stored() has grown
     std::function<void(Sequence)> on_received;    // received() has grown
+    std::function<void()> on_progress = {};       // a marker may have changed
     std::function<void(const Error&)> on_failed;  // once: fenced, or the source is wrong
   };
   // Connects to all servers, and waits until as many as the write concern wants are there and their
@@ -132,6 +138,9 @@ class LogClient {
 
   virtual Sequence stored() const = 0;
   virtual Sequence received() const = 0;
+  // What so many servers have stored now, whatever the write concern; servers that write one log
+  // count as one. 0: there are fewer.
+  virtual Sequence stored_by(unsigned servers) const = 0;
   virtual std::vector<Marker> markers() const = 0;
   // What keeps stored() from growing, "" when nothing does.
   virtual std::string waiting_for() const = 0;

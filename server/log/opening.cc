@@ -111,6 +111,11 @@ Status Opening::check_format(const format::VdiskFormat& have) const {
 }
 
 Status Opening::check_writer(const format::Metadata& metadata) const {
+  if (parts_.only_own &&
+      (metadata.epochs.empty() || metadata.epochs.back().journal != parts_.journal)) {
+    return fail(Code::kFenced, fmt::format("it is not as journal {} has left it",
+                                           parts_.journal.text()));
+  }
   if (metadata.epochs.empty() || parts_.take_over) return {};
   const format::EpochEntry& newest = metadata.epochs.back();
   if (newest.journal.is_nil() || newest.journal == parts_.journal) return {};

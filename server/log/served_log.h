@@ -41,6 +41,9 @@ class ServedLog {
     Uuid journal;                // the client's
     bool may_create = false;
     bool take_over = false;
+    // kFenced too when nobody has written it yet, or nobody knows who: of who relies on its being
+    // as he has left it.
+    bool only_own = false;
     std::uint64_t flush_size = 25;
     std::uint64_t flush_time_ns = 25'000'000'000;
     unsigned write_quorum = 0;

@@ -157,7 +157,7 @@ void add_where(CLI::App& app, Arguments& a) {
       [&a](const std::string& text) { return read_address(a.profile_address, text); });
   add(app, "--logset", "HOST:PORT", "the configuration's repos over HTTP, for other sites",
       reads_text(a.logset_address));
-  add(app, "--token-file", "FILE", "what requests to --logset have to carry, mode 0600",
+  add(app, "--token-file", "FILE", "what requests to --logset and --http have to carry, mode 0600",
       reads_text(a.token_file));
   add(app, "--tls-cert", "FILE", "the server's certificate (PEM); from then on TLS only",
       reads_text(a.tls_cert));
@@ -169,6 +169,21 @@ void add_where(CLI::App& app, Arguments& a) {
                "a client must have a certificate of --tls-ca");
   app.add_flag("--insecure", a.insecure,
                "a client may hand its key over where others can read it (plain TCP)");
+}
+
+void add_http(CLI::App& app, Arguments& a) {
+  add(app, "--http", "HOST:PORT", "messages (the logs of --config) over HTTP",
+      [&a](const std::string& text) -> Status {
+        if (Status checked = check_host_port(text, true); !checked)
+          return fail(expected(text, "host:port; " + checked.error().message()));
+        a.http_address = text;
+        return {};
+      });
+  add(app, "--server-id", "NAME", "how this node calls itself; by default the address of --http",
+      reads_text(a.server_id));
+  add(app, "--replication-delay", "SECONDS",
+      "take records so long after they have come, for tests and teaching",
+      reads_duration(a.replication_delay_ns, 0));
 }
 
 void add_stores(CLI::App& app, Arguments& a) {
@@ -232,8 +247,8 @@ Status check_gateways(const Arguments& a) {
   if (!a.logset_address.empty() && a.config.empty()) {
     return wrong("--logset: which repositories? name them with repos in the file of --config");
   }
-  if (!a.token_file.empty() && a.logset_address.empty()) {
-    return wrong("--token-file: it is of use with --logset only");
+  if (!a.token_file.empty() && a.logset_address.empty() && a.http_address.empty()) {
+    return wrong("--token-file: it is of use with --logset and --http only");
   }
   return {};
 }
@@ -257,6 +272,9 @@ Status check_together(const Arguments& a) {
     return wrong(fmt::format("{}: it needs {} as well",
                              a.tls_cert.empty() ? "--tls-key" : "--tls-cert",
                              a.tls_cert.empty() ? "--tls-cert" : "--tls-key"));
+  }
+  if (!a.http_address.empty() && a.config.empty()) {
+    return wrong("--http: which logs? name them in a configuration (logs) and give --config");
   }
   if (!a.tls_psk_file.empty() && !a.tls_cert.empty()) {
     return wrong("--tls-psk-file: pre-shared keys or certificates (--tls-cert), not both");
@@ -297,6 +315,7 @@ Parsed parse(const std::vector<std::string>& words) {
   app.set_version_flag("--version", "tlogserver " TLOG_VERSION);
   app.get_formatter()->column_width(36);
   add_where(app, parsed.arguments);
+  add_http(app, parsed.arguments);
   add_stores(app, parsed.arguments);
   add_keys(app, parsed.arguments, key_placeholder);
   add_running(app, parsed.arguments);

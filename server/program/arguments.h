@@ -26,7 +26,7 @@ struct Arguments {
   std::string unix_path;  // instead of the address; "": none
   std::string profile_address;
   std::string logset_address;  // "": repositories are not offered
-  std::string token_file;      // of --logset; "" or "none": no token is asked for
+  std::string token_file;      // of --logset and --http; "" or "none": no token is asked for
   std::string config;          // a file or etcd://...
   std::vector<StoreAddress> storage;
   bool memory_storage = false;
@@ -41,6 +41,10 @@ struct Arguments {
   std::string tls_cert, tls_key, tls_ca, tls_psk_file;
   bool tls_verify_client = false;
   bool insecure = false;
+
+  std::string http_address;  // of messages; "": none
+  std::string server_id;  // "": its address
+  std::uint64_t replication_delay_ns = 0;
 
   std::string log_file;
   bool verbose = false;

@@ -11,6 +11,7 @@
 #include "server/program/http_server.h"
 #include "server/program/key.h"
 #include "server/program/logset_serving.h"
+#include "server/program/message_logs.h"
 #include "server/program/open_files.h"
 #include "server/program/readiness.h"
 #include "server/program/report.h"
@@ -40,6 +41,7 @@ class Program {
   Result<std::shared_ptr<const net::Tls>> load_tls();
   Status start_pages();
   Status start_gateways();
+  Status start_messages();
   void announce() const;
   void end();
 
@@ -55,6 +57,9 @@ class Program {
   std::unique_ptr<HttpServer> pages_;
   std::vector<config::Repo> repos_;
   std::unique_ptr<gateway::HttpServer> logset_;
+  std::optional<config::Config> config_;
+  std::shared_ptr<const seal::MasterKey> key_;
+  std::unique_ptr<MessageLogs> messages_;
 };
 
 Result<std::shared_ptr<const net::Tls>> Program::load_tls() {
@@ -96,6 +101,9 @@ Result<server::ServerOptions> Program::options() {
                 "nobody could be served; give a key, or --tls-cert, --tls-psk-file, --unix or "
                 "--insecure");
   }
+  config_ = config;
+  key_ = options.key;
+  options.replication_delay_ns = arguments_.replication_delay_ns;
   stores_ = std::make_unique<VdiskStores>(
       arguments_, std::move(config),
       VdiskStores::Parts{.files = &files, .loop = loop_.get(), .logger = logger_.get()});
@@ -140,6 +148,7 @@ Status Program::start() {
                                                                  .logger = logger_.get()}));
   TLOG_TRY(start_pages());
   TLOG_TRY(start_gateways());
+  TLOG_TRY(start_messages());
   logger_->info(fmt::format("event=started version={} address=\"{}\" tls={} key_id={}",
                             TLOG_VERSION, server_->address(), arguments_.tls() ? "yes" : "no",
                             key));
@@ -164,11 +173,25 @@ Status Program::start_gateways() {
   return {};
 }
 
+Status Program::start_messages() {
+  if (arguments_.http_address.empty()) return {};
+  if (!config_) return fail(Code::kInvalidArgument, "--http: it needs --config");
+  TLOG_ASSIGN(messages_, MessageLogs::start(arguments_, *config_,
+                                            {.server = server_.get(),
+                                             .stores = stores_.get(),
+                                             .loop = loop_.get(),
+                                             .workers = &workers_,
+                                             .logger = logger_.get(),
+                                             .key = key_}));
+  return {};
+}
+
 // For scripts, which wait for this line, and for the service manager.
 void Program::announce() const {
   std::string line = "tlogserver: listening on " + server_->address();
   if (pages_) line += fmt::format(", status on http://{}/", pages_->address());
   if (logset_) line += fmt::format(", logset on {}/", logset_->url());
+  if (messages_) line += fmt::format(", messages on {}/", messages_->url());
   std::puts(line.c_str());
   std::fflush(stdout);
   tell_manager("READY=1");
@@ -185,6 +208,7 @@ bool Program::serve_until_told() {
   tell_manager("STOPPING=1");
   logger_->info("event=stopping");
   if (logset_) logset_->stop(kGatewayGraceNs);
+  messages_.reset();  // it stores what it has taken, and asks the server until then
   const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
   if (!everything_stored) {
     logger_->error("event=not_all_stored consequence=\"clients send it again\"");
@@ -194,6 +218,7 @@ bool Program::serve_until_told() {
 
 void Program::end() {
   logset_.reset();
+  messages_.reset();
   pages_.reset();  // its thread asks the server
   server_.reset();
   workers_.stop();

@@ -54,6 +54,9 @@ Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk, Use use)
     const config::Cluster* cluster = config_->find_cluster(found->tlog.cluster);
     if (cluster != nullptr) return open_cluster(*cluster, vdisk, use);
   }
+  const config::Log* log = config_ ? config_->find_log(vdisk) : nullptr;
+  if (log != nullptr && !log->cluster.empty())
+    return open_cluster(*config_->find_cluster(log->cluster), vdisk, use);
   if (arguments_.memory_storage) return open_memory(vdisk);
   const std::string_view lacking =
       found != nullptr ? "the configuration names no cluster for its log (tlog.cluster)"

@@ -33,6 +33,14 @@ protocol::LogPosition LogView::position() const {
   return position_;
 }
 
+Result<Sequence> LogView::refresh() {
+  MutexLock reading(reading_mutex_);
+  TLOG_ASSIGN(const protocol::LogPosition now, log_->refresh());
+  MutexLock lock(mutex_);
+  position_ = now;
+  return now.sequence;
+}
+
 Status LogView::read(Sequence first, Sequence last, const ServedLog::Visitor& visitor) {
   MutexLock reading(reading_mutex_);
   if (last > position().sequence) {

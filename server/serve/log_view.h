@@ -24,7 +24,9 @@ class LogView {
   Uuid log_id() const { return log_->log_id(); }
   protocol::LogPosition position() const;  // of the end, as it was seen last
 
-  // Looks how far the log goes now, if need be, and visits the records.
+  Result<Sequence> refresh();  // looks how far the log goes now
+
+  // Likewise, if need be, and visits the records.
   Status read(Sequence first, Sequence last, const ServedLog::Visitor& visitor);
   void stop_reading() { log_->stop_reading(); }  // any thread
 

@@ -69,6 +69,10 @@ class ServerImpl final : public Server {
   Status begin();
   const std::string& address() const override { return address_; }
   ServerStatus status() const override;
+  Result<std::shared_ptr<LogLook>> look(const std::string& vdisk,
+                                        std::shared_ptr<LogLook> before) override {
+    return look_at_log(core_, registry_, vdisk, std::move(before));
+  }
   bool stop(std::uint64_t budget_ns) override;
 
  private:

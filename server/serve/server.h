@@ -21,6 +21,7 @@
 #include "server/log/served_log.h"
 #include "server/net/channel.h"
 #include "server/net/tls.h"
+#include "server/serve/log_look.h"
 #include "server/serve/slave_sync.h"
 
 namespace tlog::server {
@@ -64,6 +65,8 @@ struct ServerOptions {
   // A client that takes nothing of what is sent to it for so long is disconnected.
   std::uint64_t send_timeout_ns = 30'000'000'000;
   std::shared_ptr<SlaveSync> slave_sync;  // null: no standbys are kept
+  // Records are taken so long after they have come, for tests and for teaching; 0: at once.
+  std::uint64_t replication_delay_ns = 0;
 };
 
 struct SessionStatus {
@@ -104,6 +107,9 @@ class Server {
   virtual ~Server() = default;
   virtual const std::string& address() const = 0;  // with the real port
   virtual ServerStatus status() const = 0;
+  // For who reads a log in this process; see LogLook.
+  virtual Result<std::shared_ptr<LogLook>> look(const std::string& vdisk,
+                                                std::shared_ptr<LogLook> before) = 0;
   // Takes no more records, stores what was received within the budget, says goodbye. True: all that
   // was received is stored.
   virtual bool stop(std::uint64_t budget_ns) = 0;

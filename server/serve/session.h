@@ -7,6 +7,7 @@
 // connections; the log lingers.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -79,6 +80,9 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   void streamed(protocol::FrameType type, Buffer body);
   Status take(Buffer body);
   void data_lost(const Error& error);
+  void taken(Buffer body);
+  void delay(Buffer body);
+  void take_delayed(bool all);
   LogSending::Source source();
   Result<LogSending::Source::Read> begin_reading();
 
@@ -100,6 +104,14 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   // client before this one may have sent it, and its hashes have been verified since.
   Sequence reached_ = 0;
   std::uint64_t batches_ = 0;  // of this data connection
+  // With a replication delay: what has come and is not taken yet.
+  struct Delayed {
+    std::uint64_t due_ns = 0;  // monotonic
+    Buffer body;
+  };
+  std::deque<Delayed> delayed_;
+  std::uint64_t delayed_bytes_ = 0;
+  io::TimerId delay_timer_ = 0;
   bool paused_ = false;
   bool stops_receiving_ = false;
   bool ended_ = false;

@@ -15,6 +15,8 @@ void Session::attach(std::shared_ptr<Connection> data) {
     before->set_handlers({});
     before->close();
   }
+  take_delayed(true);  // it is of the connection before
+  if (ended_) return;
   batches_ = 0;
   std::weak_ptr<Session> weak = weak_from_this();
   data_->set_handlers({.on_frame =
@@ -45,6 +47,51 @@ void Session::streamed(protocol::FrameType type, Buffer body) {
   }
   // A server that stops takes nothing more: what is not received is sent again, to another one.
   if (stops_receiving_ || log() == nullptr) return;
+  if (core_->options.replication_delay_ns != 0) return delay(std::move(body));
+  taken(std::move(body));
+}
+
+void Session::delay(Buffer body) {
+  delayed_bytes_ += body.size();
+  const std::uint64_t wait_ns = core_->options.replication_delay_ns;
+  delayed_.push_back({core_->parts.clock->monotonic_ns() + wait_ns, std::move(body)});
+  if (delayed_bytes_ >= core_->options.session_memory_bytes / 4 && !paused_) {
+    paused_ = true;
+    data_->set_reading(false);
+  }
+  if (delay_timer_ != 0) return;
+  delay_timer_ = core_->parts.loop->add_timer(wait_ns, [this, weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    delay_timer_ = 0;
+    take_delayed(false);
+  });
+}
+
+// What is due, in order; the timer is for the next one then.
+void Session::take_delayed(bool all) {
+  const std::uint64_t now = core_->parts.clock->monotonic_ns();
+  while (!ended_ && !delayed_.empty() && (all || delayed_.front().due_ns <= now)) {
+    Buffer body = std::move(delayed_.front().body);
+    delayed_.pop_front();
+    delayed_bytes_ -= body.size();
+    if (log() == nullptr || stops_receiving_) continue;
+    taken(std::move(body));
+  }
+  if (ended_) return;
+  on_room();
+  if (delayed_.empty() || delay_timer_ != 0) return;
+  delay_timer_ = core_->parts.loop->add_timer(
+      std::max<std::uint64_t>(delayed_.front().due_ns - std::min(delayed_.front().due_ns, now), 1),
+      [this, weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        delay_timer_ = 0;
+        take_delayed(false);
+      });
+}
+
+void Session::taken(Buffer body) {
   if (auto taken = take(std::move(body)); !taken)
     return end(taken.error().within("data connection"));
   ServedLog* log = this->log();
@@ -52,7 +99,7 @@ void Session::streamed(protocol::FrameType type, Buffer body) {
   force_arrived();
   if (!log->full() || paused_) return;
   paused_ = true;
-  data_->set_reading(false);
+  if (data_) data_->set_reading(false);
 }
 
 Status Session::take(Buffer body) {
@@ -92,6 +139,8 @@ Status Session::take(Buffer body) {
 
 void Session::on_room() {
   if (!paused_ || ended_) return;
+  if (log() != nullptr && log()->full()) return;
+  if (delayed_bytes_ >= core_->options.session_memory_bytes / 4) return;
   paused_ = false;
   if (data_ && !stops_receiving_) data_->set_reading(true);
 }

@@ -1,9 +1,12 @@
-// fault_proxy: FaultProxy for scripts: a slow link to a redis-protocol server, until SIGTERM or
-// SIGINT. Prints the address clients connect to, and at the end what has passed.
+// fault_proxy: FaultProxy for scripts: a slow or broken link to a server, until SIGTERM or SIGINT.
+// Prints the address clients connect to, and at the end what has passed. With --control it reads
+// what to do from standard input, a line each, and answers "done": heal, black-hole, refuse,
+// mute (what the server says does not come), close, reset.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <string>
 
 #include "tests/support/fault_proxy.h"
@@ -16,6 +19,8 @@ struct Arguments {
   tlog::testing::Faults faults;
   std::int64_t request_delay_ms = 0;
   std::int64_t reply_delay_ms = 0;
+  bool is_other = false;
+  bool control = false;
 };
 
 void describe(CLI::App& app, Arguments& a) {
@@ -27,6 +32,35 @@ void describe(CLI::App& app, Arguments& a) {
       ->check(CLI::Range(0, 3'600'000));
   app.add_option("--reply-delay-ms", a.reply_delay_ms, "on the way back")
       ->check(CLI::Range(0, 3'600'000));
+  app.add_flag("--other", a.is_other, "the server speaks something else than redis's protocol");
+  app.add_flag("--control", a.control, "do what standard input says");
+}
+
+bool obey(tlog::testing::FaultProxy& proxy, const std::string& word) {
+  if (word == "heal") {
+    proxy.heal();
+  } else if (word == "black-hole") {
+    proxy.set({.black_hole = true});
+  } else if (word == "refuse") {
+    proxy.set({.refuse = true});
+  } else if (word == "mute") {
+    proxy.set({.reply_delay = tlog::testing::Milliseconds(3'600'000)});
+  } else if (word == "close") {
+    proxy.close_connections();
+  } else if (word == "reset") {
+    proxy.reset_connections();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// Ends with standard input.
+void obey_all(tlog::testing::FaultProxy& proxy) {
+  for (std::string word; std::getline(std::cin, word);) {
+    std::puts(obey(proxy, word) ? "done" : "unknown");
+    std::fflush(stdout);
+  }
 }
 
 void serve(const Arguments& arguments) {
@@ -36,10 +70,13 @@ void serve(const Arguments& arguments) {
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  tlog::testing::FaultProxy proxy(arguments.upstream, arguments.listen);
+  using tlog::testing::ProxySpeech;
+  tlog::testing::FaultProxy proxy(arguments.upstream, arguments.listen,
+                                  arguments.is_other ? ProxySpeech::kOther : ProxySpeech::kRedis);
   proxy.set(arguments.faults);
   std::printf("listening on %s\n", proxy.address().c_str());
   std::fflush(stdout);
+  if (arguments.control) return obey_all(proxy);
   int number = 0;
   sigwait(&ends, &number);
   const tlog::testing::ProxyCounts counts = proxy.counts();

@@ -140,6 +140,7 @@ void check_write_quorum(const Tlog& tlog, const std::string& trail, Problems& pr
 // fit any cluster.
 void check_tlogs(const Config& config, Problems& problems) {
   if (config.clusters.empty()) {
+    if (config.vdisks.empty() && !config.logs.empty()) return;  // the server has stores of its own
     const bool all_have_servers =
         !config.vdisks.empty() &&
         std::all_of(config.vdisks.begin(), config.vdisks.end(),
@@ -236,6 +237,7 @@ void check_meaning(Config& config, Problems& problems) {
     config.journal.arena_size = std::min(config.journal.arena_size, config.journal.size);
   }
   check_repos(config, problems);
+  check_logs(config, problems);
   check_journal(config, problems);
   check_directories(config, problems);
   check_servers(config, problems);
@@ -252,6 +254,11 @@ const Vdisk* Config::find_vdisk(std::string_view name) const {
   auto found =
       std::find_if(vdisks.begin(), vdisks.end(), [&](const Vdisk& v) { return v.name == name; });
   return found == vdisks.end() ? nullptr : &*found;
+}
+
+const Log* Config::find_log(std::string_view name) const {
+  auto found = std::find_if(logs.begin(), logs.end(), [&](const Log& l) { return l.name == name; });
+  return found == logs.end() ? nullptr : &*found;
 }
 
 const Cluster* Config::find_cluster(std::string_view name) const {

@@ -26,6 +26,9 @@ void check_log_servers(const Config& config, Problems& problems);
 // Repositories, and that there is something to serve at all.
 void check_repos(const Config& config, Problems& problems);
 
+// The logs without a block device, and that there is anything to be served.
+void check_logs(Config& config, Problems& problems);
+
 std::vector<std::string_view> cluster_names(const Config& config);
 // The first trail that stands in the file: where a problem of several keys is best shown.
 std::string first_known(const Problems& problems, std::initializer_list<std::string> trails);

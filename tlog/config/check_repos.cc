@@ -46,8 +46,8 @@ void check_repo_directory(const Config& config, const Repo& repo, Problems& prob
 }  // namespace
 
 void check_repos(const Config& config, Problems& problems) {
-  if (config.vdisks.empty() && config.repos.empty() && !problems.knows("vdisks") &&
-      !problems.knows("repos")) {
+  if (config.vdisks.empty() && config.repos.empty() && config.logs.empty() &&
+      !problems.knows("vdisks") && !problems.knows("repos") && !problems.knows("logs")) {
     problems.add("vdisks",
                  fmt::format("missing, expected {}", with_sample(*root_section().find("vdisks"))));
   }

@@ -131,6 +131,19 @@ struct Repo {
   std::string vdisk;      // the log of this vdisk, to be read only
 };
 
+// When a master whose stores have no log believes that there is none.
+enum class LogCreate { kAll, kQuorum };
+
+// A log of messages, without a block device.
+struct Log {
+  std::string name;
+  std::string cluster;                   // that keeps it; "": the server's other stores
+  std::vector<std::string> secondaries;  // tlogservers
+  std::string master;                    // "": this server is; else its URL, for people
+  unsigned quorum = 0;                   // nodes; 0: more than half
+  LogCreate create = LogCreate::kAll;
+};
+
 struct Config {
   std::string path;      // absolute, of the file
   std::string key_file;  // absolute
@@ -140,11 +153,13 @@ struct Config {
   Coordination coordination;      // likewise
   std::vector<Vdisk> vdisks;      // in the file's order
   std::vector<Repo> repos;        // in the file's order
+  std::vector<Log> logs;          // likewise
   std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;
   LogLevel log_level = LogLevel::kWarning;
 
   const Vdisk* find_vdisk(std::string_view name) const;
+  const Log* find_log(std::string_view name) const;
   const Cluster* find_cluster(std::string_view name) const;
 };
 

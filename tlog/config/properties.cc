@@ -32,6 +32,12 @@ Target add_repo(Target target, std::string name) {
   return &repo;
 }
 
+Target add_log(Target target, std::string name) {
+  Log& log = std::get<Config*>(target)->logs.emplace_back();
+  log.name = std::move(name);
+  return &log;
+}
+
 }  // namespace
 
 const Section& root_section() {
@@ -72,7 +78,7 @@ const Section& root_section() {
           {.key = "vdisks",
            .type = Type::kNamed,
            .description = vdisk_section().description,
-           .default_note = "none, which will do where there are repos",
+           .default_note = "none, which will do where there are repos or logs",
            .example = "vm1",
            .sample = "vdisks: {vm1: {size: 10GiB, storage: {file: blocks/vm1}}}",
            .maximum = kVdisksMax,
@@ -87,6 +93,15 @@ const Section& root_section() {
            .maximum = kReposMax,
            .section = &repo_section(),
            .enter = add_repo},
+          {.key = "logs",
+           .type = Type::kNamed,
+           .description = log_section().description,
+           .example = "audit",
+           .sample = "logs: {audit: {secondaries: [\"127.0.0.1:17412\"]}}",
+           .example_only = true,
+           .maximum = kVdisksMax,
+           .section = &log_section(),
+           .enter = add_log},
           {.key = "controlSocket",
            .type = Type::kPath,
            .description = "Where tlogctl finds the server, at most 107 bytes long. A process that "
@@ -112,7 +127,7 @@ const Section& root_section() {
            .set = assign<&Config::log_level>},
       },
       {},
-      {"vdisks", "repos"}};
+      {"vdisks", "repos", "logs"}};
   return section;
 }
 

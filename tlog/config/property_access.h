@@ -25,6 +25,7 @@ const Section& storage_section();
 const Section& coordination_section();
 const Section& vdisk_section();
 const Section& repo_section();
+const Section& log_section();
 
 template <class T>
 struct MemberOf;

@@ -114,6 +114,24 @@ vdisks:
   EXPECT_EQ(config.find_vdisk("vm3"), nullptr);
 }
 
+TEST(ConfigLoad, logs_need_no_vdisks_and_take_the_only_cluster) {
+  Config config = parsed(
+      "clusters: {c: {directories: [a, b, c, d, e, f]}}\n"
+      "logs:\n"
+      "  audit: {secondaries: [\"h:1\", \"h:2\"], quorum: 3, create: quorum}\n"
+      "  other: {master: \"http://h:5000\"}\n");
+  ASSERT_EQ(config.logs.size(), 2u);
+  const Log& audit = *config.find_log("audit");
+  EXPECT_THAT(audit.secondaries, ElementsAre("h:1", "h:2"));
+  EXPECT_EQ(audit.cluster, "c");
+  EXPECT_EQ(audit.quorum, 3u);
+  EXPECT_EQ(audit.create, LogCreate::kQuorum);
+  EXPECT_EQ(config.find_log("other")->master, "http://h:5000");
+  EXPECT_EQ(config.find_log("other")->create, LogCreate::kAll);
+  EXPECT_EQ(config.find_log("none"), nullptr);
+  EXPECT_TRUE(parsed("logs: {audit: {}}\n").find_log("audit")->cluster.empty());
+}
+
 TEST(ConfigLoad, the_order_of_sections_in_the_file_does_not_matter) {
   Config config = parsed(
       "vdisks: {vm1: {storage: {file: b}, size: 1MiB}}\n"

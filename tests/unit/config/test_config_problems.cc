@@ -395,6 +395,13 @@ const BadInput kInputs[] = {
      "    slaveStorage: {cluster: c}\n",
      {"10:29: vdisks.v.slaveStorage.cluster: cluster 'c' has directories, expected a cluster of "
       "servers"}},
+    {"logs",
+     "CLUSTERS\nVDISKS\nlogs:\n  v: {}\n  a: {secondaries: [\"h:1\", \"h:1\"], quorum: 4}\n"
+     "  b: {master: \"http://h:1\", secondaries: [\"h:1\"], cluster: d}\n",
+     {"4:3: logs.v: a vdisk has this name", "5:28: logs.a.secondaries.1: named twice",
+      "5:44: logs.a.quorum: 4 nodes are wanted, and there are 3",
+      "6:29: logs.b.secondaries: a secondary has none",
+      "6:60: logs.b.cluster: no such cluster: 'd'"}},
     {"slave_storage_nowhere",
      "SERVERS\nvdisks:\n  v:\n    size: 1MiB\n    storage: {cluster: p}\n"
      "    slaveStorage: {cluster: ss}\n",

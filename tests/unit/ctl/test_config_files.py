@@ -35,6 +35,7 @@ clusters: {c: {servers: [{address: "127.0.0.1:1", db: 0}, {address: "unix:/run/a
 tlog: {dataShards: 1, parityShards: 1, flushTime: 100 ms}
 vdisks: {v: {size: 1048576, storage: {file: x}, tlog: {durability: cluster}}}
 """,
+    "logs alone": "logs: {audit: {secondaries: ['h:1']}, other: {master: 'http://h:5000'}}\n",
     "coordination": LEAST + """
 coordination: {etcd: ["http://10.0.0.1:2379", "https://h:1"], leaseTtl: 5s, standby: true, hostName: a}
 """,
