@@ -31,10 +31,10 @@ def test_commands():
         listed = [json.loads(line) for line in
                   ctl("messages", "list", url, "--after", "1", "--limit", "1", "--json").splitlines()]
         assert [one["message"] for one in listed] == ["line\nbreak"], listed
-        assert url in ctl("messages", "append", nodes.secondaries[0].url, "x", wanted=2)
-        assert "from 1 to 3" in ctl("messages", "append", url, "x", "-w", "4", wanted=2)
+        assert url in ctl("messages", "append", nodes.secondaries[0].url, "x", wanted=1)
+        assert "from 1 to 3" in ctl("messages", "append", url, "x", "-w", "4", wanted=1)
         assert "not found" in ctl("messages", "list", url, "--log", "none", wanted=1)
-        assert "tlogplay info" in ctl("messages", "list", "vm1", wanted=2)
+        assert "tlogplay info" in ctl("messages", "list", "vm1", wanted=1)
         assert "ask: " in ctl("messages", "list", "http://127.0.0.1:1", wanted=1)
         assert nodes.master.get("/messages?limit=0")[1]["total"] == 3
         assert ctl("echo", url, "hello").split(maxsplit=1)[1] == "hello\n"
@@ -93,7 +93,7 @@ def test_token_and_address():
         nodes.master.redis.start()
         super(type(nodes.master), nodes.master).start()
         eventually("it listens", nodes.master.listens)
-        assert "token" in ctl("messages", "append", nodes.master.url, "x", wanted=2)
+        assert "token" in ctl("messages", "append", nodes.master.url, "x", wanted=1)
 
         def append():
             found = subprocess.run([tlogctl, "messages", "append", nodes.master.url, "x", "--token-file", token],
