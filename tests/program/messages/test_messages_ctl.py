@@ -2,8 +2,10 @@
 """tlogctl messages and tlogctl echo against real nodes; TLS, tokens and addresses of --http."""
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 from rig import PATIENCE, Nodes, eventually, needs_redis, run
@@ -109,5 +111,43 @@ def test_token_and_address():
         assert refused.returncode != 0 and "--http" in refused.stderr, refused.stderr
 
 
+def test_vdisk():
+    """A message to a vdisk is a mark in its order, to which it can be brought back."""
+    plugin, tlogplay = os.environ.get("TLOGDISK_SO"), os.environ.get("TLOGPLAY")
+    if not (plugin and tlogplay and shutil.which("nbdkit") and shutil.which("qemu-io")):
+        return print("test_vdisk: skipped: no nbdkit, qemu-io, tlogdisk.so or tlogplay")
+    with tempfile.TemporaryDirectory() as directory:
+        config, uri = os.path.join(directory, "t.yml"), f"nbd+unix:///?socket={directory}/nbd.sock"
+        with open(config, "w") as file:
+            json.dump({"keyFile": "key", "journal": {"directory": "journal", "size": "32MiB"},
+                       "clusters": {"c": {"directories": ["log/0", "log/1"]}},
+                       "tlog": {"dataShards": 1, "parityShards": 1},
+                       "vdisks": {"vm1": {"size": "16MiB", "storage": {"file": "blocks"}}}}, file)
+        ctl("keygen", os.path.join(directory, "key"))
+        nbdkit = subprocess.Popen(["nbdkit", "-f", "-U", f"{directory}/nbd.sock", plugin, f"config={config}"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            eventually("nbdkit serves", lambda: os.path.exists(f"{directory}/nbd.sock"))
+
+            def write(pattern):
+                subprocess.run(["qemu-io", "-f", "raw", "-c", f"write -P {pattern} 0 1M", "-c", "flush", uri], check=True,
+                               stdout=subprocess.DEVNULL, timeout=PATIENCE)
+
+            write(1)
+            said = ctl("--config", config, "messages", "append", "vm1", "before upgrade")
+            assert any(word.isdigit() for word in said.replace(":", " ").split()), said
+            assert "writeConcern" in ctl("--config", config, "messages", "append", "vm1", "x", "-w", "2", wanted=1)
+            write(2)
+            ctl("--config", config, "flush", "vm1")
+        finally:
+            nbdkit.terminate()
+            nbdkit.wait(timeout=PATIENCE)
+        image = os.path.join(directory, "image")
+        subprocess.run([tlogplay, "--config", config, "restore", "vm1", "--to", image, "--until-mark", "before upgrade"],
+                       check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        with open(image, "rb") as file:
+            assert set(file.read(1 << 20)) == {1}
+
+
 needs_redis()
-run([test_commands, test_follow, test_long_wait, test_token_and_address])
+run([test_commands, test_follow, test_long_wait, test_token_and_address, test_vdisk])
