@@ -113,6 +113,8 @@ Status Master::begin_sending() {
   parts.on_failed = [this](const Error& error) { failed(error); };
   TLOG_ASSIGN(client_, client::LogClient::open(options, parts, kClosingNs));
   client_->start(*this, 0);
+  // What an earlier life has stored is not to wait at a secondary for more to come.
+  client_->force(stored_);
   return {};
 }
 

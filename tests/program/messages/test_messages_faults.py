@@ -2,6 +2,7 @@
 """Logs of messages among broken links: whatever happens between the nodes, every one of them always shows a prefix of the
 master's order, each message once, and what waited for a node goes on when that is back."""
 import json
+import signal
 import sys
 import threading
 import time
@@ -137,6 +138,27 @@ def test_who_gives_up_undoes_nothing():
         eventually("it is everywhere", lambda: all(node.texts() == ["given up"] for node in nodes.all))
 
 
+def test_stop():
+    """A master that is stopped answers who waits, loses nothing, and ends well."""
+    with Nodes(program) as nodes:
+        nodes.start(nodes.master, nodes.secondaries[0])
+        answers = []
+        waiting = [threading.Thread(target=lambda i=i: answers.append(nodes.master.post(f"waits {i}", 3)))
+                   for i in range(10)]
+        for one in waiting:
+            one.start()
+        eventually("they wait", lambda: len(nodes.master.texts()) == 10)
+        assert nodes.master.kill(signal.SIGTERM) == 0, nodes.master.said()
+        for one in waiting:
+            one.join(timeout=60)
+        assert len(answers) == 10
+        for status, answer in answers:
+            assert status == 503 and 1 <= answer["id"] <= 10 and "not undone" in answer["error"], (status, answer)
+        nodes.start(nodes.master, nodes.secondaries[1])
+        # Soon, though nothing more comes that would be stored together with them.
+        eventually("all are everywhere", lambda: all(len(node.texts()) == 10 for node in nodes.all), seconds=15)
+
+
 def test_long_list():
     """A list is sent while it is read: its end is right, and so is each page."""
     with Nodes(program, secondaries=1, quorum=1) as nodes:
@@ -174,4 +196,4 @@ def test_long_list():
 
 
 needs_redis()
-run([test_broken_links, test_quorum, test_who_gives_up_undoes_nothing, test_long_list])
+run([test_broken_links, test_quorum, test_who_gives_up_undoes_nothing, test_stop, test_long_list])
