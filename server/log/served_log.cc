@@ -64,7 +64,7 @@ class Served final : public ServedLog {
   flush::LogWriterStatus log_status() const override { return log_->status(); }
   session::ScrubSchedule scrubs() const override { return scrubbing_->status(); }
   std::uint64_t memory_bytes() const override {
-    return pipeline_.held_bytes() + log_->status().buffered_bytes;
+    return pipeline_.held_bytes() + log_->buffered_bytes();
   }
   bool close(std::uint64_t budget_ns) override;
 

@@ -100,8 +100,12 @@ void AcceptorCore::refuse(const Error& error) {
 }
 
 void AcceptorCore::deliver(std::unique_ptr<io::Socket> socket, std::string peer) {
-  const bool is_private = credentials_ || io::is_unix_address(options_.address);
-  on_channel_(make_frame_channel(loop_, std::move(socket), {std::move(peer), is_private}));
+  const bool is_unix = io::is_unix_address(options_.address);
+  const bool is_private = credentials_ || is_unix;
+  const bool is_known =
+      is_unix || io::is_loopback_address(peer) || (credentials_ && credentials_->verifies_client());
+  on_channel_(
+      make_frame_channel(loop_, std::move(socket), {std::move(peer), is_private, is_known}));
 }
 
 class LoopAcceptor final : public Acceptor {

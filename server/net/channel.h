@@ -50,6 +50,9 @@ class Channel {
   virtual const std::string& peer() const = 0;  // its address, for people
   // Nobody but the peer can read what is sent: TLS, or a Unix socket.
   virtual bool is_private() const = 0;
+  // It is no stranger: it has shown a certificate or a pre-shared key, or is on this host (a Unix
+  // socket, loopback).
+  virtual bool is_known() const = 0;
 };
 
 using ChannelDone = std::function<void(Result<std::unique_ptr<Channel>>)>;

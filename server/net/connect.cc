@@ -26,7 +26,8 @@ struct Attempt {
     ChannelDone tell = std::exchange(done, nullptr);
     if (!socket) return tell(fail(std::move(socket).error()));
     const bool is_private = credentials ? credentials->knows_peer() : io::is_unix_address(address);
-    tell(make_frame_channel(loop, std::move(*socket), {address, is_private}));
+    // Plain TCP: whoever has the address answers.
+    tell(make_frame_channel(loop, std::move(*socket), {address, is_private, is_private}));
   }
 };
 

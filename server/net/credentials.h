@@ -34,6 +34,8 @@ class Credentials final : public Tls {
   bool verifies_peer() const { return verify_peer_; }
   // Who the peer is, is known: what is sent cannot go to somebody in between.
   bool knows_peer() const { return uses_psk() || verify_peer_ || side_ == TlsSide::kServer; }
+  // Of a server: nobody is let in who has shown neither a certificate nor a key.
+  bool verifies_client() const { return uses_psk() || verify_peer_; }
   const std::string& expected_name() const { return expected_name_; }
   // Of an identity that the server knows; null: it does not.
   const SecretVector* psk_of(const std::string& identity) const;

@@ -218,6 +218,7 @@ class FrameChannel final : public Channel {
   void close() override { core_->close(); }
   const std::string& peer() const override { return core_->peer().address; }
   bool is_private() const override { return core_->peer().is_private; }
+  bool is_known() const override { return core_->peer().is_known; }
 
  private:
   const std::shared_ptr<FrameCore> core_;

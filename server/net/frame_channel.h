@@ -16,6 +16,7 @@ constexpr std::uint64_t kPeerVanishesNs = 30'000'000'000;
 struct ChannelPeer {
   std::string address;
   bool is_private = false;
+  bool is_known = false;
 };
 
 std::unique_ptr<Channel> make_frame_channel(io::Loop& loop, std::unique_ptr<io::Socket> socket,

@@ -119,13 +119,17 @@ Status read_nonce(const std::string& text) {
   return {};
 }
 
-Status read_session_memory(Arguments& a, const std::string& text) {
-  auto size = config::parse_size(text);
-  if (!size || *size < 8 * kMiB || *size > 64 * kGiB) {
-    return fail(expected(text, "a size from 8MiB to 64GiB"));
-  }
-  a.session_memory_bytes = *size;
-  return {};
+template <class Place>
+Reader reads_size(Place& place, std::uint64_t least, std::uint64_t most) {
+  return [&place, least, most](const std::string& text) -> Status {
+    auto size = config::parse_size(text);
+    if (!size || *size < least || *size > most) {
+      return fail(expected(text, fmt::format("a size from {} to {}", config::format_size(least),
+                                             config::format_size(most))));
+    }
+    place = *size;
+    return {};
+  };
 }
 
 CLI::Option* add(CLI::App& app, const std::string& name, const char* type, const char* description,
@@ -230,8 +234,11 @@ void add_running(CLI::App& app, Arguments& a) {
       reads_text(a.log_file));
   app.add_flag("-v,--v,--verbose", a.verbose, "log everything");
   add(app, "--session-memory", "SIZE", "of records held for one vdisk",
-      [&a](const std::string& text) { return read_session_memory(a, text); })
+      reads_size(a.session_memory_bytes, 8 * kMiB, 64 * kGiB))
       ->default_str("64MiB");
+  add(app, "--memory-max", "SIZE", "of records held for all vdisks together",
+      reads_size(a.memory_max, 16 * kMiB, 1024 * kGiB))
+      ->default_str("1GiB");
   add(app, "--linger", "SECONDS", "for which a log stays open when its client is away",
       reads_duration(a.linger_ns, 0))
       ->default_str("30");

@@ -5,6 +5,7 @@
 // Errors: parse() prints them itself, naming the flag.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,12 @@ struct Arguments {
   std::string log_file;
   bool verbose = false;
   std::uint64_t session_memory_bytes = 64 * kMiB;
+  // Of all sessions. Not given: kMemoryMax, or twice what one may have when that is more.
+  static constexpr std::uint64_t kMemoryMax = 1 * kGiB;
+  std::optional<std::uint64_t> memory_max;
+  std::uint64_t memory_bytes_max() const {
+    return memory_max.value_or(std::max(kMemoryMax, 2 * session_memory_bytes));
+  }
   std::uint64_t linger_ns = 30'000'000'000;
   std::uint64_t stop_timeout_ns = 20'000'000'000;
   unsigned threads = 0;  // 0: one more than there are cores

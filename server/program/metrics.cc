@@ -66,6 +66,9 @@ constexpr Gauge kGauges[] = {
      [](const server::SessionStatus& s) -> std::uint64_t { return s.memory_bytes; }},
     {"tlogserver_vdisk_paused", "gauge", "Whether nothing more is taken, because memory is full.",
      [](const server::SessionStatus& s) -> std::uint64_t { return s.paused ? 1 : 0; }},
+    {"tlogserver_vdisk_held_back", "gauge",
+     "Whether it is paused because it holds too much of the memory of all.",
+     [](const server::SessionStatus& s) -> std::uint64_t { return s.held_back ? 1 : 0; }},
     {"tlogserver_vdisk_waiting", "gauge", "Whether what was received cannot be stored.",
      [](const server::SessionStatus& s) -> std::uint64_t { return s.waiting_for.empty() ? 0 : 1; }},
     {"tlogserver_vdisk_session_records", "gauge", "Records of the session that is open.",
@@ -85,6 +88,11 @@ void add_server(std::string& text, const server::ServerStatus& status) {
           status.record_bytes);
   counter("tlogserver_stored_records_total", "Records that were committed to stores.",
           status.stored_records);
+  Family(text, "tlogserver_memory_bytes", "gauge", "Memory held for records of all vdisks.")
+      .add(status.memory_bytes);
+  Family(text, "tlogserver_memory_max_bytes", "gauge",
+         "Towards this much of it sessions are paused (--memory-max).")
+      .add(status.memory_bytes_max);
 }
 
 }  // namespace

@@ -120,12 +120,14 @@ Result<server::ServerOptions> Program::options() {
   options.flush_size = settings.flush_size;
   options.flush_time_ns = settings.flush_time_ns;
   options.settings_of = [this](const std::string& vdisk) { return stores_->settings(vdisk); };
+  options.cluster_of = [this](const std::string& vdisk) { return stores_->cluster_of(vdisk); };
   options.open_stores = [this](const std::string& vdisk) { return stores_->open(vdisk); };
   options.read_stores = [this](const std::string& vdisk) {
     return stores_->open(vdisk, VdiskStores::Use::kRead);
   };
   options.block_size = arguments_.block_size;
   options.session_memory_bytes = arguments_.session_memory_bytes;
+  options.memory_bytes_max = arguments_.memory_bytes_max();
   options.linger_ns = arguments_.linger_ns;
   return options;
 }

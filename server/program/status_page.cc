@@ -44,7 +44,9 @@ std::string row(std::string_view name, const std::string& value) {
 std::string session_row(const server::SessionStatus& session) {
   const bool is_writer = session.role == protocol::Role::kWriter;
   std::string state = session.peer.empty() ? "client away" : "connected";
-  if (session.paused) state += ", paused: memory is full";
+  if (session.paused)
+    state +=
+        session.held_back ? ", paused: the server's memory is full" : ", paused: memory is full";
   if (!session.waiting_for.empty()) state += ", not storing: " + session.waiting_for;
   if (!session.standby.name.empty()) state += ", standby " + session.standby.name;
   if (!session.standby.reason.empty()) state += ": " + session.standby.reason;
@@ -73,6 +75,8 @@ std::string status_page(const server::ServerStatus& status, const ProcessStatus&
   html += row("refused", fmt::to_string(status.refused));
   html += row("records", fmt::format("{} ({} bytes)", status.records, status.record_bytes));
   html += row("stored records", fmt::to_string(status.stored_records));
+  html += row("memory", fmt::format("{} of {}", config::format_size(status.memory_bytes),
+                                    config::format_size(status.memory_bytes_max)));
   html +=
       "</table>\n<h2>Sessions</h2>\n<table>\n<tr><th>vdisk</th><th>role</th><th>client</th>"
       "<th>from</th><th>epoch</th><th>received</th><th>stored</th><th>memory</th>"

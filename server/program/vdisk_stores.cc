@@ -67,6 +67,14 @@ Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk, Use use)
                   lacking, arguments_.config.empty() ? "" : " in " + arguments_.config));
 }
 
+// What is no cluster of the configuration has no name: one, whatever strangers call their vdisks.
+std::string VdiskStores::cluster_of(const std::string& vdisk) const {
+  if (!arguments_.storage.empty() || !config_) return {};
+  const config::Vdisk* found = config_->find_vdisk(vdisk);
+  if (found == nullptr || config_->find_cluster(found->tlog.cluster) == nullptr) return {};
+  return found->tlog.cluster;
+}
+
 Result<VdiskStores::Stores> VdiskStores::open_addresses(const std::string& vdisk) {
   Stores stores;
   for (const StoreAddress& address : arguments_.storage) {

@@ -38,6 +38,8 @@ class VdiskStores {
     kRead,  // creates, locks and changes nothing; a store that is not there keeps its place
   };
   Result<Stores> open(const std::string& vdisk, Use use = Use::kWrite);
+  // A name for the stores that open() opens, without doing it.
+  std::string cluster_of(const std::string& vdisk) const;
   // The flags that were given, else what the configuration says of it, else the defaults.
   server::LogSettings settings(const std::string& vdisk) const;
 

@@ -18,7 +18,8 @@ Connection::Connection(std::shared_ptr<Core> core, std::unique_ptr<net::Channel>
     : core_(std::move(core)),
       channel_(std::move(channel)),
       peer_(channel_->peer()),
-      is_private_(channel_->is_private()) {
+      is_private_(channel_->is_private()),
+      is_known_(channel_->is_known()) {
   core_->open_connections.insert(this);
 }
 

@@ -48,6 +48,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_reading(bool on);
   const std::string& peer() const { return peer_; }
   bool is_private() const { return is_private_; }
+  bool is_known() const { return is_known_; }
 
  private:
   enum class State { kOpen, kEnding, kClosed };
@@ -64,6 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<net::Channel> channel_;
   const std::string peer_;
   const bool is_private_;
+  const bool is_known_;
   Handlers handlers_;
   std::shared_ptr<Connection> self_;  // while it is ending
   State state_ = State::kOpen;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/serve/cluster_workers.h"
 #include "server/serve/server.h"
 
 namespace tlog::server {
@@ -27,15 +28,16 @@ struct Core {
 
   // Apart, so that stores which do not answer an opening keep no log from being closed, and a
   // long reading keeps nobody from writing.
-  io::Workers openers;
-  io::Workers closers;
-  io::Workers readers;
+  ClusterWorkers openers;
+  ClusterWorkers closers;
+  ClusterWorkers readers;
 
   std::uint64_t connections = 0;
   std::uint64_t refused = 0;
   std::uint64_t records = 0;
   std::uint64_t record_bytes = 0;
   std::uint64_t stored_records = 0;
+  std::uint64_t memory_bytes = 0;          // of records that are held for all logs, as counted last
   unsigned goodbyes = 0;                   // connections that are being told why they end
   bool stopping = false;                   // nothing new begins
   std::atomic<bool> opens_no_more{false};  // likewise, for the threads
@@ -44,12 +46,15 @@ struct Core {
   std::set<Connection*> open_connections;
   std::function<void()> when_no_connections;
 
-  // Runs it on a thread that may block.
-  void away(io::Task task) {
+  std::string cluster_of(const std::string& vdisk) const {
+    return options.cluster_of ? options.cluster_of(vdisk) : std::string();
+  }
+  // Runs what closes the vdisk's log on a thread that may block.
+  void away(const std::string& vdisk, io::Task task) {
     if (ended)
       left.push_back(std::move(task));
     else
-      closers.submit(std::move(task));
+      closers.submit(cluster_of(vdisk), std::move(task));
   }
   // A line about what clients do, which anybody can do a thousand times a second: it is written
   // so often at most, and then says how many were left out.

@@ -23,7 +23,7 @@ class LogUser {
   virtual void on_received() = 0;
   virtual void on_stored() = 0;
   virtual void on_synced() = 0;
-  virtual void on_room() = 0;
+  virtual void on_room() = 0;  // perhaps more may be taken
   // The log is another's now, or cannot go on: it is not to be touched any more.
   virtual void on_taken_away(const Error& why) = 0;
 };
@@ -50,6 +50,8 @@ struct HostedLog {
   Sequence received = 0;
   Sequence stored = 0;
   Sequence synced = 0;
+  std::uint64_t counted_bytes = 0;  // of Core::memory_bytes
+  bool held_back = false;           // it holds too much of it, and is to be told when it may go on
 
   io::TimerId linger = 0;
   // Closed as soon as all that was taken is stored, however long that is: nobody has come back for

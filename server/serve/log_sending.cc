@@ -127,7 +127,7 @@ void LogSending::read_on() {
   job_->is_reading = true;
   job_->let_go = false;
   job_->number = number_;
-  core_->readers.submit([job = job_, read = std::move(*read)]() mutable {
+  core_->readers.submit(source_.cluster, [job = job_, read = std::move(*read)]() mutable {
     LogSending::read(job, read);
     // What the reading holds is given back on the loop.
     auto given_back = std::make_shared<Source::Read>(std::exchange(read, {}));

@@ -22,7 +22,8 @@ class LogSending : public std::enable_shared_from_this<LogSending> {
  public:
   struct Source {
     Uuid vdisk;
-    Epoch epoch = 0;  // the batches say it
+    Epoch epoch = 0;           // the batches say it
+    std::string cluster = {};  // whose stores it is read from
     // A reading of the log on a thread that may block; nothing: the log is not there any more.
     // What it holds goes when it is destroyed, on the loop's thread.
     using Read = std::function<Status(Sequence, Sequence, const ServedLog::Visitor&)>;

@@ -23,9 +23,10 @@ Result<std::shared_ptr<LogView>> LogView::open(std::shared_ptr<Core> core, const
                                            .workers = core->parts.workers,
                                            .random = core->parts.random,
                                            .logger = core->parts.logger}));
-  return std::shared_ptr<LogView>(
-      new LogView(std::move(log)),
-      [core = std::move(core)](LogView* ended) { core->away([ended] { delete ended; }); });
+  return std::shared_ptr<LogView>(new LogView(std::move(log)),
+                                  [core = std::move(core), vdisk](LogView* ended) {
+                                    core->away(vdisk, [ended] { delete ended; });
+                                  });
 }
 
 protocol::LogPosition LogView::position() const {

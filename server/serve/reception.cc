@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t kWrongTokenNs = 250'000'000;
 // Of who has not said yet who he is: much more than a Hello has.
 constexpr std::uint32_t kFirstMessageBytesMax = 64 * kKiB;
+// Putting the status together costs the loop's time, and holding it memory.
+constexpr std::uint64_t kStatusIsNewNs = 100'000'000;
+constexpr std::size_t kToldAtOnceMax = 16;
 
 }  // namespace
 
@@ -103,11 +106,38 @@ void Reception::first_said(GuestId id, protocol::FrameType type, Buffer body) {
 
 // To who wants nothing else: there is no session.
 void Reception::tell_status(GuestId id, const protocol::StatusRequest& request) {
+  if (auto allowed = check_status_request(*guests_.at(id).connection); !allowed)
+    return refuse(id, allowed.error());
   const std::shared_ptr<Connection> connection = leave(id);
   if (core_->goodbyes >= core_->options.silent_max) return connection->close();
   protocol::Reply reply{.id = request.id, .error = {}, .sequences = {}, .text = {}};
-  reply.text = server_json(*core_, sessions());
+  reply.text = status_text();
   connection->end(std::move(reply));
+  told_.push_back(connection);
+}
+
+// The names of vdisks and clients are not for everybody.
+Status Reception::check_status_request(const Connection& connection) {
+  if (!connection.is_known() && !core_->options.insecure) {
+    return fail(Code::kInvalidArgument,
+                "status: it is told to nobody who is not known: ask on the server's own host (its "
+                "Unix socket or 127.0.0.1), or with a client's certificate or a pre-shared key, or "
+                "start the server with --insecure");
+  }
+  // Who is being told holds itself until it has closed.
+  std::erase_if(told_, [](const auto& each) { return each.expired(); });
+  if (told_.size() < kToldAtOnceMax) return {};
+  return fail(Code::kUnavailable,
+              fmt::format("status: {} others are being told it; ask again", told_.size()));
+}
+
+const std::string& Reception::status_text() {
+  const std::uint64_t now = core_->parts.clock->monotonic_ns();
+  if (status_text_.empty() || now - status_made_ns_ >= kStatusIsNewNs) {
+    status_text_ = server_json(*core_, sessions());
+    status_made_ns_ = now;
+  }
+  return status_text_;
 }
 
 void Reception::hello(GuestId id, protocol::Hello hello) {
@@ -164,7 +194,8 @@ void Reception::open_writer(GuestId id, Wish wish) {
 
 void Reception::open_reader(GuestId id, Wish wish) {
   ++readers_opening_;
-  core_->openers.submit([self = shared_from_this(), id, wish = std::move(wish)] {
+  const std::string cluster = core_->cluster_of(wish.hello.format.name);
+  core_->openers.submit(cluster, [self = shared_from_this(), id, wish = std::move(wish)] {
     auto view = LogView::open(self->core_, wish.hello.format.name, wish.key);
     // The last pointer to a view goes on the loop's thread.
     auto given = std::make_shared<decltype(view)>(std::move(view));

@@ -1,7 +1,7 @@
 // Reception: who connects, until it is known what for: the first message is a Hello, which becomes
-// a session, or an Attach, which belongs to one, or a StatusRequest, which is answered with the
-// server's status. It bounds what strangers cost: how many of them
-// there are, for how long, and how often one may guess a session's token.
+// a session, or an Attach, which belongs to one, or a StatusRequest of who is no stranger, which is
+// answered with the server's status. It bounds what strangers cost: how many of them there are, for
+// how long, how often one may guess a session's token, and how often the status is put together.
 //
 // Threading: loop thread.
 #pragma once
@@ -41,6 +41,8 @@ class Reception : public std::enable_shared_from_this<Reception> {
   using GuestId = std::uint64_t;  // in the order they came
   void first_said(GuestId id, protocol::FrameType type, Buffer body);
   void tell_status(GuestId id, const protocol::StatusRequest& request);
+  Status check_status_request(const Connection& connection);
+  const std::string& status_text();
   void hello(GuestId id, protocol::Hello hello);
   Status check_room(const Wish& wish) const;
   std::size_t readers() const;
@@ -59,6 +61,9 @@ class Reception : public std::enable_shared_from_this<Reception> {
   std::size_t strangers_ = 0;        // of them that do not wait for a session
   std::size_t readers_opening_ = 0;  // also those that have gone meanwhile
   std::map<Uuid, std::shared_ptr<Session>> sessions_;
+  std::string status_text_;  // as it was told last
+  std::uint64_t status_made_ns_ = 0;
+  std::vector<std::weak_ptr<Connection>> told_;  // who was told it, until they have closed
 };
 
 }  // namespace tlog::server

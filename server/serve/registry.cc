@@ -179,16 +179,18 @@ void Registry::close(const Hosted& hosted, std::uint64_t budget_ns) {
 
 void Registry::close_now(const Hosted& hosted) {
   const std::uint64_t deadline = *std::exchange(hosted->close_by_ns, {});
-  core_->away([self = shared_from_this(), hosted, deadline, clock = core_->parts.clock,
+  core_->away(hosted->vdisk,
+              [self = shared_from_this(), hosted, deadline, clock = core_->parts.clock,
                log = std::make_shared<std::unique_ptr<ServedLog>>(std::move(hosted->log)),
                standby = std::make_shared<std::unique_ptr<SlaveSync::Standby>>(
                    std::move(hosted->standby))] {
-    standby->reset();
-    const std::uint64_t now = clock->monotonic_ns();
-    const bool all_stored = (*log)->close(deadline > now ? deadline - now : 0);
-    log->reset();
-    self->core_->parts.loop->post([self, hosted, all_stored] { self->closed(hosted, all_stored); });
-  });
+                standby->reset();
+                const std::uint64_t now = clock->monotonic_ns();
+                const bool all_stored = (*log)->close(deadline > now ? deadline - now : 0);
+                log->reset();
+                self->core_->parts.loop->post(
+                    [self, hosted, all_stored] { self->closed(hosted, all_stored); });
+              });
 }
 
 void Registry::closed(const Hosted& hosted, bool all_stored) {
@@ -202,6 +204,7 @@ void Registry::closed(const Hosted& hosted, bool all_stored) {
 
 void Registry::forget(const Hosted& hosted) {
   logs_.erase(hosted->vdisk);
+  count(*hosted, 0);
   serve_waiting(std::exchange(hosted->waiting, {}));
   tell_when_all_closed();
 }
@@ -228,17 +231,19 @@ void Registry::close_all(std::uint64_t deadline_ns, std::function<void(bool)> do
 }
 
 void Registry::abandon() {
+  if (look_ != 0) core_->parts.loop->cancel_timer(std::exchange(look_, 0));
   for (const auto& [name, hosted] : std::exchange(logs_, {})) {
     hosted->ending.store(true);
     hosted->user = nullptr;
     hosted->close_by_ns.reset();  // the end of a reading has nothing to close any more
     if (hosted->linger != 0) core_->parts.loop->cancel_timer(std::exchange(hosted->linger, 0));
-    core_->away([log = std::make_shared<std::unique_ptr<ServedLog>>(std::move(hosted->log)),
+    core_->away(hosted->vdisk,
+                [log = std::make_shared<std::unique_ptr<ServedLog>>(std::move(hosted->log)),
                  standby = std::make_shared<std::unique_ptr<SlaveSync::Standby>>(
                      std::move(hosted->standby))] {
-      standby->reset();
-      log->reset();
-    });
+                  standby->reset();
+                  log->reset();
+                });
   }
 }
 

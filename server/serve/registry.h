@@ -30,6 +30,10 @@ class Registry : public std::enable_shared_from_this<Registry> {
   void reading_begins(HostedLog& hosted) { ++hosted.readings; }
   void reading_ends(const std::shared_ptr<HostedLog>& hosted);
 
+  // Whether more may be taken for it, as far as the memory of all goes. False: what it has is
+  // stored now, and its user is told (on_room) when it may have changed.
+  bool may_take(HostedLog& hosted);
+
   // Opens nothing more, and closes all. `done`: none that was open is left; whether all stored all.
   // One that is being opened has nothing to be stored, and is not waited for.
   void close_all(std::uint64_t deadline_ns, std::function<void(bool)> done);
@@ -59,6 +63,10 @@ class Registry : public std::enable_shared_from_this<Registry> {
   void closed(const Hosted& hosted, bool all_stored);
   void forget(const Hosted& hosted);
   void tell_when_all_closed();
+  void count(HostedLog& hosted, std::uint64_t bytes);
+  bool has_room_for(HostedLog& hosted);
+  void look_again_soon();
+  void look_again();
 
   const std::shared_ptr<Core> core_;
   std::map<std::string, Hosted> logs_;
@@ -66,6 +74,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   std::uint64_t deadline_ns_ = 0;         // of close_all()
   std::function<void(bool)> all_closed_;  // likewise
   bool all_stored_ = true;
+  io::TimerId look_ = 0;  // while somebody is held back
 };
 
 }  // namespace tlog::server

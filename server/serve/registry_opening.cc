@@ -20,8 +20,9 @@ void Registry::begin_opening(Wish wish, HostedLog::Opened done) {
   hosted->holder = std::move(wish);
   hosted->since = core_->parts.clock->wall_ns();
   logs_[hosted->vdisk] = hosted;
-  core_->openers.submit([self = shared_from_this(), hosted, parts = parts_for(hosted),
-                         done = std::move(done)]() mutable {
+  core_->openers.submit(core_->cluster_of(hosted->vdisk), [self = shared_from_this(), hosted,
+                                                           parts = parts_for(hosted),
+                                                           done = std::move(done)]() mutable {
     Core& core = *self->core_;
     auto result = std::make_shared<OpenedLog>(OpenedLog{.log = fail(Code::kUnavailable, "")});
     if (core.opens_no_more) {

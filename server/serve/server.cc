@@ -14,7 +14,7 @@
 namespace tlog::server {
 namespace {
 
-// Threads that wait for stores, for clients as well, or compute little; idle they cost nothing.
+// Threads of each cluster, which wait for stores, for clients as well, or compute little.
 constexpr unsigned kOpeners = 16;
 constexpr unsigned kClosers = 16;
 constexpr unsigned kReaders = 8;
@@ -120,6 +120,8 @@ ServerStatus ServerImpl::status() const {
     status.records = core_->records;
     status.record_bytes = core_->record_bytes;
     status.stored_records = core_->stored_records;
+    status.memory_bytes = core_->memory_bytes;
+    status.memory_bytes_max = core_->options.memory_bytes_max;
     status.sessions = reception_->sessions();
   };
   if (loop_.in_loop_thread())

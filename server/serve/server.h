@@ -41,6 +41,10 @@ struct ServerOptions {
   std::shared_ptr<const net::Tls> tls;         // null: plain
   bool insecure = false;                       // a key may be handed over where others can read it
   std::shared_ptr<const seal::MasterKey> key;  // for clients that bring none; null: they must
+  // Which stores a vdisk's log is in, by any name, without asking them: those that do not answer
+  // keep nobody waiting whose stores have another name. Called on the loop; null: all have the
+  // same.
+  std::function<std::string(const std::string& vdisk)> cluster_of;
   // The stores of a vdisk's log, newly opened; called for each opening, on a thread that may block.
   // `read_stores`: for who changes nothing, and may be there beside a writer; null: the same.
   using OpenStores =
@@ -56,6 +60,9 @@ struct ServerOptions {
   std::function<LogSettings(const std::string& vdisk)> settings_of;
   std::uint32_t block_size = 4096;  // for a client that names none
   std::uint64_t session_memory_bytes = 64 * kMiB;
+  // Of records held for all vdisks together. A session that holds more than what is left of it is
+  // paused; one of which everything is stored may always send a batch.
+  std::uint64_t memory_bytes_max = 1 * kGiB;
   std::uint64_t linger_ns = 30'000'000'000;
   std::uint64_t hello_timeout_ns = 10'000'000'000;  // for who connects and says nothing
   unsigned sessions_max = 1024;  // writers' logs, also those that linger, and readers
@@ -78,7 +85,8 @@ struct SessionStatus {
   Sequence received = 0, stored = 0, synced = 0;
   std::uint64_t memory_bytes = 0;
   std::uint64_t records = 0, record_bytes = 0;        // in this session
-  bool paused = false;                                // its memory is full
+  bool paused = false;                                // its memory is full, or
+  bool held_back = false;                             // it holds too much of the server's
   std::string waiting_for;                            // why nothing is stored, "" when it is
   SlaveSync::Standby::State standby = {};             // no name: there is none
   std::optional<session::ScrubSchedule> scrubs = {};  // of a log that is open
@@ -90,6 +98,8 @@ struct ServerStatus {
   std::uint64_t connections = 0;  // since the start
   std::uint64_t refused = 0;      // likewise
   std::uint64_t records = 0, record_bytes = 0, stored_records = 0;
+  std::uint64_t memory_bytes = 0;  // held for all sessions
+  std::uint64_t memory_bytes_max = 0;
   std::vector<SessionStatus> sessions;  // by vdisk's name
 };
 

@@ -98,6 +98,7 @@ void Session::on_stored() {
   const bool is_awaited = !flushes_.empty() && flushes_.begin()->first <= hosted_->stored;
   tell_progress(is_awaited);
   if (is_awaited) reply_stored();
+  if (paused_) pause_or_go_on();
 }
 
 void Session::on_taken_away(const Error& why) {
@@ -173,6 +174,7 @@ SessionStatus Session::status() const {
   } else if (hosted_) {
     status.waiting_for = hosted_->waiting_for;
   }
+  status.held_back = paused_ && hosted_ && hosted_->held_back;
   if (hosted_ && hosted_->standby) status.standby = hosted_->standby->state();
   return status;
 }

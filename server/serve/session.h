@@ -1,8 +1,8 @@
 // Session: one client: its control connection, its data connection when it has attached one, and
 // the log that it writes, or the view of the one it reads.
 //
-// Threading: loop thread. Memory: records are held by the log alone; while that is full nothing is
-// received on the data connection.
+// Threading: loop thread. Memory: records are held by the log alone; while that is full, or holds
+// too much of what all may hold, nothing is received on the data connection.
 // Lifetime: by shared_ptr, which the reception holds until `on_ended`. Whatever ends it ends both
 // connections; the log lingers.
 #pragma once
@@ -48,7 +48,7 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   void on_received() override { tell_progress(false); }
   void on_stored() override;
   void on_synced() override { tell_progress(false); }
-  void on_room() override;
+  void on_room() override { pause_or_go_on(); }
   void on_taken_away(const Error& why) override;
 
  private:
@@ -79,6 +79,7 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   // Of the data connection.
   void streamed(protocol::FrameType type, Buffer body);
   Status take(Buffer body);
+  void pause_or_go_on();
   void data_lost(const Error& error);
   void taken(Buffer body);
   void delay(Buffer body);

@@ -33,8 +33,9 @@ void Session::attach(std::shared_ptr<Connection> data) {
   }
   data_->say(protocol::Attached{});
   sending_->connect(data_);
-  paused_ = log() != nullptr && log()->full();
-  if (paused_ || stops_receiving_) data_->set_reading(false);
+  paused_ = false;
+  if (stops_receiving_) data_->set_reading(false);
+  pause_or_go_on();
 }
 
 void Session::streamed(protocol::FrameType type, Buffer body) {
@@ -55,10 +56,7 @@ void Session::delay(Buffer body) {
   delayed_bytes_ += body.size();
   const std::uint64_t wait_ns = core_->options.replication_delay_ns;
   delayed_.push_back({core_->parts.clock->monotonic_ns() + wait_ns, std::move(body)});
-  if (delayed_bytes_ >= core_->options.session_memory_bytes / 4 && !paused_) {
-    paused_ = true;
-    data_->set_reading(false);
-  }
+  pause_or_go_on();
   if (delay_timer_ != 0) return;
   delay_timer_ = core_->parts.loop->add_timer(wait_ns, [this, weak = weak_from_this()] {
     const auto self = weak.lock();
@@ -94,12 +92,9 @@ void Session::take_delayed(bool all) {
 void Session::taken(Buffer body) {
   if (auto taken = take(std::move(body)); !taken)
     return end(taken.error().within("data connection"));
-  ServedLog* log = this->log();
-  if (log == nullptr) return;
+  if (log() == nullptr) return;
   force_arrived();
-  if (!log->full() || paused_) return;
-  paused_ = true;
-  if (data_) data_->set_reading(false);
+  pause_or_go_on();
 }
 
 Status Session::take(Buffer body) {
@@ -137,12 +132,14 @@ Status Session::take(Buffer body) {
   return {};
 }
 
-void Session::on_room() {
-  if (!paused_ || ended_) return;
-  if (log() != nullptr && log()->full()) return;
-  if (delayed_bytes_ >= core_->options.session_memory_bytes / 4) return;
-  paused_ = false;
-  if (data_ && !stops_receiving_) data_->set_reading(true);
+// For want of memory: the log's own, or that of all.
+void Session::pause_or_go_on() {
+  if (ended_ || log() == nullptr) return;
+  const bool pause = log()->full() || delayed_bytes_ >= core_->options.session_memory_bytes / 4 ||
+                     !registry_->may_take(*hosted_);
+  if (pause == paused_) return;
+  paused_ = pause;
+  if (data_ && !stops_receiving_) data_->set_reading(!pause);
 }
 
 void Session::stop_receiving() {
@@ -160,7 +157,10 @@ void Session::data_lost(const Error& error) {
 
 LogSending::Source Session::source() {
   Uuid vdisk = hosted_ ? hosted_->log->format().vdisk : view_->format().vdisk;
-  return {.vdisk = vdisk, .epoch = epoch_, .begin = [weak = weak_from_this()] {
+  return {.vdisk = vdisk,
+          .epoch = epoch_,
+          .cluster = core_->cluster_of(wish_.hello.format.name),
+          .begin = [weak = weak_from_this()] {
             const auto self = weak.lock();
             return self ? self->begin_reading() : fail(Code::kShutdown, "the session has ended");
           }};

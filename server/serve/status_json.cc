@@ -40,6 +40,7 @@ void add_session(Json& json, const SessionStatus& session) {
   json["records"] = session.records;
   json["record_bytes"] = session.record_bytes;
   json["paused"] = session.paused;
+  json["held_back"] = session.held_back;
   json["waiting_for"] = session.waiting_for;
   if (session.scrubs) {
     json["scrub"] = {{"light", json_of(session.scrubs->light)},
@@ -73,6 +74,8 @@ std::string server_json(const Core& core, const std::vector<SessionStatus>& sess
   json["records"] = core.records;
   json["record_bytes"] = core.record_bytes;
   json["stored_records"] = core.stored_records;
+  json["memory_bytes"] = core.memory_bytes;
+  json["memory_bytes_max"] = core.options.memory_bytes_max;
   json["sessions"] = Json::array();
   for (const SessionStatus& session : sessions) {
     Json& one = json["sessions"].emplace_back(Json::object());

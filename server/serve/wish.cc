@@ -118,7 +118,10 @@ Result<Wish> read_hello(protocol::Hello hello, const ServerOptions& options, boo
 }
 
 std::uint64_t batch_bytes_max(const ServerOptions& options) {
-  return std::clamp(options.session_memory_bytes / 4, kBatchBytesLeast, protocol::kBatchFrameMax);
+  // Of what all may hold too: one batch of each is on its way besides.
+  const std::uint64_t part =
+      std::min(options.session_memory_bytes / 4, options.memory_bytes_max / 16);
+  return std::clamp(part, kBatchBytesLeast, protocol::kBatchFrameMax);
 }
 
 Status check_format(const format::VdiskFormat& wanted, const format::VdiskFormat& found) {

@@ -1,6 +1,8 @@
 #include "tests/support/loopback.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -67,6 +69,21 @@ SocketAddress::SocketAddress(const std::string& text) {
   to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(text.substr(colon + 1))));
   std::memcpy(&storage, &to, sizeof to);
   length = sizeof to;
+}
+
+std::string outer_address() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return "";
+  std::string found;
+  for (const ifaddrs* each = list; each != nullptr && found.empty(); each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    if ((each->ifa_flags & IFF_LOOPBACK) != 0 || (each->ifa_flags & IFF_UP) == 0) continue;
+    char text[INET_ADDRSTRLEN] = {};
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+    if (::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text) != nullptr) found = text;
+  }
+  ::freeifaddrs(list);
+  return found;
 }
 
 Descriptor begin_connecting(const std::string& address) {

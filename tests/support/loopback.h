@@ -43,6 +43,10 @@ Descriptor begin_connecting(const std::string& address);
 // Waits for the connection.
 Descriptor connect_to(const std::string& address);
 
+// An address of this machine that is not loopback ("192.0.2.7"); "" when it has none. Who connects
+// to it comes from it, and never leaves the machine.
+std::string outer_address();
+
 // Accepts connections; port 0: the kernel chooses. While it is closed clients are refused, and
 // nobody else gets the port.
 class Listener {

@@ -57,6 +57,7 @@ class Core : public std::enable_shared_from_this<Core> {
   bool may_append() const { return buffered_bytes_.load() < parts_.buffered_bytes_max; }
   void reserve(std::uint64_t bytes) { buffered_bytes_ += bytes; }
   LogWriterStatus status() const;
+  std::uint64_t buffered_bytes() const { return buffered_bytes_.load(); }
   const LogWriter::Parts& parts() const { return parts_; }
   std::shared_ptr<const walk::LogPlace> read_place() const { return read_place_; }
 

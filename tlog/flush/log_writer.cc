@@ -149,6 +149,7 @@ class Writer final : public LogWriter {
 
   bool may_append() const override { return core_->may_append(); }
   LogWriterStatus status() const override { return core_->status(); }
+  std::uint64_t buffered_bytes() const override { return core_->buffered_bytes(); }
   Status scrub(const ScrubOptions& options) override {
     Status begun;
     io::run_on(*core_->parts().loop, [&] { begun = core_->scrub(options); });

@@ -103,6 +103,7 @@ class LogWriter {
   virtual bool may_append()
       const = 0;  // false while buffered_bytes_max is reached: wait for `on_room`
   virtual LogWriterStatus status() const = 0;
+  virtual std::uint64_t buffered_bytes() const = 0;  // of status(), for who asks often
   // Begins to look whether the stores have all that is committed; status() says how it goes.
   // kUnavailable while one is running; one in the background gives way to one that is not, and is
   // not taken up again by itself. Waits for the loop: not on its thread.

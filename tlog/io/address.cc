@@ -96,4 +96,8 @@ std::string address_text(const SocketAddress& address) {
   return fmt::format("[{}]:{}", text, ntohs(v6->sin6_port));
 }
 
+bool is_loopback_address(std::string_view address) {
+  return address.starts_with("127.") || address.starts_with("[::1]:");
+}
+
 }  // namespace tlog::io

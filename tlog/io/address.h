@@ -40,4 +40,7 @@ int look_up(const HostPort& name, int flags, SocketAddresses& found);
 // "1.2.3.4:5", "[::1]:5"; an IPv4 address that came over an IPv6 socket is shown as IPv4.
 std::string address_text(const SocketAddress& address);
 
+// Of what address_text() has said: an address of this host that nobody else can send from.
+bool is_loopback_address(std::string_view address);
+
 }  // namespace tlog::io

@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <list>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/fault/server/server_rig.h"
 
@@ -334,6 +337,74 @@ TEST(Handshake, status_is_told_without_a_session) {
   EXPECT_EQ(json.at("sessions")[0].at("received"), 3);
   stranger.leave();
   EXPECT_EQ(rig.server().status().refused, 0U);
+}
+
+// Over plain TCP it is told on the server's own host alone: it has names of vdisks and clients.
+TEST(Handshake, status_is_not_told_to_strangers_unless_that_is_allowed) {
+  if (testing::outer_address().empty()) GTEST_SKIP() << "this machine has loopback only";
+  for (const bool insecure : {false, true}) {
+    ServerRig rig([&](server::ServerOptions& options) {
+      options.address = "0.0.0.0:0";
+      options.insecure = insecure;
+    });
+    FrameClient here("127.0.0.1" + rig.address().substr(rig.address().rfind(':')));
+    here.say(protocol::StatusRequest{.id = 1});
+    EXPECT_FALSE(here.expect<protocol::Reply>().error);
+    FrameClient stranger(rig.outer_address());
+    stranger.say(protocol::StatusRequest{.id = 1});
+    if (insecure) {
+      EXPECT_FALSE(stranger.expect<protocol::Reply>().error);
+      continue;
+    }
+    const auto refusal = stranger.expect<protocol::Refusal>();
+    EXPECT_EQ(refusal.code, Code::kInvalidArgument);
+    EXPECT_THAT(refusal.reason, HasSubstr("127.0.0.1"));
+    EXPECT_THAT(refusal.reason, HasSubstr("--insecure"));
+  }
+}
+
+TEST(Handshake, status_is_put_together_ten_times_a_second_at_most) {
+  ServerRig rig;
+  const auto begin = std::chrono::steady_clock::now();
+  std::set<std::uint64_t> made;
+  for (int i = 0; i < 200; ++i) {
+    FrameClient stranger = rig.stranger();
+    stranger.say(protocol::StatusRequest{.id = 1});
+    const auto json = nlohmann::json::parse(stranger.expect<protocol::Reply>().text);
+    made.insert(json.at("uptime_ns").get<std::uint64_t>());
+    stranger.leave();
+  }
+  const auto took = std::chrono::steady_clock::now() - begin;
+  EXPECT_LE(made.size(), static_cast<std::size_t>(took / std::chrono::milliseconds(100)) + 2);
+}
+
+// Who asks and does not leave holds an answer; only so many do at once.
+TEST(Handshake, status_is_told_to_a_few_at_once) {
+  ServerRig rig;
+  const auto told = [&](FrameClient& client) {
+    client.say(protocol::StatusRequest{.id = 1});
+    const auto answer = client.hear();
+    if (!answer) throw std::runtime_error("no answer");
+    const auto* refusal = std::get_if<protocol::Refusal>(&*answer);
+    if (refusal != nullptr) {
+      EXPECT_EQ(refusal->code, Code::kUnavailable);
+      EXPECT_THAT(refusal->reason, HasSubstr("ask again"));
+    }
+    return refusal == nullptr;
+  };
+  std::list<FrameClient> slow;
+  bool all = true;
+  for (int i = 0; i < 40 && all; ++i) {
+    slow.push_back(rig.stranger());
+    all = told(slow.back());
+  }
+  EXPECT_FALSE(all) << "forty at once";
+  EXPECT_GT(slow.size(), 8U);
+  for (FrameClient& client : slow) client.close();
+  EXPECT_TRUE(rig.wait_until([&] {
+    FrameClient next = rig.stranger();
+    return told(next);
+  }));
 }
 
 }  // namespace

@@ -88,6 +88,11 @@ protocol::Hello ServerRig::reader(const std::string& vdisk) const {
   return hello;
 }
 
+std::string ServerRig::outer_address() const {
+  const std::string host = testing::outer_address();
+  return host.empty() ? "" : host + address().substr(address().rfind(':'));
+}
+
 std::vector<SentRecord> ServerRig::read_stores(const std::string& vdisk) {
   auto log = server::ReadOnlyLog::open({.vdisk = vdisk,
                                         .stores = open_stores(vdisk),

@@ -55,6 +55,10 @@ class ServerRig {
   seal::MasterKey key() const;  // what its clients hand over
   FrameClient stranger() { return FrameClient(address()); }
 
+  // Of a server that listens on all addresses: how a stranger from elsewhere sees it. "": there is
+  // no such address.
+  std::string outer_address() const;
+
   // The log as its stores have it, without the server. Throws when it cannot be read.
   std::vector<SentRecord> read_stores(const std::string& vdisk);
   // EXPECTs that the log, read from its stores without the server, is this from its beginning on.

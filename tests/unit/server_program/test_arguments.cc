@@ -87,9 +87,10 @@ TEST(Arguments, one_dash_or_two) {
 }
 
 TEST(Arguments, our_own_flags) {
-  const Parsed result = parsed({"-memorystorage", "-unix=/run/t.sock", "-tls-psk-file", "keys",
-                                "-insecure", "-session-memory=8MiB", "-linger", "0", "-threads=2",
-                                "-stop-timeout", "500ms", "-priv-key-file", "k"});
+  const Parsed result =
+      parsed({"-memorystorage", "-unix=/run/t.sock", "-tls-psk-file", "keys", "-insecure",
+              "-session-memory=8MiB", "-memory-max=48MiB", "-linger", "0", "-threads=2",
+              "-stop-timeout", "500ms", "-priv-key-file", "k"});
   ASSERT_FALSE(result.exit_code.has_value());
   const Arguments& a = result.arguments;
   EXPECT_EQ(a.unix_path, "/run/t.sock");
@@ -97,6 +98,7 @@ TEST(Arguments, our_own_flags) {
   EXPECT_TRUE(a.tls());
   EXPECT_TRUE(a.insecure);
   EXPECT_EQ(a.session_memory_bytes, 8 * kMiB);
+  EXPECT_EQ(a.memory_bytes_max(), 48 * kMiB);
   EXPECT_EQ(a.linger_ns, 0u);
   EXPECT_EQ(a.threads, 2u);
   EXPECT_EQ(a.stop_timeout_ns, 500'000'000u);
@@ -130,6 +132,7 @@ TEST(Arguments, what_is_wrong_is_named) {
                {{"-nonce", "abc"}, "--nonce"},
                {{"-logfile="}, "--logfile"},
                {{"-session-memory", "1"}, "--session-memory"},
+               {{"-memory-max", "1MiB"}, "--memory-max"},
                {{"-threads", "0"}, "--threads"},
                {{"-stop-timeout", "2 days"}, "--stop-timeout"},
                {{"-unix", std::string(200, 'x')}, "--unix"},

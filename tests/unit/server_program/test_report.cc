@@ -34,6 +34,8 @@ server::ServerStatus status_of(std::vector<server::SessionStatus> sessions) {
   status.uptime_ns = 61'000'000'000;
   status.connections = 5;
   status.records = 20;
+  status.memory_bytes = 12'288;
+  status.memory_bytes_max = 1 * kGiB;
   status.sessions = std::move(sessions);
   return status;
 }
@@ -77,6 +79,9 @@ TEST(Metrics, are_well_formed) {
   EXPECT_THAT(text, HasSubstr("{vdisk=\"a\\\"b\\\\c\\nd\"}"));
   EXPECT_THAT(text, HasSubstr("tlogserver_sessions{role=\"reader\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("tlogserver_connections_total 5\n"));
+  EXPECT_THAT(text, HasSubstr("tlogserver_memory_bytes 12288\n"));
+  EXPECT_THAT(text, HasSubstr("tlogserver_memory_max_bytes 1073741824\n"));
+  EXPECT_THAT(text, HasSubstr("tlogserver_vdisk_held_back{vdisk=\"vm1\"} 0\n"));
   EXPECT_THAT(text, Not(HasSubstr("process_resident_memory_bytes 0\n")));
 }
 

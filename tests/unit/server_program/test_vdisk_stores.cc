@@ -109,6 +109,20 @@ TEST_F(StoreChoosing, who_reads_directories_neither_locks_nor_makes_anything) {
   close(std::move(*early));
 }
 
+// Strangers choose vdisks' names: they make no clusters.
+TEST_F(StoreChoosing, clusters_are_those_of_the_configuration) {
+  Arguments arguments;
+  arguments.memory_storage = true;
+  make(arguments, kConfig);
+  EXPECT_EQ(stores->cluster_of("vm1"), "three");
+  EXPECT_EQ(stores->cluster_of("vm2"), "two");
+  EXPECT_EQ(stores->cluster_of("other"), "");
+  EXPECT_EQ(stores->cluster_of("another"), "");
+  arguments.storage = {{"127.0.0.1:1", ""}};
+  make(arguments, kConfig);
+  EXPECT_EQ(stores->cluster_of("vm2"), "") << "all have the same stores";
+}
+
 TEST_F(StoreChoosing, memory_is_for_the_others_and_is_kept) {
   Arguments arguments;
   arguments.memory_storage = true;
