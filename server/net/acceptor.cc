@@ -8,6 +8,7 @@
 #include "server/net/channel.h"
 #include "server/net/frame_channel.h"
 #include "server/net/tls_socket.h"
+#include "tlog/base/assert.h"
 #include "tlog/io/address.h"
 
 namespace tlog::net {
@@ -31,18 +32,22 @@ class AcceptorCore : public std::enable_shared_from_this<AcceptorCore> {
     handshakes_.clear();
   }
   const std::string& address() const { return listener_->address(); }
+  void set_tls(std::shared_ptr<const Tls> tls) {
+    TLOG_ASSERT(credentials_ && tls);
+    credentials_ = credentials_for(TlsSide::kServer, std::move(tls));
+  }
 
  private:
   void accepted(io::Accepted connection);
   void secure(io::Accepted connection);
-  void secured(std::uint64_t number, const std::string& peer,
+  void secured(std::uint64_t number, const std::string& peer, bool is_verified,
                Result<std::unique_ptr<io::Socket>> socket);
   void refuse(const Error& error);
-  void deliver(std::unique_ptr<io::Socket> socket, std::string peer);
+  void deliver(std::unique_ptr<io::Socket> socket, std::string peer, bool is_verified);
 
   io::Loop& loop_;
   const AcceptorOptions options_;
-  const std::shared_ptr<const Credentials> credentials_;  // null: plain
+  std::shared_ptr<const Credentials> credentials_;  // null: plain
   Logger& logger_;
   const OnChannel on_channel_;
   std::unique_ptr<io::Listener> listener_;
@@ -68,7 +73,7 @@ Status AcceptorCore::listen() {
 
 void AcceptorCore::accepted(io::Accepted connection) {
   if (credentials_) return secure(std::move(connection));
-  deliver(std::move(connection.socket), std::move(connection.peer));
+  deliver(std::move(connection.socket), std::move(connection.peer), /*is_verified=*/false);
 }
 
 void AcceptorCore::secure(io::Accepted connection) {
@@ -80,18 +85,19 @@ void AcceptorCore::secure(io::Accepted connection) {
   auto handshake = begin_handshake(
       loop_, std::move(connection.socket), credentials_,
       {.peer = peer, .expected_name = "", .timeout_ns = options_.handshake_timeout_ns},
-      [weak = weak_from_this(), number, peer](Result<std::unique_ptr<io::Socket>> socket) {
-        if (auto self = weak.lock()) self->secured(number, peer, std::move(socket));
+      [weak = weak_from_this(), number, peer,
+       is_verified = credentials_->verifies_client()](Result<std::unique_ptr<io::Socket>> socket) {
+        if (auto self = weak.lock()) self->secured(number, peer, is_verified, std::move(socket));
       });
   if (!handshake) return refuse(handshake.error());
   handshakes_.emplace(number, std::move(*handshake));
 }
 
-void AcceptorCore::secured(std::uint64_t number, const std::string& peer,
+void AcceptorCore::secured(std::uint64_t number, const std::string& peer, bool is_verified,
                            Result<std::unique_ptr<io::Socket>> socket) {
   handshakes_.erase(number);
   if (!socket) return refuse(socket.error());
-  deliver(std::move(*socket), peer);
+  deliver(std::move(*socket), peer, is_verified);
 }
 
 void AcceptorCore::refuse(const Error& error) {
@@ -99,11 +105,10 @@ void AcceptorCore::refuse(const Error& error) {
   logger_.warning(fmt::format("event=connection_refused reason=\"{}\"", error.message()));
 }
 
-void AcceptorCore::deliver(std::unique_ptr<io::Socket> socket, std::string peer) {
+void AcceptorCore::deliver(std::unique_ptr<io::Socket> socket, std::string peer, bool is_verified) {
   const bool is_unix = io::is_unix_address(options_.address);
   const bool is_private = credentials_ || is_unix;
-  const bool is_known =
-      is_unix || io::is_loopback_address(peer) || (credentials_ && credentials_->verifies_client());
+  const bool is_known = is_unix || is_verified || io::is_loopback_address(peer);
   on_channel_(
       make_frame_channel(loop_, std::move(socket), {std::move(peer), is_private, is_known}));
 }
@@ -113,6 +118,7 @@ class LoopAcceptor final : public Acceptor {
   explicit LoopAcceptor(std::shared_ptr<AcceptorCore> core) : core_(std::move(core)) {}
   ~LoopAcceptor() override { core_->close(); }
   const std::string& address() const override { return core_->address(); }
+  void set_tls(std::shared_ptr<const Tls> tls) override { core_->set_tls(std::move(tls)); }
 
  private:
   const std::shared_ptr<AcceptorCore> core_;

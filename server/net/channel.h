@@ -65,6 +65,9 @@ class Acceptor {
  public:
   virtual ~Acceptor() = default;  // stops listening; on the loop's thread, or after its end
   virtual const std::string& address() const = 0;  // with the real port, when 0 was asked for
+  // Of the connections that come from now on; those that are there keep theirs. On the loop's
+  // thread. Not null, and only for who began with some.
+  virtual void set_tls(std::shared_ptr<const Tls> tls) = 0;
 };
 // Binds in the calling thread, so that an error is the user's to read (which address, why, what to
 // do); accepts on the loop. A TLS handshake that is not done after `handshake_timeout_ns` ends the

@@ -1,19 +1,19 @@
 // FileLogger: the log of a server, on standard error or in a file that can be opened anew after it
 // was renamed away. Lines in a file begin with the time (UTC); standard error is of who collects
-// it.
+// it. A thread of its own writes them: a disk that is slow, or a pipe that nobody reads, keeps
+// nobody waiting who has something to say.
 //
-// Threading: any thread.
-// Errors: a line that cannot be written is lost: nobody is there to tell. open() and reopen() say
-// why.
+// Threading: any thread; write() never waits. flush() and reopen() wait, for a moment at most.
+// Memory: lines_max lines wait to be written; when there are more the oldest are lost.
+// Errors: lines that were lost, or could not be written, are counted, and how many it were is said
+// when a line can be written again. open() and reopen() say why.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "tlog/base/clock.h"
 #include "tlog/base/log.h"
-#include "tlog/base/mutex.h"
 #include "tlog/base/result.h"
 
 namespace tlog::program {
@@ -24,24 +24,27 @@ class FileLogger final : public Logger {
     std::string path;  // "": standard error
     LogLevel least = LogLevel::kInfo;
     const Clock* clock = &system_clock();
+    std::size_t lines_max = 8192;
   };
   static Result<std::unique_ptr<FileLogger>> open(Options options);
+  // What waits is written still, unless that takes too long.
+  ~FileLogger() override;
+  FileLogger(const FileLogger&) = delete;
+  FileLogger& operator=(const FileLogger&) = delete;
 
   void write(LogLevel level, std::string_view line) override;
-  // The file of that name, made when there is none. When that fails the old one is gone on with.
+  // Waits until all that was said before is written or lost; false: not within the time.
+  bool flush(std::uint64_t timeout_ns);
+  // From the next line on the file of that name, made when there is none. When that fails the old
+  // one is gone on with.
   Status reopen();
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  using OpenFile = std::unique_ptr<std::FILE, Close>;
-  explicit FileLogger(Options options) : options_(std::move(options)) {}
-  static Result<OpenFile> open_file(const std::string& path);
+  class Lines;
+  FileLogger(Options options, std::unique_ptr<Lines> lines);
 
   const Options options_;
-  Mutex mutex_;
-  OpenFile file_ GUARDED_BY(mutex_);  // null: standard error
+  std::unique_ptr<Lines> lines_;
 };
 
 }  // namespace tlog::program

@@ -1,13 +1,17 @@
 #include "server/program/http_server.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <exception>
+#include <list>
 #include <string_view>
 
 #include "server/program/storage_addresses.h"
@@ -15,8 +19,12 @@
 namespace tlog::program {
 namespace {
 
-constexpr unsigned kConnectionsMax = 32;
-constexpr unsigned kConnectionsOfOneAddressMax = 16;
+// From then on the one that has been there for longest makes room for a new one: of the same
+// address, or of all. Each is closed when it has been answered, which takes no time.
+constexpr std::size_t kOfOneAddressMax = 16;
+constexpr std::size_t kOfAllMax = 64;
+// What libmicrohttpd takes at once, with those that have been ended and not been looked at yet.
+constexpr unsigned kConnectionsMax = 256;
 constexpr unsigned kIdleSecondsMax = 10;
 // Of a connection: request line, headers and the beginning of the answer.
 constexpr std::size_t kConnectionMemory = 16 * 1024;
@@ -74,6 +82,55 @@ MHD_Result send(MHD_Connection* connection, const HttpAnswer& answer) {
   return MHD_queue_response(connection, answer.status, response.get());
 }
 
+std::string host_of(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  char text[INET6_ADDRSTRLEN] = "unknown";
+  if (info == nullptr || info->client_addr == nullptr) return text;
+  if (info->client_addr->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(info->client_addr);
+    ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+  } else if (info->client_addr->sa_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(info->client_addr);
+    ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
+// Who is connected, in the order in which they came. Threading: libmicrohttpd's thread.
+class Guests {
+ public:
+  struct Guest {
+    int socket = -1;
+    std::string host;
+  };
+  using Place = std::list<Guest>::iterator;
+
+  Place came(int socket, std::string host) {
+    guests_.push_back({socket, std::move(host)});
+    const Place place = std::prev(guests_.end());
+    const auto is_neighbour = [&](const Guest& each) { return each.host == place->host; };
+    if (std::ranges::count_if(guests_, is_neighbour) > std::ptrdiff_t{kOfOneAddressMax}) {
+      send_away(std::ranges::find_if(guests_, is_neighbour));
+    } else if (guests_.size() > kOfAllMax) {
+      send_away(guests_.begin());
+    }
+    return place;
+  }
+  void left(Place place) { (place->socket < 0 ? gone_ : guests_).erase(place); }
+
+ private:
+  // Its end is noticed by libmicrohttpd, who closes it.
+  void send_away(Place place) {
+    ::shutdown(place->socket, SHUT_RDWR);
+    place->socket = -1;
+    gone_.splice(gone_.end(), guests_, place);
+  }
+
+  std::list<Guest> guests_;
+  std::list<Guest> gone_;
+};
+
 class HttpServerImpl final : public HttpServer {
  public:
   explicit HttpServerImpl(Answer answer) : answer_(std::move(answer)) {}
@@ -87,7 +144,7 @@ class HttpServerImpl final : public HttpServer {
                                    MHD_OPTION_EXTERNAL_LOGGER, &note_reason, &reason_,        //
                                    MHD_OPTION_SOCK_ADDR, found->ai_addr,                      //
                                    MHD_OPTION_CONNECTION_LIMIT, kConnectionsMax,              //
-                                   MHD_OPTION_PER_IP_CONNECTION_LIMIT, kConnectionsOfOneAddressMax,
+                                   MHD_OPTION_NOTIFY_CONNECTION, &HttpServerImpl::noticed, this,
                                    MHD_OPTION_CONNECTION_TIMEOUT, kIdleSecondsMax,  //
                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
                                    MHD_OPTION_END));
@@ -126,8 +183,24 @@ class HttpServerImpl final : public HttpServer {
     return send(connection, static_cast<const HttpServerImpl*>(self)->answer_to(method, path));
   }
 
+  static void noticed(void* self, MHD_Connection* connection, void** context,
+                      MHD_ConnectionNotificationCode what) {
+    Guests& guests = static_cast<HttpServerImpl*>(self)->guests_;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+      const MHD_ConnectionInfo* info =
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+      if (info == nullptr) return;
+      *context = new Guests::Place(guests.came(info->connect_fd, host_of(connection)));
+    } else if (*context != nullptr) {
+      const std::unique_ptr<Guests::Place> place(static_cast<Guests::Place*>(*context));
+      *context = nullptr;
+      guests.left(*place);
+    }
+  }
+
   const Answer answer_;
   std::string address_;
+  Guests guests_;
   std::string reason_;  // the last one that libmicrohttpd gave; its thread's, once there is one
   std::unique_ptr<MHD_Daemon, Stop> daemon_;  // last: its thread uses the others
 };

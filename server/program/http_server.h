@@ -1,6 +1,6 @@
 // HttpServer: shows texts over HTTP, for monitors and people: GET and HEAD only, no body is read,
-// nothing can be changed by it. Bounded in connections, memory and time. libmicrohttpd is behind
-// it.
+// nothing can be changed by it. Bounded in connections, memory and time: who is slow or silent
+// makes room for who comes. libmicrohttpd is behind it.
 //
 // Threading: start() and the destructor from one thread; `answer` is called on the server's own
 // thread, one call at a time.

@@ -39,6 +39,7 @@ class Program {
  private:
   Result<server::ServerOptions> options();
   Result<std::shared_ptr<const net::Tls>> load_tls();
+  void read_again();
   Status start_pages();
   Status start_gateways();
   Status start_messages();
@@ -199,12 +200,25 @@ void Program::announce() const {
   tell_manager("READY=1");
 }
 
-bool Program::serve_until_told() {
-  while (Signals::wait() == Told::kReopenLog) {
-    if (Status opened = logger_->reopen(); !opened) {
-      logger_->error(fmt::format("event=log_not_reopened reason=\"{}\"", opened.error().message()));
-    }
+// What may have changed since the start. What is wrong changes nothing.
+void Program::read_again() {
+  if (Status opened = logger_->reopen(); !opened) {
+    logger_->error(fmt::format("event=log_not_reopened reason=\"{}\"", opened.error().message()));
   }
+  if (!arguments_.tls()) return;
+  auto tls = load_tls();
+  if (!tls) {
+    logger_->error(
+        fmt::format("event=tls_not_reloaded reason=\"{}\" consequence=\"those of before stay\"",
+                    tls.error().message()));
+    return;
+  }
+  server_->set_tls(std::move(*tls));
+  logger_->info("event=tls_reloaded");
+}
+
+bool Program::serve_until_told() {
+  while (Signals::wait() == Told::kReadAgain) read_again();
   Signals::end_at_the_next();
   stopping_ = true;
   tell_manager("STOPPING=1");

@@ -40,7 +40,7 @@ Told Signals::wait() {
   const sigset_t set = all_signals();
   for (;;) {
     const int number = ::sigwaitinfo(&set, nullptr);
-    if (number == SIGHUP) return Told::kReopenLog;
+    if (number == SIGHUP) return Told::kReadAgain;
     if (number == SIGTERM || number == SIGINT) return Told::kEnd;
   }
 }

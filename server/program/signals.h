@@ -1,12 +1,13 @@
-// Signals: what the operating system tells a server: end (SIGTERM, SIGINT), open the log anew
-// (SIGHUP). They are blocked in every thread, and waited for by the one that runs the program.
+// Signals: what the operating system tells a server: end (SIGTERM, SIGINT), open the log and read
+// the credentials anew (SIGHUP). They are blocked in every thread, and waited for by the one that
+// runs the program.
 //
 // Threading: block() before any other thread is started; the rest from one thread.
 #pragma once
 
 namespace tlog::program {
 
-enum class Told { kEnd, kReopenLog };
+enum class Told { kEnd, kReadAgain };
 
 class Signals {
  public:

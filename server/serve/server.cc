@@ -73,6 +73,7 @@ class ServerImpl final : public Server {
                                         std::shared_ptr<LogLook> before) override {
     return look_at_log(core_, registry_, vdisk, std::move(before));
   }
+  void set_tls(std::shared_ptr<const net::Tls> tls) override;
   bool stop(std::uint64_t budget_ns) override;
 
  private:
@@ -129,6 +130,12 @@ ServerStatus ServerImpl::status() const {
   else
     io::run_on(loop_, look);
   return status;
+}
+
+void ServerImpl::set_tls(std::shared_ptr<const net::Tls> tls) {
+  io::run_on(loop_, [&] {
+    if (acceptor_) acceptor_->set_tls(std::move(tls));
+  });
 }
 
 bool ServerImpl::stop(std::uint64_t budget_ns) {

@@ -120,6 +120,9 @@ class Server {
   // For who reads a log in this process; see LogLook.
   virtual Result<std::shared_ptr<LogLook>> look(const std::string& vdisk,
                                                 std::shared_ptr<LogLook> before) = 0;
+  // Certificates, keys and authorities of the connections that come from now on; those that are
+  // there keep theirs. Only for who was started with some. From the thread of start().
+  virtual void set_tls(std::shared_ptr<const net::Tls> tls) = 0;
   // Takes no more records, stores what was received within the budget, says goodbye. True: all that
   // was received is stored.
   virtual bool stop(std::uint64_t budget_ns) = 0;

@@ -32,9 +32,15 @@ TlogserverProcess::TlogserverProcess(std::vector<std::string> arguments,
                                      std::vector<std::string> environment)
     : arguments_(std::move(arguments)), environment_(std::move(environment)) {
   arguments_.insert(arguments_.begin(), program());
-  if (std::find(arguments_.begin(), arguments_.end(), "--unix") == arguments_.end()) {
+  const auto has = [&](const char* flag) {
+    return std::find(arguments_.begin(), arguments_.end(), flag) != arguments_.end();
+  };
+  if (!has("--unix") && !has("--address")) {
     arguments_.insert(arguments_.end(), {"--address", "127.0.0.1:0"});
   }
+  const auto flag = std::find(arguments_.begin(), arguments_.end(), "--address");
+  if (flag != arguments_.end())
+    address_at_ = static_cast<std::size_t>(flag - arguments_.begin()) + 1;
   start();
 }
 
@@ -50,7 +56,7 @@ void TlogserverProcess::start() {
     throw std::runtime_error("tlogserver does not start: " + log());
   }
   // The next start is at the same place.
-  if (!address_.starts_with("unix:")) arguments_.back() = address_;
+  if (address_at_ != 0) arguments_[address_at_] = address_;
 }
 
 // Its line: "tlogserver: listening on ADDRESS[, status on http://ADDRESS/][, logset on URL/]".

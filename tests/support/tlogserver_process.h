@@ -16,8 +16,8 @@ class TlogserverProcess {
   // The built program; for run_command().
   static const std::string& program();
 
-  // `arguments` without --address: a free port of loopback, kept over restarts, unless --unix is
-  // among them. Throws std::runtime_error with what it has said when it does not listen.
+  // `arguments` without --address: a free port of loopback, unless --unix is among them. The port
+  // is kept over restarts. Throws std::runtime_error with what it has said when it does not listen.
   explicit TlogserverProcess(std::vector<std::string> arguments,
                              std::vector<std::string> environment = {});
 
@@ -39,6 +39,7 @@ class TlogserverProcess {
 
   TempDirectory directory_;
   std::vector<std::string> arguments_;
+  std::size_t address_at_ = 0;  // of the arguments; 0: it is a Unix socket
   const std::vector<std::string> environment_;
   std::unique_ptr<Process> process_;
   std::string address_;

@@ -7,6 +7,7 @@
 #include "tests/support/client_rig.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/tlogserver_process.h"
+#include "tests/unit/server_net/certificates.h"
 #include "tlog/seal/key.h"
 
 namespace tlog::testing {
@@ -87,6 +88,68 @@ TEST_F(WithStandby, it_follows_through_kills_and_tlogctl_tells_of_it) {
   EXPECT_GE(waited_for(server), rig.end());
   rig.close();
   EXPECT_EQ(server.stop(), 0);
+}
+
+// The server has no key of its own: who asks hands the log's over, where nobody can read it.
+TEST_F(WithStandby, tlogctl_hands_the_key_over_inside_tls) {
+  std::string config = read_text(directory.file("t.yml"));
+  config.erase(0, config.find('\n') + 1);  // keyFile
+  write_text(directory.file("keyless.yml"), config);
+  const Authority authority("authority");
+  authority.save(directory.file("ca.pem"));
+  authority.issue({.common_name = "server", .addresses = {"127.0.0.1"}}, directory.file("s.pem"),
+                  directory.file("s.key"));
+  TlogserverProcess server({"-with-slave-sync", "-config", directory.file("keyless.yml"),
+                            "-tls-cert", directory.file("s.pem"), "-tls-key",
+                            directory.file("s.key")});
+  const auto key = seal::MasterKey::load(io::system_files(), directory.file("t.key"));
+  ASSERT_TRUE(key.has_value());
+  client::ClientOptions options = rig.options({server.address()}, 1);
+  options.format.data_shards = options.format.parity_shards = 0;
+  options.key = &*key;
+  options.tls = net::Tls::load(net::TlsSide::kClient, {.ca_file = directory.file("ca.pem")},
+                               io::system_files())
+                    .value();
+  const Status opened = rig.open(options);
+  ASSERT_TRUE(opened.has_value()) << opened.error().message();
+  rig.append(100);
+  ASSERT_TRUE(rig.wait_stored(rig.end()));
+
+  const auto wait = [&](std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"wait-slave-sync", "vm1", "--server", server.address(), "--timeout", "20s"});
+    return tlogctl(std::move(more));
+  };
+  const CommandResult done =
+      wait({"--tls-ca", directory.file("ca.pem"), "--key-file", directory.file("t.key"), "--json"});
+  ASSERT_EQ(done.exit_code, 0) << done.text() << server.log();
+  EXPECT_GE(Json::parse(done.output).at("sequence"), rig.end());
+
+  const CommandResult keyless = wait({"--tls-ca", directory.file("ca.pem")});
+  EXPECT_EQ(keyless.exit_code, 1) << keyless.text();
+  EXPECT_THAT(keyless.error, HasSubstr("give one of them the key file"));
+  const auto other = seal::MasterKey::generate(system_random());
+  ASSERT_TRUE(other->save(io::system_files(), directory.file("other.key")).has_value());
+  const CommandResult wrong =
+      wait({"--tls-ca", directory.file("ca.pem"), "--key-file", directory.file("other.key")});
+  EXPECT_EQ(wrong.exit_code, 1) << wrong.text();
+  EXPECT_THAT(wrong.error, HasSubstr("key"));
+  const Authority stranger("stranger");
+  stranger.save(directory.file("stranger.pem"));
+  const CommandResult untrusted =
+      wait({"--tls-ca", directory.file("stranger.pem"), "--key-file", directory.file("t.key")});
+  EXPECT_EQ(untrusted.exit_code, 1) << untrusted.text();
+  EXPECT_THAT(untrusted.error, HasSubstr("certificate"));
+  rig.close();
+  EXPECT_EQ(server.stop(), 0);
+
+  // In clear the key is not even sent.
+  TlogserverProcess plain({"-with-slave-sync", "-config", directory.file("t.yml")});
+  const CommandResult clear = tlogctl({"wait-slave-sync", "vm1", "--server", plain.address(),
+                                       "--key-file", directory.file("t.key")});
+  EXPECT_EQ(clear.exit_code, 1) << clear.text();
+  EXPECT_THAT(clear.error, HasSubstr("where others can read it"));
+  EXPECT_EQ(plain.stop(), 0);
 }
 
 TEST_F(WithStandby, who_cannot_be_answered_is_told_why) {

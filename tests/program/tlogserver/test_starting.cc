@@ -1,9 +1,12 @@
 // tlogserver as its user starts it: what it says and shows, where the key does not appear, how it
 // ends. No client: that is test_records.cc.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -143,6 +146,27 @@ TEST(Tlogserver, log_file_is_opened_anew_at_sighup) {
   EXPECT_THAT(read_text(path), HasSubstr("event=stopped"));
   EXPECT_THAT(read_text(path + ".1"), Not(HasSubstr("event=stopped")));
   EXPECT_EQ(server.log(), "");
+}
+
+// A log that nobody takes, as on a disk that hangs: clients are served, and it ends all the same.
+TEST(Tlogserver, log_that_hangs_stops_nothing) {
+  TempDirectory directory;
+  const std::string path = directory.file("log");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const Descriptor reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor writer(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const std::string some(4096, 'x');
+  while (::write(writer.number(), some.data(), some.size()) > 0) {
+  }
+  TlogserverProcess server({"-memorystorage", "-logfile", path, "-profile-address=127.0.0.1:0"});
+  for (int i = 0; i < 20; ++i) {
+    const Descriptor stranger = connect_to(server.address());
+    const std::string garbage = "what is this, then?";
+    (void)::send(stranger.number(), garbage.data(), garbage.size(), MSG_NOSIGNAL);
+    EXPECT_EQ(http_get(server.pages(), "/status").status, 200);
+  }
+  server.signal(SIGHUP);  // waits for it, too, for a moment
+  EXPECT_EQ(server.stop(Milliseconds(30'000)), 0);
 }
 
 // systemd waits for it.

@@ -1,6 +1,9 @@
 // The pages: GET and HEAD only, and nobody who talks badly or not at all keeps others out.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
 
 #include "server/program/http_server.h"
 #include "tests/support/http_request.h"
@@ -67,6 +70,33 @@ TEST_F(Pages, silent_connections_do_not_keep_others_out) {
   std::vector<testing::Descriptor> silent;
   for (int i = 0; i < 10; ++i) silent.push_back(testing::connect_to(server->address()));
   EXPECT_EQ(http_get(server->address(), "/here").status, 200);
+}
+
+// From one of the addresses of loopback.
+testing::Descriptor connect_from(const std::string& host, const std::string& to) {
+  testing::Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const testing::SocketAddress from(host + ":0");
+  const testing::SocketAddress address(to);
+  if (::bind(socket.number(), from.get(), from.length) != 0 ||
+      ::connect(socket.number(), address.get(), address.length) != 0) {
+    throw std::runtime_error("connect from " + host);
+  }
+  return socket;
+}
+
+// Each begins a request and does not end it.
+TEST_F(Pages, slow_clients_of_many_addresses_keep_nobody_out) {
+  std::vector<testing::Descriptor> slow;
+  const std::string begun = "GET /here HT";
+  for (int host = 2; host < 10; ++host) {
+    for (int i = 0; i < 40; ++i) {
+      slow.push_back(connect_from("127.0.0." + std::to_string(host), server->address()));
+      (void)::send(slow.back().number(), begun.data(), begun.size(), MSG_NOSIGNAL);
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(http_get(server->address(), "/here").status, 200);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  }
 }
 
 TEST_F(Pages, an_exception_is_an_error_without_its_text) {
