@@ -7,6 +7,7 @@
 
 #include "server/net/foreign_bytes.h"
 #include "tlog/base/assert.h"
+#include "tlog/base/wipe.h"
 
 namespace tlog::net {
 namespace {
@@ -16,6 +17,18 @@ namespace {
 constexpr std::size_t kDirectBytesMin = 16 * kKiB;
 
 constexpr std::size_t kMagicBytes = 4;
+
+// Of what comes until the first frame is complete, which may be a Hello with a key: memory of its
+// own, so that it can be wiped. Much more than a Hello has.
+constexpr std::size_t kFirstBytes = 4 * kKiB;
+
+// Wiped when nobody has it any more, also the kernel.
+std::shared_ptr<Buffer> secret_buffer(std::size_t size) {
+  return {new Buffer(size), [](Buffer* buffer) {
+            wipe(buffer->span());
+            delete buffer;
+          }};
+}
 
 // Outlives the Channel while one of its callbacks runs.
 class FrameCore : public std::enable_shared_from_this<FrameCore> {
@@ -52,10 +65,12 @@ class FrameCore : public std::enable_shared_from_this<FrameCore> {
   std::array<std::byte, protocol::kFrameHeadBytes> head_{};
   std::size_t head_filled_ = 0;
   protocol::FrameType type_ = protocol::FrameType::kMessage;
-  std::shared_ptr<Buffer> body_;  // shared with the receive that fills it
+  std::shared_ptr<Buffer> first_bytes_;  // until the first frame has been delivered; shared, too
+  std::shared_ptr<Buffer> body_;         // shared with the receive that fills it
   std::size_t body_filled_ = 0;
-  bool first_ = true;            // nothing has been understood yet
-  std::vector<std::byte> held_;  // received, and not to be looked at while nobody reads
+  bool first_ = true;  // nothing has been understood yet
+  // Received, and not to be looked at while nobody reads.
+  std::vector<std::byte, WipingAllocator<std::byte>> held_;
   bool reading_ = true;
   bool let_go_ = false;  // by who had it, perhaps in a send that an error has just failed
   bool closed_ = false;
@@ -63,12 +78,14 @@ class FrameCore : public std::enable_shared_from_this<FrameCore> {
 
 void FrameCore::start(Channel::Handlers handlers) {
   handlers_ = std::move(handlers);
+  first_bytes_ = secret_buffer(kFirstBytes);
   socket_->start({.on_data = [this](ConstByteSpan bytes) { on_data(bytes); },
                   .on_closed = [this](const Error& error) { on_socket_closed(error); },
                   .target = [this] { return target(); }});
 }
 
 io::ReceiveTarget FrameCore::target() {
+  if (first_bytes_) return {first_bytes_->span(), first_bytes_};
   if (!in_body() || body_->size() - body_filled_ < kDirectBytesMin) return {};
   return {body_->span().subspan(body_filled_), body_};
 }
@@ -76,6 +93,7 @@ io::ReceiveTarget FrameCore::target() {
 void FrameCore::on_data(ConstByteSpan bytes) {
   auto self = shared_from_this();  // a callback may destroy the Channel
   TLOG_ASSERT(held_.empty());
+  const auto wiped = first_bytes_;  // at the end, when this was the first frame's
   consume(bytes);
 }
 
@@ -124,7 +142,8 @@ Status FrameCore::begin_body() {
                     peer_.address, is_message ? "a message" : "records", head->length, most));
   }
   type_ = head->type;
-  body_ = std::make_shared<Buffer>(head->length);
+  // A first one that is cut off has nobody else to wipe it.
+  body_ = first_bytes_ ? secret_buffer(head->length) : std::make_shared<Buffer>(head->length);
   body_filled_ = 0;
   return {};
 }
@@ -141,6 +160,7 @@ std::size_t FrameCore::take_body(ConstByteSpan bytes) {
 void FrameCore::deliver() {
   Buffer body = std::move(*body_);
   body_.reset();
+  first_bytes_.reset();
   handlers_.on_frame(type_, std::move(body));
 }
 
@@ -156,7 +176,7 @@ void FrameCore::set_reading(bool on) {
 
 void FrameCore::resume() {
   if (closed_ || !reading_) return;
-  const std::vector<std::byte> held = std::exchange(held_, {});
+  const auto held = std::exchange(held_, {});
   consume(held);
   if (!closed_ && reading_) socket_->set_reading(true);
 }
@@ -190,6 +210,8 @@ void FrameCore::shut() {
   auto self = shared_from_this();  // what fails now may destroy the Channel
   closed_ = true;
   held_ = {};
+  first_bytes_.reset();
+  body_.reset();
   socket_->close();
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tlog/base/wipe.h"
+
 namespace tlog::net {
 
 void SendQueue::push(std::vector<ConstByteSpan> pieces, io::IoDone done) {
@@ -11,7 +13,7 @@ void SendQueue::push(std::vector<ConstByteSpan> pieces, io::IoDone done) {
 }
 
 ConstByteSpan SendQueue::next_record(std::size_t size_max) {
-  gathered_.clear();
+  forget_record();
   while (given_ < sends_.size()) {
     const auto& pieces = sends_[given_].pieces;
     if (piece_ == pieces.size()) {
@@ -34,7 +36,14 @@ ConstByteSpan SendQueue::next_record(std::size_t size_max) {
   return gathered_;
 }
 
+// A key may have been in it.
+void SendQueue::forget_record() {
+  wipe(gathered_);
+  gathered_.clear();
+}
+
 void SendQueue::set_output_end(std::uint64_t output_end) {
+  forget_record();
   for (; marked_ < given_; ++marked_) sends_[marked_].output_end = output_end;
 }
 

@@ -7,6 +7,7 @@
 #include <deque>
 #include <vector>
 
+#include "tlog/base/wipe.h"
 #include "tlog/io/loop.h"
 
 namespace tlog::net {
@@ -19,13 +20,16 @@ class SendQueue {
   // The next bytes, at most `size_max`; valid until the next call. Empty: what was left are sends
   // of nothing. Bytes that fill a record by themselves are not copied.
   ConstByteSpan next_record(std::size_t size_max);
-  // So much output there is, ever, with all that next_record() has given.
+  // So much output there is, ever, with all that next_record() has given. What it gave last is
+  // wiped, as far as it was a copy.
   void set_output_end(std::uint64_t output_end);
   // Of the first send, when so much output has been taken that it is done; else null.
   io::IoDone take_done(std::uint64_t output_taken);
   void fail_all(const Error& error);
 
  private:
+  void forget_record();
+
   struct Send {
     std::vector<ConstByteSpan> pieces;
     io::IoDone done;
@@ -37,7 +41,7 @@ class SendQueue {
   std::size_t marked_ = 0;  // of those: their output_end is known
   std::size_t piece_ = 0;   // of the first that is not given: the pieces before it are
   std::size_t byte_ = 0;    // of that piece
-  std::vector<std::byte> gathered_;
+  std::vector<std::byte, WipingAllocator<std::byte>> gathered_;
 };
 
 }  // namespace tlog::net
