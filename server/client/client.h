@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -93,13 +94,18 @@ class Client final : public LogClient, private Link::Owner {
   // Waiting for the standbys.
   struct StandbyWait {
     Sequence target = 0;
-    std::uint64_t timeout_ns = 0;
+    std::uint64_t deadline_ns = 0;               // monotonic
     std::map<std::size_t, std::uint64_t> asked;  // by link: the request's id
+    std::set<std::size_t> put_off;               // links: they could not say now, are asked again
+    std::map<std::size_t, Error> passing;        // by link: why it could not say last
     std::map<Uuid, Sequence> reached;            // by log
     std::map<std::size_t, Error> failed;
     std::optional<Result<Sequence>> outcome;
   };
   void ask_for_standby(StandbyWait& wait);
+  void standby_replied(Link& link, const protocol::Reply& reply);
+  void ask_again_later(const std::shared_ptr<StandbyWait>& wait, std::size_t index,
+                       const Error& why);
   void look_at(StandbyWait& wait);
   void settle(StandbyWait& wait, Result<Sequence> outcome);
   bool drained() const;

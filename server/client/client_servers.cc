@@ -124,17 +124,7 @@ void Client::progressed(Link&) {
 void Client::replied(Link& link, const protocol::Reply& reply) {
   if (agreement_) return agreement_->replied(link, reply);
   filling_->replied(link, reply);
-  for (auto& wait : std::vector(standby_waits_)) {
-    const auto asked = wait->asked.find(link.index());
-    if (asked == wait->asked.end() || asked->second != reply.id) continue;
-    wait->asked.erase(asked);
-    if (reply.error) {
-      wait->failed.insert_or_assign(link.index(), reply.error->within(link.address()));
-    } else {
-      wait->reached[link.log()] = reply.sequences.empty() ? wait->target : reply.sequences.back();
-    }
-    look_at(*wait);
-  }
+  standby_replied(link, reply);
 }
 
 void Client::records(Link& link, Buffer body) {

@@ -7,13 +7,23 @@
 #include "tlog/base/assert.h"
 
 namespace tlog::client {
+namespace {
+
+constexpr std::uint64_t kAskAgainNs = 250'000'000;
+
+// Of a server that may answer otherwise in a moment.
+bool may_pass(const Error& error) {
+  return error.code() == Code::kUnavailable || error.code() == Code::kShutdown;
+}
+
+}  // namespace
 
 Result<Sequence> Client::wait_slave_sync(std::uint64_t timeout_ns) {
   TLOG_ASSERT(!parts_.loop->in_loop_thread());
-  const auto deadline = steady_now() + std::chrono::nanoseconds(std::min<std::uint64_t>(
-                                           timeout_ns, std::uint64_t{1} << 61));
+  const std::uint64_t patience_ns = std::min(timeout_ns, std::uint64_t{1} << 61);
+  const auto deadline = steady_now() + std::chrono::nanoseconds(patience_ns);
   auto wait = std::make_shared<StandbyWait>();
-  wait->timeout_ns = timeout_ns;
+  wait->deadline_ns = parts_.clock->monotonic_ns() + patience_ns;
   post([this, wait] {
     wait->target = batches_ ? batches_->end() : 0;
     standby_waits_.push_back(wait);
@@ -29,12 +39,19 @@ Result<Sequence> Client::wait_slave_sync(std::uint64_t timeout_ns) {
     if (wait->outcome) return *wait->outcome;
     if (closed_) return tlog::fail(Code::kShutdown, "wait: slave sync: the client is closing");
   }
-  post([this, wait] { std::erase(standby_waits_, wait); });
+  std::string troubles = board_.troubles();
+  run([this, &wait, &troubles] {
+    std::erase(standby_waits_, wait);
+    for (const auto& [index, error] : wait->passing)
+      troubles += (troubles.empty() ? "" : "; ") + error.message();
+  });
+  MutexLock lock(mutex_);
+  if (wait->outcome) return *wait->outcome;
   return tlog::fail(Code::kTimeout,
                     fmt::format("wait: slave sync: not all of {} standbys have followed within {} "
                                 "ms; see the servers' status for what they wait for{}{}",
                                 options_.concern.stored, timeout_ns / 1'000'000,
-                                board_.troubles().empty() ? "" : ": ", board_.troubles()));
+                                troubles.empty() ? "" : ": ", troubles));
 }
 
 // Each server when it has received what is waited for: it answers for what it has.
@@ -42,10 +59,43 @@ void Client::ask_for_standby(StandbyWait& wait) {
   for (auto& link : links_) {
     const std::size_t index = link->index();
     if (!link->trusted() || link->received() < wait.target || wait.asked.contains(index) ||
-        wait.reached.contains(link->log()) || wait.failed.contains(index))
+        wait.reached.contains(link->log()) || wait.failed.contains(index) ||
+        wait.put_off.contains(index))
       continue;
-    wait.asked[index] = link->ask(protocol::WaitSlaveSync{.id = 0, .timeout_ns = wait.timeout_ns});
+    const std::uint64_t now = parts_.clock->monotonic_ns();
+    const std::uint64_t left_ns = wait.deadline_ns > now ? wait.deadline_ns - now : 0;
+    wait.asked[index] = link->ask(protocol::WaitSlaveSync{.id = 0, .timeout_ns = left_ns});
   }
+}
+
+void Client::standby_replied(Link& link, const protocol::Reply& reply) {
+  for (auto& wait : std::vector(standby_waits_)) {
+    const auto asked = wait->asked.find(link.index());
+    if (asked == wait->asked.end() || asked->second != reply.id) continue;
+    wait->asked.erase(asked);
+    wait->passing.erase(link.index());
+    if (!reply.error) {
+      wait->reached[link.log()] = reply.sequences.empty() ? wait->target : reply.sequences.back();
+    } else if (const Error error = reply.error->within(link.address()); may_pass(error)) {
+      ask_again_later(wait, link.index(), error);
+    } else {
+      wait->failed.insert_or_assign(link.index(), error);
+    }
+    look_at(*wait);
+  }
+}
+
+void Client::ask_again_later(const std::shared_ptr<StandbyWait>& wait, std::size_t index,
+                             const Error& why) {
+  wait->passing.insert_or_assign(index, why);
+  wait->put_off.insert(index);
+  (void)parts_.loop->add_timer(kAskAgainNs,
+                               [this, alive = alive_, weak = std::weak_ptr(wait), index] {
+                                 const auto waiting = weak.lock();
+                                 if (alive.expired() || !waiting || waiting->outcome) return;
+                                 waiting->put_off.erase(index);
+                                 ask_for_standby(*waiting);
+                               });
 }
 
 void Client::look_at(StandbyWait& wait) {

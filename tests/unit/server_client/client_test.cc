@@ -1,6 +1,9 @@
 // Goal: what counts as stored is at as many servers as the write concern wants, each record once
 // and in order, whatever one of them does. Method: servers of the test's own, which hold back, or
 // store only what they are forced to.
+#include <chrono>
+#include <future>
+
 #include "tests/unit/server_client/rigged.h"
 
 namespace tlog::testing {
@@ -193,6 +196,34 @@ TEST_F(ClientTest, WaitsForTheStandbysOfAsManyServers) {
   ASSERT_FALSE(synced);
   EXPECT_EQ(synced.error().code(), Code::kNotSupported);
   EXPECT_NE(synced.error().message().find("no standby"), std::string::npos);
+}
+
+// What a server cannot say at the moment it is asked for again.
+TEST_F(ClientTest, WaitsForAStandbyThatIsUnavailableForAWhile) {
+  make_servers(1);
+  server(0).script({.standby = Error(Code::kUnavailable, "it is starting")});
+  ASSERT_TRUE(open(1));
+  rig.append(30);
+  auto waiting =
+      std::async(std::launch::async, [&] { return rig.client().wait_slave_sync(30'000'000'000); });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(600)), std::future_status::timeout)
+      << "it has given up";
+  server(0).script({.standby = std::nullopt});
+  const auto synced = waiting.get();
+  ASSERT_TRUE(synced) << synced.error().message();
+  EXPECT_EQ(*synced, 30U);
+}
+
+TEST_F(ClientTest, WaitingForAStandbyThatStaysUnavailableSaysWhy) {
+  make_servers(1);
+  server(0).script({.standby = Error(Code::kUnavailable, "it is starting")});
+  ASSERT_TRUE(open(1));
+  rig.append(30);
+  const auto synced = rig.client().wait_slave_sync(700'000'000);
+  ASSERT_FALSE(synced);
+  EXPECT_EQ(synced.error().code(), Code::kTimeout);
+  EXPECT_NE(synced.error().message().find("it is starting"), std::string::npos)
+      << synced.error().message();
 }
 
 TEST_F(ClientTest, WaitingForAStandbyEndsInTime) {
