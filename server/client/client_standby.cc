@@ -9,7 +9,7 @@
 namespace tlog::client {
 namespace {
 
-constexpr std::uint64_t kAskAgainNs = 250'000'000;
+constexpr std::uint64_t kAskStandbyAgainNs = 250'000'000;
 
 // Of a server that may answer otherwise in a moment.
 bool may_pass(const Error& error) {
@@ -89,7 +89,7 @@ void Client::ask_again_later(const std::shared_ptr<StandbyWait>& wait, std::size
                              const Error& why) {
   wait->passing.insert_or_assign(index, why);
   wait->put_off.insert(index);
-  (void)parts_.loop->add_timer(kAskAgainNs,
+  (void)parts_.loop->add_timer(kAskStandbyAgainNs,
                                [this, alive = alive_, weak = std::weak_ptr(wait), index] {
                                  const auto waiting = weak.lock();
                                  if (alive.expired() || !waiting || waiting->outcome) return;
