@@ -71,8 +71,10 @@ Result<VdiskStores::Stores> VdiskStores::open(const std::string& vdisk, Use use)
 std::string VdiskStores::cluster_of(const std::string& vdisk) const {
   if (!arguments_.storage.empty() || !config_) return {};
   const config::Vdisk* found = config_->find_vdisk(vdisk);
-  if (found == nullptr || config_->find_cluster(found->tlog.cluster) == nullptr) return {};
-  return found->tlog.cluster;
+  if (found != nullptr && config_->find_cluster(found->tlog.cluster) != nullptr)
+    return found->tlog.cluster;
+  const config::Log* log = config_->find_log(vdisk);
+  return log != nullptr ? log->cluster : std::string();
 }
 
 Result<VdiskStores::Stores> VdiskStores::open_addresses(const std::string& vdisk) {
