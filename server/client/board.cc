@@ -60,6 +60,26 @@ Mark Board::at(std::size_t index) const {
   return marks_[index];
 }
 
+void Board::log_is(const Uuid& before, const Uuid& log, Sequence stored) {
+  MutexLock lock(mutex_);
+  for (Mark& mark : marks_) {
+    if (mark.log.is_nil()) continue;
+    if (mark.log == before && before != log) {  // it is not there any more
+      mark.counts = false;
+      mark.marker.stored = mark.marker.received = 0;
+    } else if (mark.log == log && !mark.connected) {
+      mark.marker.stored = std::min(mark.marker.stored, stored);
+    }
+  }
+}
+
+bool Board::believes(const Uuid& log) const {
+  MutexLock lock(mutex_);
+  return !log.is_nil() && std::any_of(marks_.begin(), marks_.end(), [&log](const Mark& mark) {
+    return mark.counts && mark.log == log;
+  });
+}
+
 std::vector<Marker> Board::markers() const {
   MutexLock lock(mutex_);
   std::vector<Marker> markers;

@@ -30,6 +30,10 @@ class Board {
 
   void update(std::size_t index, const std::function<void(Mark&)>& change);
   Mark at(std::size_t index) const;
+  // A server says that its log is `log`, instead of `before` (nil: not known), and that so much of
+  // it is stored: what others that write the same have said before is no more than that.
+  void log_is(const Uuid& before, const Uuid& log, Sequence stored);
+  bool believes(const Uuid& log) const;  // some server's that has it counts
   std::vector<Marker> markers() const;
 
   Sequence stored() const;

@@ -55,7 +55,7 @@ void Client::begin_sending(RecordSource& source, Sequence floor) {
                                                       .batch_bytes = options_.batch_bytes,
                                                       .kept_bytes_max = options_.unsent_bytes_max});
   for (auto& link : links_) {
-    if (link->welcomed()) is_of_this_log(*link);
+    if (link->welcomed() && is_of_this_log(*link)) link->believe();
   }
   advance();
   for (auto& link : links_) link->pump();
@@ -80,14 +80,16 @@ void Client::force(Sequence sequence) {
   });
 }
 
-// What enough servers have. Neither goes back: a server that has lost what it had stored is no
-// reason to doubt what was said.
+// What enough servers have. `stored` does not go back: a server that has lost what it had stored is
+// no reason to doubt what was said. What was received in memory only is gone with its server, and
+// who asks for it wants to know what is there.
 void Client::advance() {
   if (!batches_) return;
   const Sequence stored = board_.stored();
+  const Sequence in_stores = std::max<Sequence>(stored, stored_);
   const Sequence received =
-      options_.concern.received == 0 ? stored : std::max(stored, board_.received());
-  if (received > received_) {
+      options_.concern.received == 0 ? in_stores : std::max(in_stores, board_.received());
+  if (received != received_) {
     received_ = received;
     if (parts_.on_received) parts_.on_received(received);
   }

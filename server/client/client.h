@@ -43,11 +43,13 @@ class Client final : public LogClient, private Link::Owner {
   std::vector<Marker> markers() const override { return board_.markers(); }
   std::string waiting_for() const override;
   Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) override;
-  void close(std::uint64_t budget_ns) override;
+  void stop_waiting() override;
+  bool close(std::uint64_t budget_ns) override;
 
  private:
   // Of the links.
   bool may_create(const Link& link) const override;
+  bool may_take_over(const Link& link) const override;
   std::optional<std::string> must_stand_by(const Link& link) const override;
   void welcomed(Link& link) override;
   void attached(Link& link) override;
@@ -147,6 +149,7 @@ class Client final : public LogClient, private Link::Owner {
   bool is_opening_ GUARDED_BY(mutex_) = false;
   std::optional<Status> opened_ GUARDED_BY(mutex_);
   bool drained_ GUARDED_BY(mutex_) = false;
+  bool waiting_ended_ GUARDED_BY(mutex_) = false;
   bool closed_ GUARDED_BY(mutex_) = false;
 };
 

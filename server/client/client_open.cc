@@ -230,12 +230,12 @@ bool Client::drained() const {
   });
 }
 
-void Client::close(std::uint64_t budget_ns) {
+bool Client::close(std::uint64_t budget_ns) {
   TLOG_ASSERT(!parts_.loop->in_loop_thread());
   const auto deadline = deadline_in(budget_ns);
   {
     MutexLock lock(mutex_);
-    if (std::exchange(closed_, true)) return;
+    if (std::exchange(closed_, true)) return false;
   }
   io::run_on(*parts_.loop, [this] {
     closing_ = true;
@@ -251,6 +251,7 @@ void Client::close(std::uint64_t budget_ns) {
     while (!drained_ && budget_ns != 0 && changed_.wait_until(mutex_, deadline)) {
     }
   }
+  const bool is_stored = everything_is_stored();
   gate_->close();
   io::run_on(*parts_.loop, [this] {
     life_.reset();
@@ -261,6 +262,7 @@ void Client::close(std::uint64_t budget_ns) {
     batches_.reset();
     links_.clear();
   });
+  return is_stored;
 }
 
 }  // namespace tlog::client

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "server/client/client.h"
 
@@ -30,6 +31,17 @@ bool Client::may_create(const Link& link) const {
   if (options_.waits_for_none) return options_.may_create;  // it is the log's owner who says so
   if (creating_ && stored_ == 0) return true;
   return others_have_the_log(link) && (is_open_ || !may_be_new());
+}
+
+// Later than at the opening, only while so many others have this client for their writer that no
+// successor can have opened the log: else it would be taken from that one.
+bool Client::may_take_over(const Link& link) const {
+  if (!is_open_ || options_.waits_for_none) return true;
+  std::set<Uuid> logs;
+  for (const auto& other : links_) {
+    if (other.get() != &link && other->is_attached()) logs.insert(other->log());
+  }
+  return logs.size() >= options_.concern.stored;
 }
 
 bool Client::another_may_be_the_same(const Link& link) const {
@@ -90,6 +102,7 @@ void Client::welcomed(Link& link) {
     const std::string& sent_to = newer ? link.address() : other->address();
     filling_->gone(spare);
     spare.stand_by(fmt::format("spare: it writes the same log as {}", sent_to));
+    advance();
     if (!newer) return look_at_opening();
   }
   if (batches_ && !is_of_this_log(link)) return;
@@ -103,6 +116,11 @@ void Client::welcomed(Link& link) {
 }
 
 void Client::attached(Link& link) {
+  for (auto& other : links_) {
+    const bool was_fenced = other->refused() && other->refused()->code() == Code::kFenced;
+    if (was_fenced && options_.take_over && !other->was_welcomed() && may_take_over(*other))
+      other->connect();
+  }
   link.force(forced_);
   link.pump();
   filling_->look_again();
@@ -143,6 +161,7 @@ void Client::lacks(Link& link, Sequence first) {
 
 void Client::ended(Link& link, const Connection::End& end) {
   filling_->gone(link);
+  if (!closing_) advance();  // what it had received is gone
   for (auto& wait : standby_waits_) wait->asked.erase(link.index());
   if (closing_) return progressed(link);
   if (failed_) return link.show(ServerState::kConnecting, end.error.message());

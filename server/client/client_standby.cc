@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "server/client/client.h"
 #include "tlog/base/assert.h"
@@ -34,10 +35,12 @@ Result<Sequence> Client::wait_slave_sync(std::uint64_t timeout_ns) {
   });
   {
     MutexLock lock(mutex_);
-    while (!wait->outcome && !closed_ && changed_.wait_until(mutex_, deadline)) {
+    while (!wait->outcome && !closed_ && !waiting_ended_ && changed_.wait_until(mutex_, deadline)) {
     }
     if (wait->outcome) return *wait->outcome;
-    if (closed_) return tlog::fail(Code::kShutdown, "wait: slave sync: the client is closing");
+    if (closed_ || waiting_ended_) post([this, wait] { std::erase(standby_waits_, wait); });
+    if (closed_ || waiting_ended_)
+      return tlog::fail(Code::kShutdown, "wait: slave sync: the client is closing");
   }
   std::string troubles = board_.troubles();
   run([this, &wait, &troubles] {
@@ -52,6 +55,12 @@ Result<Sequence> Client::wait_slave_sync(std::uint64_t timeout_ns) {
                                 "ms; see the servers' status for what they wait for{}{}",
                                 options_.concern.stored, timeout_ns / 1'000'000,
                                 troubles.empty() ? "" : ": ", troubles));
+}
+
+void Client::stop_waiting() {
+  MutexLock lock(mutex_);
+  waiting_ended_ = true;
+  changed_.notify_all();
 }
 
 // Each server when it has received what is waited for: it answers for what it has.
@@ -105,7 +114,17 @@ void Client::look_at(StandbyWait& wait) {
     for (const auto& [log, sequence] : wait.reached) least = std::min(least, sequence);
     return settle(wait, least);
   }
-  if (links_.size() - wait.failed.size() >= wanted) return;
+  std::set<Uuid> logs;  // that may reach it
+  unsigned nameless = 0;
+  for (const auto& link : links_) {
+    if (wait.failed.contains(link->index())) continue;
+    if (link->log().is_nil()) {
+      ++nameless;
+    } else {
+      logs.insert(link->log());
+    }
+  }
+  if (nameless + logs.size() >= wanted) return;
   std::string reasons;
   for (const auto& [index, error] : wait.failed)
     reasons += (reasons.empty() ? "" : "; ") + error.message();

@@ -5,7 +5,9 @@
 // Appends each line of standard input as a record of the log `my-log`, and says how far it is
 // stored by 2 of the servers. The servers use their own key. Started again, it goes on behind what
 // they have: it takes over what it wrote before, since it keeps no journal.
+#include <chrono>
 #include <cstdio>
+#include <future>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -75,12 +77,20 @@ Status run(const std::vector<std::string>& arguments, io::Loop& loop, io::Worker
   parts.random = &system_random();
   parts.logger = &logger;
   parts.on_stored = [&log](Sequence sequence) { log.stored(sequence); };
-  parts.on_failed = [&log](const Error&) { log.stop(); };
+  std::promise<Error> failed;
+  parts.on_failed = [&](const Error& error) {
+    failed.set_value(error);
+    log.stop();
+  };
   TLOG_ASSIGN(auto client, LogClient::open(options_from(arguments), parts, kTimeoutNs));
   log.begin_behind(client->head());
   client->start(log, 0);  // the newest may be at one server alone, which is not enough
   const Status appended = append_lines(*client, log);
-  client->close(kTimeoutNs);
+  const bool is_stored = client->close(kTimeoutNs);
+  auto reason = failed.get_future();
+  if (reason.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+    return fail(reason.get());
+  if (appended && !is_stored) return fail(Code::kUnavailable, "close: not everything is stored");
   return appended;
 }
 

@@ -15,6 +15,16 @@ constexpr std::uint64_t kStuckNs = 30'000'000'000;
 // Who has no room for so long does not keep others from what they read from.
 constexpr std::uint64_t kNoRoomNs = 1'000'000'000;
 
+// Of two that both are not trusted yet: one that has more is looked at first, and then the other
+// one is compared with it; but nobody waits for one that can be trusted only when it has been
+// compared.
+bool comes_before(const Link& one, const Link& target) {
+  if (!target.compares()) return true;
+  if (!one.is_believed()) return false;
+  const auto key = [](const Link& l) { return std::pair(l.welcome().stored.sequence, l.index()); };
+  return !target.is_believed() || key(one) > key(target);
+}
+
 }  // namespace
 
 Filling::Filling(Parts parts)
@@ -89,7 +99,7 @@ void Filling::look(Link& target) {
   const Choice choice = choose(target, lack.first);
   if (choice.source != nullptr) return begin(target, *choice.source);
   if (choice.wait) return target.show(ServerState::kCatchingUp, "waits for another server's log");
-  if (target.compares()) {  // nobody can tell
+  if (target.compares() && target.is_believed()) {  // nobody can tell
     return settled(target, /*for_certain=*/false);
   }
   say_what_is_missing(target);
@@ -127,12 +137,7 @@ Filling::Choice Filling::choose(const Link& target, Sequence first) const {
   for (const auto& link : *parts_.links) {
     if (link.get() == &target || !link->welcomed()) continue;
     if (!link->trusted()) {
-      // One that has more is compared first, and then this one with it: of two that differ the
-      // longer one is what the client has found at its opening.
-      const auto key = [](const Link& l) {
-        return std::pair(l.welcome().stored.sequence, l.index());
-      };
-      choice.wait |= link->stored() >= first && (!target.compares() || key(*link) > key(target));
+      choice.wait |= link->stored() >= first && comes_before(*link, target);
       continue;
     }
     if (link->stored() < first) continue;
@@ -171,10 +176,16 @@ void Filling::say_what_is_missing(Link& target) {
     if (link.get() == &target || link->is_attached()) continue;
     away += (away.empty() ? "" : ", ") + link->address();
   }
-  const std::string what = fmt::format(
-      "it has the log up to {}, the journal begins at {} or later, and no connected "
-      "server has record {}; ",
-      target.sent(), std::max(lack.released, lack.first) + 1, lack.first);
+  const std::string what =
+      target.compares()
+          ? fmt::format(
+                "its newest record, {}, is to be compared, and neither the journal nor a connected "
+                "server has that; ",
+                lack.first)
+          : fmt::format(
+                "it has the log up to {}, the journal begins at {} or later, and no connected "
+                "server has record {}; ",
+                target.sent(), std::max(lack.released, lack.first) + 1, lack.first);
   if (away.empty()) {
     target.show(ServerState::kRefused,
                 what + "bring back a server that has it, or the stores of one");

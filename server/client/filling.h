@@ -4,6 +4,8 @@
 // A server whose log has gone another way (it has what was never acknowledged, of a writer that was
 // taken over) must not be mixed with the others: before a server is sent anything its newest
 // record is compared with the same record of the source, or of a server that has been compared.
+// Where nobody has that, only a log is taken as it is that was there when sending began, or that
+// has been compared already in this client's life.
 //
 // Threading: loop's thread; hashes are verified on the workers.
 // Memory: one frame's records per server that is filled, besides what waits to be sent to it.

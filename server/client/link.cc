@@ -42,7 +42,7 @@ protocol::Hello Link::hello() const {
   hello.format = options.format;
   hello.may_create = place_.owner->may_create(*this);
   // Once it was ours, whoever takes it from us shall keep it.
-  hello.take_over = options.take_over && !was_welcomed();
+  hello.take_over = options.take_over && !was_welcomed() && place_.owner->may_take_over(*this);
   hello.settings = options.settings;
   return hello;
 }
@@ -73,6 +73,8 @@ void Link::drop_connection() {
 void Link::on_welcome(protocol::Welcome welcome) {
   welcome_ = std::move(welcome);
   welcomed_ = true;
+  stored_before_ = place_.board->at(index_).marker.stored;
+  place_.board->log_is(log_, welcome_.log, welcome_.stored.sequence);
   log_ = welcome_.log;
   sent_ = received_ = welcome_.received;
   stored_ = welcome_.stored.sequence;
@@ -87,9 +89,8 @@ void Link::on_welcome(protocol::Welcome welcome) {
 
 void Link::accept() {
   ++connections_;
-  Sequence before = 0;
+  if (!must_compare_ || place_.board->believes(log_)) believe();
   place_.board->update(index_, [&](Mark& mark) {
-    before = mark.marker.stored;
     mark.log = log_;
     mark.counts = !must_compare_;
     mark.connected = true;
@@ -102,11 +103,11 @@ void Link::accept() {
     mark.marker.stored = stored_;
     mark.marker.connections = connections_;
   });
-  if (stored_ < before) {
+  if (stored_ < stored_before_) {
     place_.parts->logger->warning(fmt::format(
         "event=server-lost-records server={} stored_before={} stored={} its stores have been "
         "emptied or replaced; it is filled again",
-        address(), before, stored_));
+        address(), stored_before_, stored_));
   }
   connection_->attach();
 }
@@ -114,6 +115,7 @@ void Link::accept() {
 void Link::compared(bool for_certain) {
   must_compare_ = false;
   certain_ = for_certain;
+  believe();
   place_.board->update(index_, [](Mark& mark) { mark.counts = true; });
   place_.owner->progressed(*this);
 }

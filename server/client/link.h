@@ -26,6 +26,7 @@ class Link final : private Connection::Owner {
     // Whether it may create its log, when it has none; whether it may connect at all now: else it
     // is told to stand by, and for whom.
     virtual bool may_create(const Link& link) const = 0;
+    virtual bool may_take_over(const Link& link) const = 0;  // where the options say so
     virtual std::optional<std::string> must_stand_by(const Link& link) const = 0;
     // To be answered by accept(), stand_by() or refuse().
     virtual void welcomed(Link& link) = 0;
@@ -92,6 +93,10 @@ class Link final : private Connection::Owner {
   // `for_certain`: with what was acknowledged; not: there was nothing to compare it with.
   void compared(bool for_certain);
   bool is_certain() const { return certain_; }
+  // It needs not be compared when there is nothing to compare it with: this log was there from the
+  // beginning, or was compared before.
+  void believe() { believed_ = log_; }
+  bool is_believed() const { return believed_ == log_; }
   // With the same record of the source (null), or of another server.
   Status compare(const format::Record& record, const Link* other);
   bool trusted() const { return attached_ && !must_compare_; }
@@ -128,6 +133,8 @@ class Link final : private Connection::Owner {
   std::uint64_t connections_ = 0;
   std::uint64_t attached_ns_ = 0;  // monotonic, 0: not since the last retry
   Uuid log_;
+  std::optional<Uuid> believed_;  // the log that is
+  Sequence stored_before_ = 0;    // of it, before the present connection
   Sequence sent_max_ = 0;
   Sequence forced_ = 0;
   std::uint64_t last_id_ = 0;

@@ -51,6 +51,7 @@ void Link::forward(const SharedBatch& batch) {
 
 Status Link::compare(const format::Record& record, const Link* other) {
   if (record.timestamp == welcome_.stored.timestamp) return {};
+  believed_.reset();
   const bool is_certain = other == nullptr || other->is_certain();
   return fail(
       Code::kInvalidArgument,

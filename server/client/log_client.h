@@ -105,7 +105,7 @@ class LogClient {
     Random* random = nullptr;
     Logger* logger = nullptr;
     std::function<void(Sequence)> on_stored;      // stored() has grown
-    std::function<void(Sequence)> on_received;    // received() has grown
+    std::function<void(Sequence)> on_received;    // received() has changed
     std::function<void()> on_progress = {};       // a marker may have changed
     std::function<void(const Error&)> on_failed;  // once: fenced, or the source is wrong
   };
@@ -137,6 +137,8 @@ class LogClient {
       Sequence sequence) = 0;  // shall be stored now, not when an aggregation is full
 
   virtual Sequence stored() const = 0;
+  // Of so many servers as WriteConcern::received says, in memory at least, at this time: it goes
+  // back when servers die that had it in memory only.
   virtual Sequence received() const = 0;
   // What so many servers have stored now, whatever the write concern; servers that write one log
   // count as one. 0: there are fewer.
@@ -146,9 +148,11 @@ class LogClient {
   virtual std::string waiting_for() const = 0;
   // Until every server that the write concern wants has its standby at `target`.
   virtual Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) = 0;
+  virtual void stop_waiting() = 0;  // for that, now and later: kShutdown
 
-  // Says goodbye; what the servers have received they store.
-  virtual void close(std::uint64_t budget_ns) = 0;
+  // Says goodbye; what the servers have received they store. Those that are connected are waited
+  // for. False: the source has records that are not stored(), or there was none.
+  virtual bool close(std::uint64_t budget_ns) = 0;
 };
 
 }  // namespace tlog::client

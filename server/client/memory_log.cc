@@ -26,7 +26,6 @@ void MemoryLog::begin_behind(const protocol::LogPosition& head) {
   TLOG_ASSERT(entries_.empty());
   first_ = head.sequence + 1;
   newest_ = head.timestamp;  // times of a log never go back
-  stored_.advance(head.sequence);
 }
 
 Result<Sequence> MemoryLog::append(ConstByteSpan data, std::uint64_t timeout_ns,

@@ -6,7 +6,7 @@
 //   parts.on_stored = [&](Sequence sequence) { log.stored(sequence); };
 //   auto client = LogClient::open(options, parts, timeout);
 //   log.begin_behind((*client)->head());
-//   (*client)->start(log, (*client)->head().sequence);
+//   (*client)->start(log, 0);  // the newest may be at one server alone
 //   auto sequence = log.append(data, timeout);
 //   (*client)->more();
 //   log.wait_stored(*sequence, timeout);
@@ -35,9 +35,11 @@ class MemoryLog final : public RecordSource {
   };
   explicit MemoryLog(const Options& options);
 
-  // Before anything is appended: the servers have a log up to here.
+  // Before anything is appended: the servers have a log up to here, perhaps one of them alone:
+  // whether it is stored the client says.
   void begin_behind(const protocol::LogPosition& head);
-  // Copies it. `offset`: whatever it means to the reader.
+  // Copies it. `offset`: whatever it means to the reader, but that it and the data must be within
+  // ClientOptions::format.size: a server ends the session else.
   Result<Sequence> append(ConstByteSpan data, std::uint64_t timeout_ns, std::uint64_t offset = 0);
   // LogClient::stored() has come so far: all up to it is let go.
   void stored(Sequence sequence);

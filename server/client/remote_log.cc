@@ -14,6 +14,8 @@ namespace {
 // While somebody takes records, writers are paced by the arena; servers that take nothing for so
 // long are not waited for: the journal has what the arena loses.
 constexpr std::uint64_t kStuckNs = 250'000'000;
+// How long a wait for the standbys may last before it is looked whether it is still wanted.
+constexpr std::uint64_t kWaitSliceNs = 250'000'000;
 
 // Records as the vdisk's journal has them.
 class JournalSource final : public RecordSource {
@@ -88,17 +90,23 @@ class RemoteLog final : public session::LogSide {
   }
   std::optional<Result<Sequence>> wait_slave_sync(Sequence target,
                                                   std::uint64_t timeout_ns) override;
+  void stop_waiting() override {
+    waiting_ended_ = true;
+    client_->stop_waiting();
+  }
   void add_status(session::VdiskStatus& status) const override;
 
  private:
   void stored(Sequence sequence);
   void received(Sequence sequence);
   void failed(const Error& error);
+  Status wait_stored(Sequence target, std::uint64_t timeout_ns);
 
   const Clock& clock_;
   const Sequence floor_;
   session::LogEnd end_;
   session::Core* core_ = nullptr;
+  std::atomic<bool> waiting_ended_{false};
   Told told_;
   std::unique_ptr<JournalSource> source_;
   // Loop thread only: what is told before anybody listens.
@@ -183,7 +191,7 @@ void RemoteLog::stored(Sequence sequence) {
 }
 
 void RemoteLog::received(Sequence sequence) {
-  core_->received.advance(sequence);
+  core_->received.set(sequence);
 }
 
 void RemoteLog::failed(const Error& error) {
@@ -232,17 +240,36 @@ Epoch RemoteLog::epoch() const {
   return newest;
 }
 
+Status RemoteLog::wait_stored(Sequence target, std::uint64_t timeout_ns) {
+  for (std::uint64_t left = timeout_ns;;) {
+    const std::uint64_t slice = std::min(left, kWaitSliceNs);
+    const Watermark::Outcome outcome = core_->stored.wait(target, slice);
+    if (outcome == Watermark::Outcome::kReached) return {};
+    left -= slice;
+    if (outcome == Watermark::Outcome::kPoisoned) {
+      MutexLock lock(core_->mutex());
+      if (core_->state == session::State::kFailed) {
+        return fail(Code::kIoError, fmt::format("wait for slave sync: {}: failed: {}", core_->who(),
+                                                core_->reason));
+      }
+    }
+    if (waiting_ended_ || outcome == Watermark::Outcome::kPoisoned) {
+      return fail(Code::kShutdown,
+                  fmt::format("wait for slave sync: {}: the vdisk is closing", core_->who()));
+    }
+    if (left == 0) break;
+  }
+  return fail(Code::kTimeout,
+              fmt::format("wait for slave sync: {}: sequence {} is not stored (stored: {}): {}",
+                          core_->who(), target, core_->stored.value(), client_->waiting_for()));
+}
+
 std::optional<Result<Sequence>> RemoteLog::wait_slave_sync(Sequence target,
                                                            std::uint64_t timeout_ns) {
   const std::uint64_t began = clock_.monotonic_ns();
   client_->force(target);
-  if (core_->stored.wait(target, timeout_ns) != Watermark::Outcome::kReached) {
-    return Result<Sequence>(
-        fail(Code::kTimeout,
-             fmt::format("wait for slave sync: {}: sequence {} is not stored "
-                         "(stored: {}): {}",
-                         core_->who(), target, core_->stored.value(), client_->waiting_for())));
-  }
+  if (auto stored = wait_stored(target, timeout_ns); !stored)
+    return Result<Sequence>(fail(stored.error()));
   const std::uint64_t used = clock_.monotonic_ns() - began;
   return client_->wait_slave_sync(timeout_ns > used ? timeout_ns - used : 0);
 }

@@ -80,7 +80,6 @@ Status ClientRig::open(const client::ClientOptions& options, std::uint64_t timeo
   TLOG_ASSIGN(client_, client::LogClient::open(options, parts(), timeout_ns));
   if (std::exchange(begin_behind_head, false)) {
     log.begin_behind(client_->head());
-    told_stored = client_->head().sequence;
   }
   client_->start(source, told_stored);
   return {};

@@ -26,6 +26,7 @@
 #include "tlog/io/workers.h"
 #include "tlog/journal/committer.h"
 #include "tlog/journal/journal.h"
+#include "tlog/session/level.h"
 #include "tlog/session/overlay.h"
 #include "tlog/session/recent_log.h"
 #include "tlog/session/unsynced_ranges.h"
@@ -134,7 +135,8 @@ class Core {
   RecentLog recent_log;
   Watermark durable;
   Watermark stored;
-  Watermark received;  // by enough tlogservers, of a log that they keep
+  // By enough tlogservers, of a log that they keep, in memory at least: less again when they die.
+  Level received;
   Watermark applied;
   std::atomic<TimestampNs> oldest_unsynced{0};  // of its records; 0: none, or nothing follows
   std::atomic<Sequence> synced{0};              // the standby has all up to here

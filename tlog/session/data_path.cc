@@ -137,7 +137,7 @@ Status DataPath::wait_stored(const char* operation, Sequence sequence, std::uint
                           core_.stored.value(), why.empty() ? "" : ": ", why));
 }
 
-// In the memory of so many servers: nothing is hurried to their stores for it.
+// In the memory of so many servers, now: nothing is hurried to their stores for it.
 Status DataPath::wait_received(const char* operation, Sequence sequence) {
   const std::uint64_t timeout_ns = core_.settings.stall_timeout_ns;
   Watermark::Outcome outcome = core_.received.wait(sequence, timeout_ns);

@@ -68,6 +68,8 @@ class LogSide {
   // Blocks. Nothing: there is none such.
   virtual std::optional<Result<Sequence>> wait_slave_sync(Sequence target,
                                                           std::uint64_t timeout_ns) = 0;
+  // Ends what waits in wait_slave_sync(), now and later: kShutdown.
+  virtual void stop_waiting() = 0;
   virtual void add_status(VdiskStatus& status) const = 0;  // log, stores, scrubs
 };
 

@@ -94,7 +94,7 @@ void ServedVdisk::adopt(journal::Recovered recovered, const LogEnd& log_end) {
   core_.appended.store(last);
   core_.durable.advance(last);
   core_.stored.advance(log_end.sequence);
-  core_.received.advance(log_end.sequence);
+  core_.received.set(log_end.sequence);
   core_.applied.advance(core_.table_first - 1);
 }
 

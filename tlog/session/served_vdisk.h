@@ -44,6 +44,7 @@ class ServedVdisk final : public Vdisk {
   // close(), from any thread.
   void stop_waiting() {
     waiting_ended_ = true;
+    log_->stop_waiting();
     if (standby_) standby_->ask_to_stop();
   }
   // Refuses new calls, stores and applies what is there within the budget, ends everything. Not

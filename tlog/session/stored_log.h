@@ -59,6 +59,7 @@ class StoredLog final : public LogSide {
   std::optional<Result<Sequence>> wait_slave_sync(Sequence, std::uint64_t) override {
     return std::nullopt;
   }
+  void stop_waiting() override {}
   void add_status(VdiskStatus& status) const override;
 
  private:

@@ -68,6 +68,27 @@ TEST(Board, WhatAServerHadReceivedIsGoneWithIt) {
   EXPECT_EQ(board.stored(), 20U);
 }
 
+TEST(Board, WhatWasSaidOfALogThatIsGoneIsForgotten) {
+  Board board({"a:1", "b:1", "c:1"}, {.stored = 2});
+  for (std::size_t i = 0; i < 3; ++i)
+    board.update(i, [&](Mark& one) { one = mark(i == 2 ? 2 : 1, 100); });
+  EXPECT_EQ(board.stored(), 100U);
+  EXPECT_TRUE(board.believes(log_number(1)));
+  board.log_is(log_number(1), log_number(7), 0);
+  EXPECT_EQ(board.stored(), 0U);
+  EXPECT_FALSE(board.believes(log_number(1)));
+  EXPECT_EQ(board.at(2).marker.stored, 100U);
+}
+
+// Its stores were set back: its spares had said more.
+TEST(Board, OfOneLogTheNewestWordHolds) {
+  Board board({"a:1", "b:1", "c:1"}, {.stored = 2});
+  for (std::size_t i = 0; i < 3; ++i)
+    board.update(i, [&](Mark& one) { one = mark(i == 2 ? 2 : 1, 100); });
+  board.log_is(log_number(1), log_number(1), 40);
+  EXPECT_EQ(board.stored(), 40U);
+}
+
 TEST(Board, TroublesNameEachServerAndWhy) {
   Board board({"a:1", "b:1", "c:1"}, {});
   board.update(0, [](Mark& one) {

@@ -74,6 +74,28 @@ TEST_F(ClientTest, ReceivedByManyIsToldBeforeItIsStored) {
   ASSERT_TRUE(rig.wait_stored(20));
 }
 
+// Who asks wants to know what is there.
+TEST_F(ClientTest, WhatWasReceivedIsGoneWithItsServers) {
+  make_servers(3);
+  for (auto& one : servers) one->script({.holds = true});
+  client::ClientOptions wanted = options(2);
+  wanted.concern.received = 2;
+  ASSERT_TRUE(rig.open(wanted));
+  rig.append(10);
+  ASSERT_TRUE(eventually([&] { return rig.client().received() == 10; }));
+  server(2).store_received();
+  server(1).store_received();
+  ASSERT_TRUE(rig.wait_stored(10));
+  rig.append(10);
+  ASSERT_TRUE(eventually([&] { return rig.client().received() == 20; }));
+  for (auto& one : servers) one->stop();
+  EXPECT_TRUE(eventually([&] { return rig.client().received() == 10; }));
+  EXPECT_TRUE(eventually([&] { return rig.told_received == 10; }));
+  EXPECT_EQ(rig.client().stored(), 10U);
+  for (auto& one : servers) one->start();
+  EXPECT_TRUE(eventually([&] { return rig.client().received() == 20; }));
+}
+
 TEST_F(ClientTest, ForceIsAskedOfEachServerForWhatItHasBeenSent) {
   make_servers(2);
   for (auto& one : servers) one->script({.asks_force = true});

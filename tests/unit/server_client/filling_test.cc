@@ -179,6 +179,50 @@ TEST_F(FillingTest, AServerOfAnotherHistoryIsNotMixedWithTheOthers) {
   EXPECT_NE(rig.marker(2).reason.find("empty its stores"), std::string::npos);
 }
 
+// Nor is it believed because nobody is there for the moment who could tell.
+TEST_F(FillingTest, AServerOfAnotherHistoryIsNotBelievedWhileTheOthersAreAway) {
+  make_servers(3);
+  ASSERT_TRUE(open(2));
+  append_stored(90);
+  for (std::size_t i = 0; i < 3; ++i) ASSERT_TRUE(has_all(i, 90));
+  rig.close();
+  server(0).stop();
+  server(0).call([&] {
+    for (int i = 0; i < 10; ++i) logs[0]->stored.push_back({0, 4711, "never acknowledged"});
+  });
+  ASSERT_TRUE(open(2));
+  append_stored(2000);  // more than is kept to be sent
+  for (std::size_t i = 1; i < 3; ++i) {
+    server(i).stop();
+    ASSERT_TRUE(shows(i, ServerState::kConnecting, ""));
+  }
+  rig.append(5);
+  server(0).start();
+  ASSERT_TRUE(shows(0, ServerState::kConnecting, "its newest record, 100, is to be compared"));
+  EXPECT_EQ(server(0).stored().size(), 100U);
+  EXPECT_EQ(rig.client().stored(), 2090U);
+  for (std::size_t i = 1; i < 3; ++i) server(i).start();
+  ASSERT_TRUE(rig.wait_stored(2095));
+  ASSERT_TRUE(shows(0, ServerState::kRefused, "never acknowledged"));
+  EXPECT_EQ(server(0).stored().size(), 100U);
+}
+
+// A server that this client has written is not another one when it comes back alone.
+TEST_F(FillingTest, WhoWasComparedOnceIsBelievedWhileTheOthersAreAway) {
+  make_servers(2);
+  ASSERT_TRUE(open(1));
+  append_stored(100);
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(has_all(i, 100));
+  for (int round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < 2; ++i) server(i).stop();
+    server(0).start();
+    rig.append(10);
+    ASSERT_TRUE(rig.wait_stored(rig.end())) << rig.client().waiting_for();
+  }
+  server(1).start();
+  ASSERT_TRUE(has_all(1, rig.end()));
+}
+
 // The same, with the record still in the source.
 TEST_F(FillingTest, AnotherHistoryIsSeenByTheSource) {
   make_servers(2);

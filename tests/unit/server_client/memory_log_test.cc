@@ -39,6 +39,17 @@ TEST(MemoryLog, GivesOutWhatWasAppended) {
   EXPECT_EQ((*batch)->records[1].sequence, 43U);
 }
 
+// One server may have had it alone.
+TEST(MemoryLog, WhatItBeginsBehindIsStoredWhenThatIsSaid) {
+  MemoryLog log({});
+  protocol::LogPosition head;
+  head.sequence = 41;
+  log.begin_behind(head);
+  EXPECT_EQ(log.wait_stored(41, 0).error().code(), Code::kTimeout);
+  log.stored(41);
+  EXPECT_TRUE(log.wait_stored(41, 0));
+}
+
 TEST(MemoryLog, LetsGoOfWhatIsStored) {
   MemoryLog log({});
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(log.append(bytes_of("12345678"), 0));

@@ -18,12 +18,13 @@ class RemoteLogTest : public Rigged {
     if (log) log->close(0);
   }
 
-  void serve(unsigned servers_wanted) {
+  void serve(unsigned servers_wanted, unsigned received = 0) {
     make_servers(servers_wanted);
     vdisk.name = "vm1";
     vdisk.size = 16 * kMiB;
     vdisk.tlog.servers = addresses();
     vdisk.tlog.write_concern = servers_wanted;
+    vdisk.tlog.received = received;
     vdisk.tlog.stall_timeout_ns = 30'000'000'000;
     session::Core::Parts parts{.config = vdisk,
                                .uuid = *Uuid::parse("11111111-2222-3333-4444-555555555555"),
@@ -135,6 +136,60 @@ TEST_F(RemoteLogTest, WhatOneServerHasTakenAlreadyTheOthersAreToldOf) {
   tell();
   ASSERT_TRUE(gets(1, 20));
   EXPECT_EQ(core->stored.wait(20, 60'000'000'000), Watermark::Outcome::kReached);
+}
+
+// A flush that comes when both servers that had received it have died.
+TEST_F(RemoteLogTest, WhatWasReceivedByServersThatDiedIsReceivedByNobody) {
+  serve(2, 2);
+  for (auto& one : servers) one->script({.holds = true});
+  append(10);
+  become_durable();
+  tell();
+  ASSERT_EQ(core->received.wait(10, 60'000'000'000), Watermark::Outcome::kReached);
+  for (auto& one : servers) one->stop();
+  EXPECT_TRUE(eventually([&] { return core->received.value() == 0; }));
+  EXPECT_EQ(core->received.wait(10, 50'000'000), Watermark::Outcome::kTimeout);
+  for (auto& one : servers) one->start();
+  EXPECT_EQ(core->received.wait(10, 60'000'000'000), Watermark::Outcome::kReached);
+}
+
+TEST_F(RemoteLogTest, AWaitForTheStandbysEndsWhenItIsToldTo) {
+  serve(1);
+  server(0).script({.holds = true});
+  append(10);
+  become_durable();
+  tell();
+  std::atomic<bool> has_ended{false};
+  std::thread waiting([&] {
+    const auto synced = log->wait_slave_sync(10, 600'000'000'000);
+    has_ended = true;
+    ASSERT_TRUE(synced && !*synced);
+    EXPECT_EQ(synced->error().code(), Code::kShutdown) << synced->error().message();
+  });
+  ASSERT_TRUE(eventually([&] { return server(0).forces() > 0; }));
+  EXPECT_FALSE(has_ended);
+  log->stop_waiting();
+  EXPECT_TRUE(eventually([&] { return has_ended.load(); }));
+  core->stored.poison();  // else it would wait for ever
+  waiting.join();
+  // In the second half of it, too.
+  server(0).script({});
+  server(0).store_received();
+  const auto synced = log->wait_slave_sync(10, 600'000'000'000);
+  ASSERT_TRUE(synced && !*synced);
+  EXPECT_EQ(synced->error().code(), Code::kShutdown) << synced->error().message();
+}
+
+TEST_F(RemoteLogTest, AWaitForTheStandbysSaysWhyTheVdiskHasFailed) {
+  serve(1);
+  server(0).script({.holds = true});
+  append(10);
+  core->fail_for_good("another host has taken the vdisk over");
+  const auto synced = log->wait_slave_sync(10, 600'000'000'000);
+  ASSERT_TRUE(synced && !*synced);
+  EXPECT_EQ(synced->error().code(), Code::kIoError);
+  EXPECT_NE(synced->error().message().find("another host has taken"), std::string::npos)
+      << synced->error().message();
 }
 
 }  // namespace

@@ -90,6 +90,38 @@ TEST_F(SparesTest, TheyCountAsOne) {
   ASSERT_TRUE(rig.wait_stored(50));
 }
 
+// What a server that is away had said of a log that was wiped since is said of nothing.
+TEST_F(SparesTest, AWipedLogIsNotCountedBesideTheOneThatFollowsIt) {
+  make_servers(2);
+  add_server(logs[0]);
+  ASSERT_TRUE(open(2));
+  rig.append(50);
+  ASSERT_TRUE(rig.wait_stored(50));
+  server(1).script({.holds = true});
+  rig.append(50);
+  ASSERT_TRUE(has_all(0, 100));
+  std::size_t dead = 0;
+  ASSERT_TRUE(eventually([&] {
+    dead = rig.marker(0).stored == 100 ? 0 : 2;
+    return rig.marker(dead).stored == 100;
+  }));
+  const std::size_t other = 2 - dead;
+  server(dead).stop();
+  rig.append(50);
+  ASSERT_TRUE(eventually([&] { return rig.marker(other).stored == 150; }));
+  server(other).stop();
+  server(other).call([&] {
+    logs[0]->empty();
+    logs[0]->id = log_number(99);
+  });
+  server(other).start();
+  ASSERT_TRUE(has_all(other, 150));
+  ASSERT_TRUE(eventually([&] { return rig.marker(other).stored == 150; }));
+  EXPECT_EQ(rig.client().stored(), 50U) << "the wiped log was counted";
+  server(1).store_received();
+  EXPECT_TRUE(rig.wait_stored(150));
+}
+
 TEST_F(SparesTest, MoreLogsThanThereAreCannotBeWanted) {
   make_servers(1);
   add_server(logs[0]);
