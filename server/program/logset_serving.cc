@@ -2,15 +2,25 @@
 
 #include <fmt/format.h>
 
+#include "gateways/logset/copy_repository.h"
 #include "gateways/logset/gateway.h"
 #include "gateways/logset/plain_repository.h"
+#include "gateways/logset/vdisk_repository.h"
 
 namespace tlog::program {
 namespace {
 
 Result<std::shared_ptr<logset::Repository>> open_repository(const config::Repo& repo,
                                                             const LogsetParts& parts) {
-  TLOG_ASSIGN(auto opened, logset::open_plain_repository(*parts.files, repo.directory));
+  if (!repo.vdisk.empty()) {
+    return std::shared_ptr<logset::Repository>(logset::make_vdisk_repository(
+        {.vdisk = repo.vdisk, .open_stores = [stores = parts.stores, vdisk = repo.vdisk] {
+           return stores->open(vdisk, VdiskStores::Use::kRead);
+         }}));
+  }
+  TLOG_ASSIGN(auto opened, repo.copy.empty()
+                               ? logset::open_plain_repository(*parts.files, repo.directory)
+                               : logset::open_copy_repository(*parts.files, repo.copy));
   return std::shared_ptr<logset::Repository>(std::move(opened));
 }
 

@@ -7,6 +7,7 @@
 
 #include "gateways/http/http_server.h"
 #include "server/program/arguments.h"
+#include "server/program/vdisk_stores.h"
 #include "tlog/base/log.h"
 #include "tlog/config/config.h"
 
@@ -15,6 +16,7 @@ namespace tlog::program {
 struct LogsetParts {  // borrowed
   io::FileSystem* files = nullptr;
   Logger* logger = nullptr;
+  VdiskStores* stores = nullptr;  // of vdisks that are published
 };
 
 Result<std::unique_ptr<gateway::HttpServer>> start_logset(const Arguments& arguments,

@@ -172,7 +172,9 @@ Status Program::start_pages() {
 Status Program::start_gateways() {
   if (arguments_.logset_address.empty()) return {};
   TLOG_ASSIGN(logset_, start_logset(arguments_, repos_,
-                                    {.files = &io::system_files(), .logger = logger_.get()}));
+                                    {.files = &io::system_files(),
+                                     .logger = logger_.get(),
+                                     .stores = stores_.get()}));
   return {};
 }
 
