@@ -71,6 +71,18 @@ Status server_status(const LogServerPlace& place, bool json);
 // wait_slave_sync() of the standby that this server keeps, whoever writes the vdisk through it.
 Status wait_server_sync(const LogServerPlace& place, const WaitCommand& command);
 
+// Two logset repositories (docs/faces.md), both ways: once, or again and again until SIGINT or
+// SIGTERM; then a round that fails is told and the next one tries again.
+struct SyncCommand {
+  std::string local, remote;   // "http://host:port/repo"
+  std::string ca_file;         // "": the system's authorities
+  std::string token_file;      // for both; "": none
+  bool once = false;           // in words; what is done without every_ns anyway
+  std::uint64_t every_ns = 0;  // 0: once
+  bool json = false;
+};
+Status sync_sites(const SyncCommand& command);
+
 struct FailoverCommand {
   std::string vdisk;
   std::uint64_t timeout_ms = 0;

@@ -32,6 +32,8 @@ struct Arguments {
   LogServerPlace log_server;
   MessagesCommand messages;
   bool interactive = false;
+  SyncCommand sync;
+  std::string every;
 };
 
 Status run_mark(const Arguments& arguments) {
@@ -232,6 +234,34 @@ void add_takeover_command(CLI::App& app, Arguments& a, Status& result) {
   command->add_flag("--json", a.takeover.json, "for programs");
 }
 
+std::string check_every(const std::string& text) {
+  auto every_ns = config::parse_duration_ns(text);
+  if (!every_ns) return every_ns.error().message();
+  return *every_ns == 0 ? "expected a time above 0" : "";
+}
+
+Status run_sync(Arguments& arguments) {
+  if (!arguments.every.empty()) {
+    TLOG_ASSIGN(arguments.sync.every_ns, config::parse_duration_ns(arguments.every));
+  }
+  return sync_sites(arguments.sync);
+}
+
+void add_sync_command(CLI::App& app, Arguments& a, Status& result) {
+  SyncCommand& s = a.sync;
+  CLI::App* command = add(app, "sync", "Bring two logset repositories to the same state, both ways",
+                          result, [&a] { return run_sync(a); });
+  command->add_option("LOCAL_URL", s.local, "http://HOST:PORT/REPO")->required();
+  command->add_option("REMOTE_URL", s.remote, "the other one")->required();
+  CLI::Option* once = command->add_flag("--once", s.once, "once, which is the default");
+  command->add_option("--every", a.every, "again and again, with this time between")
+      ->check(check_every)
+      ->excludes(once);
+  command->add_option("--ca-file", s.ca_file, "who signs the servers' certificates (PEM)");
+  command->add_option("--token-file", s.token_file, "the token that both ask for, mode 0600");
+  command->add_flag("--json", s.json, "for programs, a line each round");
+}
+
 void add_cluster_commands(CLI::App& app, Arguments& a, Status& result) {
   CLI::App* cluster = app.add_subcommand("cluster", "Look after the stores of clusters");
   cluster->require_subcommand(1);
@@ -306,6 +336,7 @@ int run(int argc, char** argv) {
   add_log_server_commands(app, arguments, result);
   add_standby_commands(app, arguments, result);
   add_takeover_command(app, arguments, result);
+  add_sync_command(app, arguments, result);
   add_cluster_commands(app, arguments, result);
   add_messages_commands(app, arguments, result);
   try {

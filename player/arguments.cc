@@ -111,8 +111,24 @@ void add_restore_options(CLI::App* restore, Arguments& arguments, Given& given) 
 void add_restore(CLI::App& app, Arguments& arguments, Given& given) {
   CLI::App* restore =
       add_command(app, arguments, "restore", "bring the vdisk back, as it was at some point");
+  restore->get_option("VDISK")->required(false);
+  CLI::Option* copy = restore
+                          ->add_option("--from-logset", arguments.scan.logset,
+                                       "from a copy of the log that came by logset, alone")
+                          ->type_name("DIR");
+  restore
+      ->add_option("--key-file", arguments.scan.key_file,
+                   "the key of --from-logset (default: the configuration's)")
+      ->needs(copy)
+      ->type_name("FILE");
   add_restore_options(restore, arguments, given);
-  restore->callback([&] { arguments.command = Arguments::Command::kRestore; });
+  restore->callback([&] {
+    if (arguments.vdisk.empty() && arguments.scan.logset.empty()) {
+      throw CLI::RequiredError("VDISK");
+    }
+    arguments.command =
+        arguments.scan.logset.empty() ? Arguments::Command::kRestore : Arguments::Command::kRecover;
+  });
 }
 
 void add_recover(CLI::App& app, Arguments& arguments, Given& given) {

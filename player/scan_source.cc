@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "player/folder_pile.h"
+#include "player/frame_pile.h"
 #include "player/store_pile.h"
 
 namespace tlog::player {
@@ -50,6 +51,13 @@ Status ScanSource::open_pile(const ScanRequest& request, const Parts& parts) {
                 io::make_loop({.mode = parts.config.journal.io, .thread_name = "tlogplay-ring"},
                               parts.environment.logger));
     TLOG_TRY(loop_->start());
+    if (!request.logset.empty()) {
+      TLOG_ASSIGN(FramePile found,
+                  make_frame_pile(request.logset, parts.environment.files, *loop_));
+      pile_ = std::move(found.pile);
+      formats_ = std::move(found.formats);
+      return {};
+    }
     TLOG_ASSIGN(pile_, make_folder_pile(request.shards, parts.environment.files, *loop_));
     return {};
   }
@@ -127,7 +135,7 @@ Status ScanSource::make_reader(std::uint64_t size, std::uint32_t block_size, con
 Result<std::unique_ptr<ScanSource>> ScanSource::open(const ScanRequest& request,
                                                      const Parts& parts) {
   std::unique_ptr<ScanSource> source(new ScanSource());
-  if (request.size == 0 && parts.config.vdisks.empty()) {
+  if (request.size == 0 && parts.config.vdisks.empty() && request.logset.empty()) {
     return fail(Code::kInvalidArgument,
                 "recover: the vdisk's size is in no shard; give it with --size, or a configuration "
                 "that has the vdisk with --config");
@@ -136,7 +144,12 @@ Result<std::unique_ptr<ScanSource>> ScanSource::open(const ScanRequest& request,
   TLOG_TRY(source->open_pile(request, parts));
   TLOG_TRY(source->choose(request, parts));
   const config::Vdisk* known = parts.config.find_vdisk(source->found_.vdisk);
-  const std::uint64_t size = request.size != 0 ? request.size : known ? known->size : 0;
+  const auto told = source->formats_.find(source->found_.uuid);
+  const bool is_told = told != source->formats_.end();
+  const std::uint64_t size = request.size != 0 ? request.size
+                             : is_told         ? told->second.size
+                             : known           ? known->size
+                                               : 0;
   if (size == 0) {
     return fail(Code::kInvalidArgument,
                 fmt::format("recover: vdisk '{}' ({}): its size is in no shard and no "
@@ -153,7 +166,10 @@ Result<std::unique_ptr<ScanSource>> ScanSource::open(const ScanRequest& request,
   auto found = find_chain(chain);
   if (!found) return fail(with_problems(found.error(), *source->pile_));
   source->chain_ = std::move(*found);
-  TLOG_TRY(source->make_reader(size, known ? known->block_size : 4096, parts));
+  const std::uint32_t block_size = is_told ? told->second.block_size
+                                   : known ? known->block_size
+                                           : 4096;
+  TLOG_TRY(source->make_reader(size, block_size, parts));
   return source;
 }
 

@@ -20,7 +20,8 @@ namespace tlog::player {
 
 struct ScanRequest {
   std::string cluster;     // or
-  std::string shards;      // a folder
+  std::string shards;      // a folder, or
+  std::string logset;      // a directory of logs that came by logset
   std::string vdisk;       // a name (of the configuration, or of the files), a uuid, or ""
   std::string uuid;        // "" or which one of those that had the name
   std::string key_file;    // "": the configuration's
@@ -60,8 +61,9 @@ class ScanSource {
   ScanChain chain_;
   FoundStoreParts found_;
   std::unique_ptr<ShardPile> pile_;
-  std::unique_ptr<io::Loop> loop_;      // of a folder's pile
-  std::unique_ptr<OpenStores> stores_;  // of a cluster's
+  std::map<Uuid, format::VdiskFormat> formats_;  // as the pile knows them; only of a logset
+  std::unique_ptr<io::Loop> loop_;               // of a folder's pile
+  std::unique_ptr<OpenStores> stores_;           // of a cluster's
   std::unique_ptr<seal::MasterKey> key_;
   std::unique_ptr<seal::Sealer> sealer_;
   io::Workers workers_;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "gateways/logset/frame.h"
+#include "gateways/frames/frame.h"
 #include "gateways/logset/log_directory.h"
 
 namespace tlog::logset {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "gateways/logset/frame.h"
+#include "gateways/frames/frame.h"
 #include "gateways/logset/sealed_reader.h"
 #include "tlog/base/clock.h"
 #include "tlog/base/mutex.h"

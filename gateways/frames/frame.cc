@@ -1,4 +1,4 @@
-#include "gateways/logset/frame.h"
+#include "gateways/frames/frame.h"
 
 #include <fmt/format.h>
 
