@@ -1,5 +1,6 @@
-// Bodies of logset: offsets and slices. What is accepted means the same in any cut, and says the
-// same when it is written and read again.
+// Bodies of logset: offsets and slices, and frames. What is accepted means the same in any cut, and
+// says the same when it is written and read again.
+#include "gateways/frames/frame.h"
 #include "gateways/logset/grammar.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -59,5 +60,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   OffsetsParser twice;
   TLOG_ASSERT(read_offsets(bytes, 0, once) == read_offsets(bytes, cut, twice));
   TLOG_ASSERT(once.lengths() == twice.lengths());
+  FrameVerifier verifier({.vdisk = {}, .epoch = 1}, {});
+  (void)verifier.take(bytes);
+  if (size >= kFrameHeadBytes) {
+    const Buffer head = fuzz::with_checksum(bytes.first(kFrameHeadBytes), 64);
+    (void)decode_frame_head(std::span<const std::byte, kFrameHeadBytes>(head.data(), head.size()));
+  }
   return 0;
 }

@@ -7,60 +7,17 @@ slices at all times. Prints its seed.
 """
 import os
 import random
-import re
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 import requests
+
+from logset_site import Site
 
 SERVER = sys.argv[1]
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 SEED = int(os.environ.get("TLOG_SEED", random.randrange(1 << 32)))
-
-
-class Site:
-    def __init__(self, directory):
-        self.directory = directory
-        self.logs = os.path.join(directory, "logs")
-        os.makedirs(self.logs)
-        with open(os.path.join(directory, "tlogdisk.yml"), "w") as file:
-            file.write("repos: {set: logs}\n")
-        self.address = "127.0.0.1:0"
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [SERVER, "--memorystorage", "--address", "127.0.0.1:0", "--config", os.path.join(self.directory, "tlogdisk.yml"),
-             "--insecure", "--logset", self.address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        self.url = re.search(r"logset on (\S+)/", line).group(1)
-        self.address = self.url.split("//")[1]
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
-        self.process.stdout.close()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
-        self.process.stdout.close()
-        return code
-
-    def append(self, name, data):
-        with open(os.path.join(self.logs, name), "ab") as file:
-            file.write(data)
-
-    def read(self, name):
-        try:
-            with open(os.path.join(self.logs, name), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return b""
 
 
 def offsets(url):
@@ -142,10 +99,7 @@ def main():
     rng = random.Random(SEED)
     sizes = iter(lambda: rng.choice([1, 1, 2, 7, 100, 5000]) if rng.random() < 0.2 else 30000, None)
     with tempfile.TemporaryDirectory() as directory:
-        sites = []
-        for name in "ab":
-            os.makedirs(os.path.join(directory, name))
-            sites.append(Site(os.path.join(directory, name)))
+        sites = [Site(SERVER, os.path.join(directory, name)) for name in "ab"]
         a, b = sites
         for site in sites:
             site.start()

@@ -1,0 +1,93 @@
+"""tlogctl sync between two tlogservers.
+
+Goal: while both sites write and each is killed with SIGKILL in turn, the logs converge both ways, byte for byte; what is
+behind is told in bytes and time; a refusal and a server that is gone are told, with an exit code. Prints its seed.
+"""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from logset_site import Site
+
+SERVER, CTL = sys.argv[1:3]
+ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 10
+SEED = int(os.environ.get("TLOG_SEED", random.randrange(1 << 32)))
+
+
+def sync_once(a, b, *more):
+    done = subprocess.run([CTL, "sync", a + "/set", b + "/set", "--once", "--json", *more], capture_output=True, text=True,
+                          timeout=60)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+def wait_for(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def main():
+    print(f"seed {SEED}; again with TLOG_SEED={SEED}")
+    rng = random.Random(SEED)
+    with tempfile.TemporaryDirectory() as directory:
+        a, b = [Site(SERVER, os.path.join(directory, name)) for name in "ab"]
+        a.start()
+        b.start()
+        a.append("a1", os.urandom(2_000_000))
+        b.append("b1", b"b" * 70_000)
+        code, told, _ = sync_once(a.url, b.url)
+        assert code == 0 and told["toRemote"]["sentBytes"] == 2_000_000 and told["toLocal"]["sentBytes"] == 70_000, told
+        assert told["toRemote"]["lackedBytes"] == 2_000_000 and told["toRemote"]["rpoBytes"] == 0, told
+        assert a.read("b1") == b.read("b1") and a.read("a1") == b.read("a1")
+        code, told, _ = sync_once(b.url, a.url)
+        assert code == 0 and told["toRemote"]["logsSent"] == 0 and told["toRemote"]["error"] is None, told
+
+        with open(os.path.join(directory, "rounds"), "w") as out:
+            follower = subprocess.Popen([CTL, "sync", a.url + "/set", b.url + "/set", "--every", "20ms", "--json"], stdout=out)
+        for number in range(ROUNDS):
+            a.append("a1", b"%d|" % number * rng.randrange(1, 100_000))
+            b.append(f"b{number}", b"%d|" % number * rng.randrange(1, 100_000))
+            victim = rng.choice((a, b))
+            threading.Event().wait(rng.random() * 0.1)
+            victim.kill()
+            victim.start()
+
+        def even():
+            return all(a.read(name) == b.read(name) for name in set(a.names()) | set(b.names()))
+
+        wait_for(even, "the sites do not converge")
+        for site, other, prefix in ((a, b, "a"), (b, a, "b")):
+            for name in (n for n in site.names() if n.startswith(prefix)):
+                assert site.written[name] == other.read(name), name
+
+        def told_even():
+            with open(os.path.join(directory, "rounds")) as rounds:
+                lines = [line for line in rounds.read().split("\n")[:-1]]
+            last = json.loads(lines[-1])
+            return all(last[way]["rpoBytes"] == 0 and last[way]["error"] is None and last[way]["rpoSeconds"] < 5
+                       for way in ("toRemote", "toLocal"))
+
+        wait_for(told_even, "it does not tell that nothing is behind")
+        # A site that is gone is told, and is no reason to end.
+        b.kill()
+        wait_for(lambda: not told_even(), "it does not tell that a site is gone")
+        follower.send_signal(signal.SIGTERM)
+        assert follower.wait(30) == 0
+        code, told, error = sync_once(a.url, b.url)
+        assert code != 0 and told["toRemote"]["error"] and b.url in error, (code, told, error)
+        b.start()
+        code, _, error = sync_once(a.url, b.url + "/none")
+        assert code != 0 and "404" in error, error
+        assert sync_once("ftp://x", b.url)[0] != 0
+        assert a.stop() == 0 and b.stop() == 0
+        print("converged")
+
+
+main()
