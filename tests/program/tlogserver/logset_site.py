@@ -1,4 +1,5 @@
 """A site: a tlogserver with one repository, \"set\", of plain logs."""
+import atexit
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ class Site:
         self.process = subprocess.Popen(
             [self.server, "--memorystorage", "--address", "127.0.0.1:0", "--config",
              os.path.join(self.directory, "tlogdisk.yml"), "--insecure", "--logset", self.address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        atexit.register(self.process.kill)  # a test that fails leaves no server
         line = self.process.stdout.readline()
         self.url = re.search(r"logset on (\S+)/", line).group(1)
         self.address = self.url.split("//")[1]
