@@ -4,6 +4,7 @@
 
 #include "server/serve/log_view.h"
 #include "server/serve/registry.h"
+#include "tlog/base/mutex.h"
 
 namespace tlog::server {
 namespace {
@@ -57,12 +58,14 @@ class StoresLook final : public LogLook {
   io::Loop& loop_;
 };
 
-}  // namespace
+constexpr unsigned kLooks = 50;
+constexpr std::chrono::milliseconds kLookAgain{40};
 
-Result<std::shared_ptr<LogLook>> look_at_log(const std::shared_ptr<Core>& core,
-                                             const std::shared_ptr<Registry>& registry,
-                                             const std::string& vdisk,
-                                             std::shared_ptr<LogLook> before) {
+// What has been found, if anything. `again`: the log is being opened or closed.
+Result<std::shared_ptr<LogLook>> look_once(const std::shared_ptr<Core>& core,
+                                           const std::shared_ptr<Registry>& registry,
+                                           const std::string& vdisk,
+                                           const std::shared_ptr<LogLook>& before, bool& again) {
   std::shared_ptr<LogLook> look;
   bool ends = false;
   io::Loop& loop = *core->parts.loop;
@@ -71,20 +74,43 @@ Result<std::shared_ptr<LogLook>> look_at_log(const std::shared_ptr<Core>& core,
     const auto found = registry->logs().find(vdisk);
     if (ends || found == registry->logs().end()) return;
     const std::shared_ptr<HostedLog>& hosted = found->second;
-    if (hosted->state != HostedLog::State::kOpen || !hosted->log || hosted->ending.load()) return;
+    again = hosted->state != HostedLog::State::kOpen || !hosted->log || hosted->ending.load();
+    if (again) return;
     registry->reading_begins(*hosted);
     look = std::make_shared<HostedLook>(registry, hosted, loop);
   });
   if (ends) return fail(Code::kShutdown, "the server is stopping");
-  if (look || before) return look ? look : std::move(before);
+  if (again)
+    return fail(Code::kUnavailable, "look at log: it is being opened or closed; try again");
+  if (look || before) return look ? look : before;
   if (core->options.key == nullptr) {
     return fail(Code::kInvalidArgument,
                 fmt::format("look at log '{}': this server has no key of its own to read it with; "
                             "start it with --priv-key-file",
                             vdisk));
   }
-  TLOG_ASSIGN(auto view, LogView::open(core, vdisk, core->options.key));
-  return std::shared_ptr<LogLook>(std::make_shared<StoresLook>(std::move(view), loop));
+  auto view = LogView::open(core, vdisk, core->options.key);
+  // One that is created just now has shards before its metadata can be read.
+  again = !view && view.error().code() == Code::kCorruption;
+  if (!view) return fail(view.error());
+  return std::shared_ptr<LogLook>(std::make_shared<StoresLook>(std::move(*view), loop));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LogLook>> look_at_log(const std::shared_ptr<Core>& core,
+                                             const std::shared_ptr<Registry>& registry,
+                                             const std::string& vdisk,
+                                             const std::shared_ptr<LogLook>& before) {
+  Mutex mutex;
+  CondVar never;
+  for (unsigned looks = 1;; ++looks) {
+    bool again = false;
+    auto look = look_once(core, registry, vdisk, before, again);
+    if (!again || looks == kLooks) return look;
+    MutexLock lock(mutex);
+    never.wait_until(mutex, steady_now() + kLookAgain);
+  }
 }
 
 }  // namespace tlog::server

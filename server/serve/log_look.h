@@ -28,10 +28,11 @@ class LogLook {
 struct Core;
 class Registry;
 
-// `before`: a look that was kept; it is given back as long as nobody writes the log.
+// `before`: a look that was kept; it is given back as long as nobody writes the log. Waits a moment
+// (2 s) for one that is being opened or closed.
 Result<std::shared_ptr<LogLook>> look_at_log(const std::shared_ptr<Core>& core,
                                              const std::shared_ptr<Registry>& registry,
                                              const std::string& vdisk,
-                                             std::shared_ptr<LogLook> before);
+                                             const std::shared_ptr<LogLook>& before);
 
 }  // namespace tlog::server

@@ -71,7 +71,7 @@ class ServerImpl final : public Server {
   ServerStatus status() const override;
   Result<std::shared_ptr<LogLook>> look(const std::string& vdisk,
                                         std::shared_ptr<LogLook> before) override {
-    return look_at_log(core_, registry_, vdisk, std::move(before));
+    return look_at_log(core_, registry_, vdisk, before);
   }
   void set_tls(std::shared_ptr<const net::Tls> tls) override;
   bool stop(std::uint64_t budget_ns) override;
