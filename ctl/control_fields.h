@@ -105,6 +105,7 @@ void visit_vdisk(Report& vdisk, Visit visit) {
 template <class Report, class Visit>
 void visit_log_server(Report& server, Visit visit) {
   visit("address", server.address);
+  visit("stripe", server.stripe);
   visit("state", server.state);
   visit("reason", server.reason);
   visit("sent", server.sent);

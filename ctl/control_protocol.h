@@ -76,7 +76,8 @@ struct StoreReport {
 // session::LogServerStatus.
 struct LogServerReport {
   std::string address = {};
-  std::string state = {};  // for people: "sending", "connecting", ...
+  std::string stripe = {};  // "0 of 2"; "": all of the log
+  std::string state = {};   // for people: "sending", "connecting", ...
   std::string reason = {};
   Sequence sent = 0;
   Sequence received = 0;

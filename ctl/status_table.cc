@@ -144,19 +144,24 @@ void stores(std::string& text, std::string_view title,
   }
 }
 
+std::string title_of(const control::LogServerReport& server) {
+  if (server.stripe.empty()) return server.address;
+  return fmt::format("{} (stripe {})", server.address, server.stripe);
+}
+
 // The tlogservers, and how far each has come.
 void log_servers(std::string& text, const std::vector<control::LogServerReport>& all) {
   if (all.empty()) return;
   std::size_t width = 10;
   std::size_t state_width = 5;
   for (const control::LogServerReport& server : all) {
-    width = std::max(width, server.address.size());
+    width = std::max(width, title_of(server).size());
     state_width = std::max(state_width, server.state.size());
   }
   text += fmt::format("  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>12}  {:>9}\n", "tlogserver", width,
                       "state", state_width, "sent", "received", "stored", "ms");
   for (const control::LogServerReport& server : all) {
-    text += fmt::format("  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>12}  {:>9.1f}\n", server.address,
+    text += fmt::format("  {:<{}}  {:<{}}  {:>12}  {:>12}  {:>12}  {:>9.1f}\n", title_of(server),
                         width, server.state, state_width, server.sent, server.received,
                         server.stored, static_cast<double>(server.round_trip_us) / 1000);
     if (!server.reason.empty()) text += fmt::format("    {}\n", server.reason);

@@ -103,6 +103,7 @@ control::VdiskReport report_of(const session::VdiskStatus& status,
   }
   for (const session::LogServerStatus& server : status.log_servers) {
     report.log_servers.push_back({.address = server.address,
+                                  .stripe = server.stripe,
                                   .state = server.state,
                                   .reason = server.reason,
                                   .sent = server.sent,

@@ -274,10 +274,11 @@ Result<Sequence> Master::read(Sequence first, Sequence last, const Visitor& visi
 }
 
 // Of the secondaries; on a thread that may block.
-Result<std::optional<protocol::Batch>> Master::take(Sequence first, std::uint64_t bytes_wanted) {
+Result<std::optional<protocol::Batch>> Master::take(Sequence first, Sequence last,
+                                                    std::uint64_t bytes_wanted) {
   {
     MutexLock lock(mutex_);
-    const Sequence stored = stored_;
+    const Sequence stored = std::min<Sequence>(stored_, last);
     if (recent_.has(first) && first <= stored) {
       std::uint64_t bytes = 0;
       Sequence end = first - 1;
@@ -286,13 +287,14 @@ Result<std::optional<protocol::Batch>> Master::take(Sequence first, std::uint64_
       return std::optional(batch_of(first, end));
     }
   }
-  return take_stored(first, bytes_wanted);
+  return take_stored(first, last, bytes_wanted);
 }
 
 // Stores that do not answer are no reason to give the secondaries up: they wait.
-Result<std::optional<protocol::Batch>> Master::take_stored(Sequence first, std::uint64_t bytes) {
+Result<std::optional<protocol::Batch>> Master::take_stored(Sequence first, Sequence last,
+                                                           std::uint64_t bytes) {
   while (!stopping_) {
-    auto batch = read_batch(*log_, first, stored_, bytes);
+    auto batch = read_batch(*log_, first, std::min<Sequence>(stored_, last), bytes);
     if (batch) return std::optional(std::move(*batch));
     parts_.logger->warning(fmt::format("event=messages_not_read log={} from={} reason=\"{}\"",
                                        options_.name, first, batch.error().message()));

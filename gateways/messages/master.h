@@ -50,7 +50,8 @@ class Master final : public MessageLog, private client::RecordSource {
  private:
   // RecordSource, of the secondaries: what the own log has stored.
   Sequence end() const override { return stored_; }
-  Result<std::optional<protocol::Batch>> take(Sequence first, std::uint64_t bytes_wanted) override;
+  Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
+                                              std::uint64_t bytes_wanted) override;
 
   void open_until_it_is();
   Status open();
@@ -60,7 +61,8 @@ class Master final : public MessageLog, private client::RecordSource {
   void failed(const Error& error);
   void commit() REQUIRES(mutex_);
   protocol::Batch batch_of(Sequence first, Sequence last) const REQUIRES(mutex_);
-  Result<std::optional<protocol::Batch>> take_stored(Sequence first, std::uint64_t bytes);
+  Result<std::optional<protocol::Batch>> take_stored(Sequence first, Sequence last,
+                                                     std::uint64_t bytes);
   Sequence stored_by(unsigned nodes) const;
   Status may_append() REQUIRES(mutex_);
   Result<Appended> wait(Sequence id, unsigned w, const std::function<bool()>& gone)

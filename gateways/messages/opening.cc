@@ -70,7 +70,7 @@ class NothingNew final : public client::RecordSource {
  public:
   explicit NothingNew(Sequence end) : end_(end) {}
   Sequence end() const override { return end_; }
-  Result<std::optional<protocol::Batch>> take(Sequence, std::uint64_t) override {
+  Result<std::optional<protocol::Batch>> take(Sequence, Sequence, std::uint64_t) override {
     return std::optional<protocol::Batch>();
   }
 

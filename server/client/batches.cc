@@ -57,7 +57,7 @@ void Batches::begin(Waiting waiting) {
 }
 
 Result<SharedBatch> Batches::take(RecordSource& source, Sequence first, std::uint64_t bytes) {
-  TLOG_ASSIGN(std::optional<protocol::Batch> taken, source.take(first, bytes));
+  TLOG_ASSIGN(std::optional<protocol::Batch> taken, source.take(first, ~Sequence{0}, bytes));
   if (!taken) return SharedBatch();
   if (taken->records.empty() || first_of(*taken) != first)
     return fail(

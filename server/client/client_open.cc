@@ -6,6 +6,7 @@
 #include <set>
 
 #include "server/client/client.h"
+#include "server/client/striped_client.h"
 #include "tlog/base/assert.h"
 
 namespace tlog::client {
@@ -27,14 +28,26 @@ Status check(const ClientOptions& options) {
   const std::set<std::string> different(options.servers.begin(), options.servers.end());
   if (different.size() != options.servers.size())
     return refuse("a server is named twice; each counts once only");
+  if (options.stripes == 0 || options.stripes > kStripesMax ||
+      options.servers.size() % options.stripes != 0) {
+    return refuse(
+        fmt::format("{} stripes of {} servers; the servers are divided evenly among 1 to "
+                    "{} stripes",
+                    options.stripes, options.servers.size(), kStripesMax));
+  }
+  if (options.stripes > 1 && options.format.vdisk.is_nil())
+    return refuse("a striped log without its vdisk's uuid; say it, the stripes are known by it");
+  if (options.stripes > 1 && options.waits_for_none)
+    return refuse("a striped log that nobody is waited for; its end is known when all are there");
+  const std::size_t each = options.servers.size() / options.stripes;
   const unsigned wanted = std::max(options.concern.stored, options.concern.received);
   if (options.concern.stored == 0 && !options.waits_for_none)
     return refuse("a write concern of 0; it is 1 at least");
-  if (wanted > options.servers.size()) {
+  if (wanted > each) {
     return refuse(
-        fmt::format("a write concern of {} servers, and there are {}; name more, or want "
+        fmt::format("a write concern of {} servers, and there are {}{}; name more, or want "
                     "less",
-                    wanted, options.servers.size()));
+                    wanted, each, options.stripes > 1 ? " for each stripe" : ""));
   }
   if (options.batch_bytes == 0 || options.silence_ns == 0 || options.unsent_bytes_max == 0)
     return refuse("batch bytes, silence and unsent bytes must not be 0");
@@ -46,6 +59,14 @@ Status check(const ClientOptions& options) {
 Result<std::unique_ptr<LogClient>> LogClient::open(ClientOptions options, Parts parts,
                                                    std::uint64_t timeout_ns) {
   TLOG_TRY(check(options));
+  if (options.stripes > 1) {
+    auto striped = std::make_unique<StripedClient>(std::move(options), std::move(parts));
+    if (auto connected = striped->connect(timeout_ns); !connected) {
+      striped->close(0);
+      return fail(connected.error());
+    }
+    return std::unique_ptr<LogClient>(std::move(striped));
+  }
   auto client = std::make_unique<Client>(std::move(options), std::move(parts));
   if (auto connected = client->connect(timeout_ns); !connected) {
     client->close(0);

@@ -38,10 +38,10 @@ class RecordSource {
   // The newest record that may be sent: what is behind it might yet be lost here, and then be
   // another one.
   virtual Sequence end() const = 0;
-  // Records first .. as far as there are and about so many bytes reach, at least one, copied, their
-  // hashes not filled. Nothing: it does not have `first` any more. Errors: its bytes are wrong;
-  // nothing is sent any more.
-  virtual Result<std::optional<protocol::Batch>> take(Sequence first,
+  // Records first .. as far as there are and about so many bytes reach, at least one and none
+  // behind `last`, copied, their hashes not filled. Nothing: it does not have `first` any more.
+  // Errors: its bytes are wrong; nothing is sent any more.
+  virtual Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
                                                       std::uint64_t bytes_wanted) = 0;
 };
 
@@ -52,6 +52,10 @@ struct WriteConcern {
 
 struct ClientOptions {
   std::vector<std::string> servers;  // addresses
+  // More than 1: the records are dealt out among so many logs (format/stripes.h), each kept by as
+  // many of the servers, the first ones by the first; what is said of the servers below is then
+  // said of those of each stripe. The vdisk's uuid has to be said.
+  unsigned stripes = 1;
   std::shared_ptr<const net::Tls> tls;
   WriteConcern concern;
   std::string name;  // "host:pid", for people
@@ -83,6 +87,7 @@ std::string_view server_state_name(ServerState state);
 
 struct Marker {
   std::string address;
+  unsigned stripe = 0;  // of a striped log, whose numbers the sequences are: the last it has
   ServerState state = ServerState::kConnecting;
   std::string reason;
   Uuid server;  // process, nil: never connected
@@ -127,6 +132,9 @@ class LogClient {
   // among those that are connected; with take_over, of those whose logs agree with what can have
   // been acknowledged.
   virtual protocol::LogPosition head() const = 0;
+  // The greatest sequence that any of them had. Of a striped log it may be greater than head()'s:
+  // what lies between is there in parts, and whoever writes on must have all of it.
+  virtual Sequence newest() const { return head().sequence; }
   virtual bool created() const = 0;  // none of them had the log
 
   // Sending begins. `floor`: at least so much is known to be stored by enough servers (the source

@@ -97,14 +97,17 @@ Sequence MemoryLog::end() const {
   return first_ + entries_.size() - 1;
 }
 
-Result<std::optional<protocol::Batch>> MemoryLog::take(Sequence first, std::uint64_t bytes_wanted) {
+Result<std::optional<protocol::Batch>> MemoryLog::take(Sequence first, Sequence last,
+                                                       std::uint64_t bytes_wanted) {
   MutexLock lock(mutex_);
-  if (first < first_ || first >= first_ + entries_.size()) return std::optional<protocol::Batch>();
+  if (first < first_ || first >= first_ + entries_.size() || last < first)
+    return std::optional<protocol::Batch>();
   std::size_t bytes = 0;
   std::size_t count = 0;
   const std::size_t begin = first - first_;
+  const std::size_t end = std::min<Sequence>(last - first_, entries_.size() - 1) + 1;
   const auto full = [&] { return bytes + count * kRecordCost >= bytes_wanted; };
-  for (std::size_t i = begin; i < entries_.size() && (count == 0 || !full()); ++i) {
+  for (std::size_t i = begin; i < end && (count == 0 || !full()); ++i) {
     if (count != 0 && bytes + entries_[i].data.size() > protocol::kBatchBytesMax) break;
     bytes += entries_[i].data.size();
     ++count;

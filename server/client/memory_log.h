@@ -48,7 +48,8 @@ class MemoryLog final : public RecordSource {
   void stop();
 
   Sequence end() const override;
-  Result<std::optional<protocol::Batch>> take(Sequence first, std::uint64_t bytes_wanted) override;
+  Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
+                                              std::uint64_t bytes_wanted) override;
   std::uint64_t held_bytes() const;
 
  private:

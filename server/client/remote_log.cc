@@ -24,12 +24,13 @@ class JournalSource final : public RecordSource {
 
   Sequence end() const override { return core_.durable.value(); }
 
-  Result<std::optional<protocol::Batch>> take(Sequence first, std::uint64_t bytes_wanted) override {
-    const auto last = session::reach_of(core_, first, end(), bytes_wanted);
-    if (!last) return std::optional<protocol::Batch>();
-    TLOG_ASSIGN(auto copied, session::copy_records(core_, first, *last));
+  Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
+                                              std::uint64_t bytes_wanted) override {
+    const auto reach = session::reach_of(core_, first, std::min(last, end()), bytes_wanted);
+    if (!reach) return std::optional<protocol::Batch>();
+    TLOG_ASSIGN(auto copied, session::copy_records(core_, first, *reach));
     if (!copied) return std::optional<protocol::Batch>();
-    note_taken(*last);
+    note_taken(*reach);
     return std::optional<protocol::Batch>(
         protocol::Batch{std::move(copied->bytes), std::move(copied->records)});
   }
@@ -59,7 +60,9 @@ class JournalSource final : public RecordSource {
 class RemoteLog final : public session::LogSide {
  public:
   RemoteLog(const session::RemoteLogRequest& request)
-      : clock_(request.context.environment.clock), floor_(request.floor) {
+      : clock_(request.context.environment.clock),
+        floor_(request.floor),
+        stripes_(request.context.vdisk.tlog.stripe_count()) {
     end_ = {.sequence = request.floor, .timestamp = request.timestamp};
   }
 
@@ -101,9 +104,11 @@ class RemoteLog final : public session::LogSide {
   void received(Sequence sequence);
   void failed(const Error& error);
   Status wait_stored(Sequence target, std::uint64_t timeout_ns);
+  std::string stripe_text(unsigned stripe) const;
 
   const Clock& clock_;
   const Sequence floor_;
+  const unsigned stripes_;
   session::LogEnd end_;
   session::Core* core_ = nullptr;
   std::atomic<bool> waiting_ended_{false};
@@ -122,6 +127,7 @@ Result<ClientOptions> options_of(const session::RemoteLogRequest& request) {
   const config::Tlog& tlog = request.context.vdisk.tlog;
   ClientOptions options;
   options.servers = tlog.servers;
+  options.stripes = tlog.stripe_count();
   if (tlog.tls.on) {
     const net::TlsOptions tls{.certificate_file = tlog.tls.certificate_file,
                               .key_file = tlog.tls.key_file,
@@ -167,12 +173,12 @@ Status RemoteLog::open(const session::RemoteLogRequest& request) {
   TLOG_ASSIGN(client_, LogClient::open(std::move(options), std::move(parts),
                                        context.vdisk.tlog.stall_timeout_ns));
   const protocol::LogPosition head = client_->head();
-  if (head.sequence > request.end) {
+  if (client_->newest() > request.end) {
     return fail(Code::kCorruption,
                 fmt::format("the servers' log goes on to sequence {}, the journal ends at {}: the "
                             "journal is an old copy, or another host has written this vdisk; use "
                             "the newest journal",
-                            head.sequence, request.end));
+                            client_->newest(), request.end));
   }
   end_.timestamp = std::max(end_.timestamp, head.timestamp);
   return {};
@@ -274,10 +280,15 @@ std::optional<Result<Sequence>> RemoteLog::wait_slave_sync(Sequence target,
   return client_->wait_slave_sync(timeout_ns > used ? timeout_ns - used : 0);
 }
 
+std::string RemoteLog::stripe_text(unsigned stripe) const {
+  return stripes_ == 1 ? std::string() : fmt::format("{} of {}", stripe, stripes_);
+}
+
 void RemoteLog::add_status(session::VdiskStatus& status) const {
   status.log.waiting_for = client_->waiting_for();
   for (const Marker& marker : client_->markers()) {
     status.log_servers.push_back({.address = marker.address,
+                                  .stripe = stripe_text(marker.stripe),
                                   .state = std::string(server_state_name(marker.state)),
                                   .reason = marker.reason,
                                   .sent = marker.sent,

@@ -53,9 +53,10 @@ class Source final : public client::RecordSource {
     return stopped_ ? end_ : stored_ + window_;
   }
 
-  Result<std::optional<protocol::Batch>> take(Sequence first, std::uint64_t bytes_wanted) override {
+  Result<std::optional<protocol::Batch>> take(Sequence first, Sequence wanted_last,
+                                              std::uint64_t bytes_wanted) override {
     MutexLock lock(mutex_);
-    const Sequence last = stopped_ ? end_ : stored_ + window_;
+    const Sequence last = std::min(wanted_last, stopped_ ? end_ : stored_ + window_);
     if (first > last) return std::optional<protocol::Batch>();
     const std::uint64_t count = std::min<std::uint64_t>(
         last - first + 1, std::max<std::uint64_t>(1, bytes_wanted / record_bytes_));

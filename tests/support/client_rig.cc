@@ -11,11 +11,11 @@ bool eventually(const std::function<bool()>& holds) {
   return wait_until(holds, Milliseconds(60'000));
 }
 
-Result<std::optional<protocol::Batch>> CountingSource::take(Sequence first,
+Result<std::optional<protocol::Batch>> CountingSource::take(Sequence first, Sequence last,
                                                             std::uint64_t bytes_wanted) {
   ++takes;
   if (broken) return fail(Code::kCorruption, "take: the journal's bytes are wrong");
-  auto batch = log_.take(first, bytes_wanted);
+  auto batch = log_.take(first, last, bytes_wanted);
   if (batch && *batch) {
     auto& taken = (*batch)->records;
     while (taken.size() > 1 && taken.back().sequence > limit_) taken.pop_back();

@@ -24,7 +24,8 @@ class CountingSource final : public client::RecordSource {
  public:
   explicit CountingSource(client::MemoryLog& log) : log_(log) {}
   Sequence end() const override { return std::min<Sequence>(log_.end(), limit_); }
-  Result<std::optional<protocol::Batch>> take(Sequence first, std::uint64_t bytes_wanted) override;
+  Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
+                                              std::uint64_t bytes_wanted) override;
 
   std::atomic<std::uint64_t> takes{0};
   std::atomic<std::uint64_t> records{0};  // given out

@@ -225,7 +225,7 @@ std::vector<std::string_view> cluster_names(const Config& config) {
 void check_meaning(Config& config, Problems& problems) {
   take_log_servers(config, problems);
   if (config.clusters.size() == 1 && !problems.knows("tlog/cluster") &&
-      config.tlog.servers.empty()) {
+      config.tlog.servers.empty() && config.tlog.stripe_clusters.empty()) {
     config.tlog.cluster = config.clusters[0].name;
   }
   for (Vdisk& vdisk : config.vdisks) {

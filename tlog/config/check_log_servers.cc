@@ -8,16 +8,16 @@
 namespace tlog::config {
 namespace {
 
-constexpr std::initializer_list<const char*> kOnlyWithServers = {"writeConcern", "received", "tls",
-                                                                 "insecure"};
+constexpr std::initializer_list<const char*> kOnlyWithServers = {
+    "distribution", "stripes", "writeConcern", "received", "tls", "insecure"};
 
-void check_number(unsigned number, std::size_t servers, const char* key, const std::string& trail,
-                  Problems& problems) {
+void check_number(unsigned number, std::size_t servers, bool striped, const char* key,
+                  const std::string& trail, Problems& problems) {
   if (number <= servers) return;
   const std::string own = trail_of(trail, key);
-  problems.add(
-      first_known(problems, {own, trail_of("tlog", key), trail}),
-      fmt::format("too large: {}, expected at most the number of servers, {}", number, servers));
+  problems.add(first_known(problems, {own, trail_of("tlog", key), trail}),
+               fmt::format("too large: {}, expected at most the number of servers{}, {}", number,
+                           striped ? " of each stripe" : "", servers));
 }
 
 void check_addresses(const Tlog& tlog, const std::string& own, Problems& problems) {
@@ -60,8 +60,10 @@ void check_vdisk(const Vdisk& vdisk, Problems& problems) {
   const Tlog& tlog = vdisk.tlog;
   const std::string own =
       first_known(problems, {trail_of(trail, "servers"), "tlog/servers", trail});
-  check_number(tlog.write_concern, tlog.servers.size(), "writeConcern", trail, problems);
-  check_number(tlog.received, tlog.servers.size(), "received", trail, problems);
+  const unsigned stripes = tlog.stripe_count();
+  const std::size_t each = std::max<std::size_t>(tlog.servers.size() / stripes, 1);
+  check_number(tlog.write_concern, each, stripes > 1, "writeConcern", trail, problems);
+  check_number(tlog.received, each, stripes > 1, "received", trail, problems);
   if (tlog.received != 0 && tlog.durability == Durability::kJournal) {
     problems.add(first_known(problems, {trail_of(trail, "received"), "tlog/received", trail}),
                  "no FLUSH waits for servers, expected durability: cluster too");
@@ -97,6 +99,11 @@ void take_log_servers(Config& config, Problems& problems) {
     const bool own_servers = problems.knows(trail_of(trail, "servers"));
     if (own_cluster && !own_servers) tlog.servers.clear();
     if (own_servers && !own_cluster) tlog.cluster.clear();
+    if (own_cluster && !problems.knows(trail_of(trail, "stripeClusters")))
+      tlog.stripe_clusters.clear();
+    // The log is not there; but who asks for the cluster of what is read only has one.
+    if (tlog.servers.empty() && tlog.cluster.empty() && !tlog.stripe_clusters.empty())
+      tlog.cluster = tlog.stripe_clusters.front();
     if (tlog.servers.empty() || tlog.cluster.empty()) continue;
     problems.add(
         first_known(problems, {trail_of(trail, "servers"), "tlog/servers", trail}),
@@ -115,6 +122,7 @@ void check_log_servers(const Config& config, Problems& problems) {
       check_vdisk(vdisk, problems);
     }
   }
+  check_stripes(config, problems);
 }
 
 }  // namespace tlog::config

@@ -24,6 +24,9 @@ namespace tlog::config {
 
 enum class Durability { kJournal, kCluster };
 
+// What each of several tlogservers keeps: the whole log, or a part of it.
+enum class Distribution { kMirror, kStripe };
+
 // What is done when what is acknowledged is not stored (or not on the standby) within `max_ns`.
 enum class OnLag { kThrottle, kAlarm, kFail };
 struct LagLimit {
@@ -70,8 +73,12 @@ struct ServerTls {
 struct Tlog {
   std::string cluster;               // that keeps the log; or
   std::vector<std::string> servers;  // tlogservers that do; never both
-  unsigned write_concern = 1;        // servers that have stored what counts as stored
-  unsigned received = 0;             // servers that have received it, for a FLUSH; 0: stored counts
+  Distribution distribution = Distribution::kMirror;
+  unsigned stripes = 0;  // the log's parts, with as many servers each; 0: one for each server
+  // Whose stores the servers of each stripe use, for who reads the log without them.
+  std::vector<std::string> stripe_clusters;
+  unsigned write_concern = 1;  // servers that have stored what counts as stored
+  unsigned received = 0;       // servers that have received it, for a FLUSH; 0: stored counts
   ServerTls tls;
   bool insecure = false;  // the key may be handed over where others can read it
   unsigned data_shards = 4;
@@ -86,6 +93,8 @@ struct Tlog {
   std::uint64_t scrub_rate = 16 * kMiB;  // a second; 0: unbounded
   bool slave_sync = false;               // the vdisk's slaveStorage follows the log
   LagLimit lag;                          // of what is not stored; maxLag, onLag
+  // Into how many parts the servers keep the log; 1: it is not striped.
+  unsigned stripe_count() const;
 };
 
 // A second cluster that the blocks can be served from: slaveStorage.

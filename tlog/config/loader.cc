@@ -190,6 +190,7 @@ void Loader::load_property(const Child& child, const std::string& trail, Target 
     case Type::kSections:
       return load_sections(child, trail, target);
     case Type::kPaths:
+    case Type::kNames:
     case Type::kUrls:
     case Type::kAddresses:
       return load_list(child, trail, target);
@@ -211,9 +212,10 @@ void Loader::load_scalar(const Child& child, const std::string& trail, Target ta
 void Loader::load_list(const Child& child, const std::string& trail, Target target) {
   if (!is_kind(child, trail, child.node.IsSequence())) return;
   const Type type = child.property->type;
-  const std::string_view element = type == Type::kPaths  ? "path"
-                                   : type == Type::kUrls ? "URL"
-                                                         : "server's address";
+  const std::string_view element = type == Type::kPaths   ? "path"
+                                   : type == Type::kNames ? "cluster's name"
+                                   : type == Type::kUrls  ? "URL"
+                                                          : "server's address";
   Value value;
   for (const auto& item : child.node) {
     std::string item_trail = trail_of(trail, std::to_string(value.list.size()));

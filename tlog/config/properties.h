@@ -25,6 +25,7 @@ enum class Type {
   kBoolean,
   kChoice,
   kPaths,      // a list of paths
+  kNames,      // a list of those of kName
   kUrls,       // a list of http:// and https:// addresses
   kAddresses,  // a list of those of kAddress
   kSection,    // a mapping with keys of its own
@@ -36,7 +37,7 @@ enum class Type {
 struct Value {
   std::string text = {};     // kText, kPath (absolute), kAddress, kName
   std::uint64_t number = 0;  // kSize, kDuration, kInteger; 0 or 1 of kBoolean; index of kChoice
-  std::vector<std::string> list = {};  // kPaths, kUrls, kAddresses
+  std::vector<std::string> list = {};  // kPaths, kNames, kUrls, kAddresses
   friend bool operator==(const Value&, const Value&) = default;
 };
 

@@ -6,6 +6,8 @@ namespace tlog::config {
 // The order of a kChoice's words is the order of its enumerators.
 static_assert(static_cast<int>(Durability::kJournal) == 0 &&
               static_cast<int>(Durability::kCluster) == 1);
+static_assert(static_cast<int>(Distribution::kMirror) == 0 &&
+              static_cast<int>(Distribution::kStripe) == 1);
 static_assert(static_cast<int>(OnLag::kThrottle) == 0 && static_cast<int>(OnLag::kAlarm) == 1 &&
               static_cast<int>(OnLag::kFail) == 2);
 
@@ -80,10 +82,48 @@ const Section& tlog_section() {
            .example_only = true,
            .alternative = true,
            .set = assign<&Tlog::servers>},
+          {.key = "distribution",
+           .type = Type::kChoice,
+           .description =
+               "What the servers keep. mirror: each the whole log. stripe: each a part of it, "
+               "which "
+               "shares the work, not the risk; all of them are needed. Fixed when the vdisk is "
+               "created, with the order of the servers.",
+           .default_text = "mirror",
+           .example_only = true,
+           .alternative = true,
+           .choices = {"mirror", "stripe"},
+           .reload = Reload::kNever,
+           .set = assign<&Tlog::distribution>},
+          {.key = "stripes",
+           .type = Type::kInteger,
+           .description =
+               "With distribution: stripe, into how many parts the log is divided. The servers are "
+               "divided evenly among them, in their order, and those of one part mirror it. Fixed "
+               "when the vdisk is created.",
+           .default_note = "one for each server",
+           .example = "2",
+           .example_only = true,
+           .alternative = true,
+           .minimum = 2,
+           .maximum = kStripesMax,
+           .reload = Reload::kNever,
+           .set = assign<&Tlog::stripes>},
+          {.key = "stripeClusters",
+           .type = Type::kNames,
+           .description =
+               "For tlogplay, which reads a striped log without the servers: the clusters whose "
+               "stores they use, for each part of the log one, in their order.",
+           .default_note = "none",
+           .example = "[left, right]",
+           .example_only = true,
+           .alternative = true,
+           .set = assign<&Tlog::stripe_clusters>},
           {.key = "writeConcern",
            .type = Type::kInteger,
            .description = "How many of the servers must have stored a write before it counts as "
-                          "stored. Those that share their stores count as one.",
+                          "stored; of a striped log those of its part. Those that share their "
+                          "stores count as one.",
            .default_text = "1",
            .example_only = true,
            .alternative = true,

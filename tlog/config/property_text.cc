@@ -34,6 +34,8 @@ std::string expected_of(const Property& property) {
       return fmt::format("one of {}", alternatives(property.choices));
     case Type::kPaths:
       return "a list of paths";
+    case Type::kNames:
+      return "a list of names";
     case Type::kUrls:
       return "a list of \"http://host:port\" and \"https://host:port\"";
     case Type::kAddresses:
@@ -67,6 +69,7 @@ std::string text_of(const Property& property, const Value& value) {
     case Type::kChoice:
       return std::string(property.choices[value.number]);
     case Type::kPaths:
+    case Type::kNames:
     case Type::kUrls:
     case Type::kAddresses:
       return fmt::format("[{}]", fmt::join(value.list, ", "));

@@ -112,6 +112,9 @@ void write_list(JsonWriter& json, const Property& property) {
     return write_section(json, *property.section, property.section->description, true);
   json.open('{');
   switch (property.type) {
+    case Type::kNames:
+      write_string(json, kNamePattern);
+      break;
     case Type::kUrls:
       write_string(json, kUrlPattern);
       break;
@@ -176,6 +179,7 @@ void write_type(JsonWriter& json, const Property& property) {
     case Type::kChoice:
       return write_choice(json, property);
     case Type::kPaths:
+    case Type::kNames:
     case Type::kUrls:
     case Type::kAddresses:
     case Type::kSections:

@@ -160,6 +160,7 @@ Result<Value> read_value(const Property& property, Scalar scalar, const std::str
     case Type::kUrls:
       return read_url(property, text);
     case Type::kName:
+    case Type::kNames:
       if (!is_valid_name(text)) {
         return refuse(property, fmt::format("{} is not a name", in_quotes(text)));
       }

@@ -110,11 +110,12 @@ class EngineImpl final : public Engine {
   Result<TakeoverReport> take_over(const std::string& name, const TakeoverOptions& options,
                                    const TakeoverProgress& progress) override {
     const auto config = configuration();
-    if (!config->find_vdisk(name)->tlog.servers.empty()) {
+    const config::Tlog& tlog = config->find_vdisk(name)->tlog;
+    if (!tlog.servers.empty() || !tlog.stripe_clusters.empty()) {
       return fail(Code::kNotSupported,
                   fmt::format("takeover: vdisk '{}': its log is kept by tlogservers, and goes on "
                               "only with the journal of the host that wrote it; restore it to "
-                              "another vdisk from the stores of one of the servers (`tlogplay "
+                              "another vdisk from the stores of the servers (`tlogplay "
                               "restore {} --to vdisk:NEW`)",
                               name, name));
     }

@@ -198,6 +198,11 @@ Result<std::shared_ptr<ServedVdisk>> open_vdisk(const OpeningContext& context,
                                                 std::unique_ptr<journal::Journal> prepared) {
   const config::Vdisk& vdisk = context.vdisk;
   if (!vdisk.tlog.servers.empty()) return open_remote_vdisk(context, std::move(prepared));
+  if (!vdisk.tlog.stripe_clusters.empty()) {
+    return refuse(vdisk, Code::kNotSupported,
+                  "its log is striped (tlog.stripeClusters), and written by tlogservers only; name "
+                  "them as tlog.servers");
+  }
   Environment& environment = context.environment;
   const std::uint64_t began = environment.clock.monotonic_ns();
   TLOG_ASSIGN(Stores stores, open_stores(context));

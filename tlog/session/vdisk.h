@@ -63,6 +63,7 @@ struct ScrubSchedule {
 // A tlogserver that the vdisk's records are sent to.
 struct LogServerStatus {
   std::string address;
+  std::string stripe;  // which it keeps, "0 of 2"; "": all of the log
   std::string state;   // for people: "sending", "connecting", ...
   std::string reason;  // why it is not sending, "" when it is
   Sequence sent = 0, received = 0, stored = 0, synced = 0;

@@ -114,5 +114,77 @@ TEST(ConfigServers, what_does_not_fit_is_refused_at_its_place) {
   }
 }
 
+TEST(ConfigServers, may_keep_a_part_of_the_log_each) {
+  const std::string three = "servers: [\"unix:/a\", \"unix:/b\", \"unix:/c\"]";
+  EXPECT_EQ(parsed_with_servers(tlog(three)).vdisks[0].tlog.stripe_count(), 1U);
+  EXPECT_EQ(
+      parsed_with_servers(tlog(three + ", distribution: mirror")).vdisks[0].tlog.stripe_count(),
+      1U);
+  EXPECT_EQ(
+      parsed_with_servers(tlog(three + ", distribution: stripe")).vdisks[0].tlog.stripe_count(),
+      3U);
+  const Config mirrored = parsed_with_servers(
+      tlog("servers: [\"unix:/a\", \"unix:/b\", \"unix:/c\", \"unix:/d\"], distribution: stripe, "
+           "stripes: 2, writeConcern: 2"));
+  EXPECT_EQ(mirrored.vdisks[0].tlog.stripe_count(), 2U);
+}
+
+// As tlogplay reads it, with or without the servers' addresses.
+TEST(ConfigServers, leave_stripes_in_clusters) {
+  const std::string clusters =
+      "clusters: {c: {directories: [a, b, c, d, e, f]}, d: {directories: [g, h, i, j, k, l]}}\n";
+  const Config read = parsed_with_servers(clusters + tlog("stripeClusters: [d, c]"));
+  EXPECT_THAT(read.vdisks[0].tlog.stripe_clusters, ElementsAre("d", "c"));
+  EXPECT_EQ(read.vdisks[0].tlog.stripe_count(), 1U);
+  const Config written = parsed_with_servers(
+      clusters + tlog("servers: [\"unix:/a\", \"unix:/b\"], distribution: stripe, stripeClusters: "
+                      "[c, d]"));
+  EXPECT_EQ(written.vdisks[0].tlog.stripe_count(), 2U);
+  EXPECT_EQ(written.vdisks[0].tlog.cluster, "");
+}
+
+TEST(ConfigServers, stripes_that_do_not_fit_are_refused_at_their_place) {
+  const std::string two = "servers: [\"unix:/a\", \"unix:/b\"], distribution: stripe";
+  const std::string clusters = std::string(kCluster);
+  const std::pair<std::string, std::string> cases[] = {
+      {tlog("servers: [\"unix:/s\"], distribution: stripe"),
+       "/e/t.yml:1:44: tlog.distribution: stripe with 1 server, expected 2 to 16"},
+      {tlog(two + ", stripes: 3"),
+       "/e/t.yml:1:67: tlog.stripes: 2 servers cannot be divided evenly among 3"},
+      {tlog(two + ", stripes: 1"), "/e/t.yml:1:67: tlog.stripes: too small: 1, expected"},
+      {tlog(two + ", writeConcern: 2"),
+       "/e/t.yml:1:72: tlog.writeConcern: too large: 2, expected at most the number of servers of "
+       "each stripe, 1"},
+      {tlog("servers: [\"unix:/a\", \"unix:/b\"], stripes: 2"),
+       "/e/t.yml:1:50: tlog.stripes: does nothing with distribution: mirror"},
+      {tlog("servers: [\"unix:/a\"], distribution: both"),
+       "/e/t.yml:1:44: tlog.distribution: unknown: 'both', expected one of mirror or stripe"},
+      {clusters + tlog("distribution: stripe"),
+       "/e/t.yml:2:22: tlog.distribution: does nothing without servers, expected"},
+      {tlog(two + ", slaveSync: true"),
+       "/e/t.yml:1:69: tlog.slaveSync: servers that have a part of the log each keep no standby"},
+      {"tlog: {" + two + "}\nvdisks:\n  v: {size: 1MiB, storage: {file: x}}\n" +
+           "  v.stripe1: {size: 1MiB, storage: {file: y}}\n",
+       "/e/t.yml:4:3: vdisks.v.stripe1: the name of a stripe of vdisk 'v'"},
+      {"tlog: {" + two + "}\nvdisks:\n  " + std::string(56, 'v') +
+           ": {size: 1MiB, storage: {file: x}}\n",
+       "/e/t.yml:3:3: vdisks." + std::string(56, 'v') + ": its stripes would have longer names"},
+      {clusters + tlog("stripeClusters: [c]"),
+       "/e/t.yml:2:24: tlog.stripeClusters: 1 cluster, expected one for each"},
+      {clusters + tlog("stripeClusters: [c, e]"),
+       "/e/t.yml:2:28: tlog.stripeClusters.1: no such cluster: 'e', expected c"},
+      {clusters + tlog("stripeClusters: [c, \"a b\"]"),
+       "/e/t.yml:2:28: tlog.stripeClusters.1: 'a b' is not a name, expected"},
+      {clusters + tlog("cluster: c, stripeClusters: [d, c]"),
+       "/e/t.yml:2:36: tlog.stripeClusters: cluster 'c' keeps the log"},
+      {clusters + tlog(two + ", stripeClusters: [c, c, c]"),
+       "/e/t.yml:2:74: tlog.stripeClusters: 3 clusters, expected one for each stripe"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_THAT(error_of(text), HasSubstr(expected)) << text;
+    EXPECT_THAT(error_of(text), HasSubstr("expected ")) << text;
+  }
+}
+
 }  // namespace
 }  // namespace tlog::config

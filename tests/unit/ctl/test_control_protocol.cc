@@ -233,6 +233,7 @@ TEST(ControlProtocol, a_standby_survives_the_way) {
 TEST(ControlProtocol, tlogservers_survive_the_way) {
   VdiskReport sent;
   sent.log_servers = {{.address = "10.0.0.1:11211",
+                       .stripe = "0 of 2",
                        .state = "connecting",
                        .reason = "it does not answer",
                        .sent = 5,
@@ -248,6 +249,8 @@ TEST(ControlProtocol, tlogservers_survive_the_way) {
   const auto& back = reply->vdisks.at(0).log_servers;
   ASSERT_EQ(back.size(), 2U);
   EXPECT_EQ(back[0].address, "10.0.0.1:11211");
+  EXPECT_EQ(back[0].stripe, "0 of 2");
+  EXPECT_EQ(back[1].stripe, "");
   EXPECT_EQ(back[0].state, "connecting");
   EXPECT_EQ(back[0].reason, "it does not answer");
   EXPECT_EQ(back[0].sent, 5U);

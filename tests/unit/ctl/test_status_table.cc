@@ -92,6 +92,8 @@ TEST(StatusTable, says_how_far_each_tlogserver_has_come) {
   EXPECT_THAT(text, HasSubstr("h:1             connecting"));
   EXPECT_THAT(text, HasSubstr("    it does not answer\n"));
   EXPECT_THAT(text, Not(HasSubstr("aggregations committed"))) << "that is the servers' business";
+  vdisk.log_servers[1].stripe = "1 of 2";
+  EXPECT_THAT(status_table({&vdisk, 0}, {}), HasSubstr("h:1 (stripe 1 of 2)  connecting"));
 }
 
 TEST(StatusTable, scrubs_in_the_background_say_how_they_go_and_when_they_come) {

@@ -27,10 +27,10 @@ TEST(MemoryLog, GivesOutWhatWasAppended) {
   EXPECT_EQ(log.end(), 41U);
   EXPECT_EQ(*log.append(bytes_of("one"), 0, 7), 42U);
   EXPECT_EQ(*log.append(bytes_of("two"), 0), 43U);
-  auto batch = log.take(42, 1);
+  auto batch = log.take(42, ~Sequence{0}, 1);
   ASSERT_TRUE(batch && *batch);
   ASSERT_EQ((*batch)->records.size(), 1U);
-  batch = log.take(42, 1000);
+  batch = log.take(42, ~Sequence{0}, 1000);
   ASSERT_TRUE(batch && *batch);
   ASSERT_EQ((*batch)->records.size(), 2U);
   EXPECT_EQ(text((*batch)->records[0]), "one");
@@ -56,9 +56,9 @@ TEST(MemoryLog, LetsGoOfWhatIsStored) {
   EXPECT_EQ(log.held_bytes(), 5 * (8 + MemoryLog::kRecordCost));
   log.stored(3);
   EXPECT_EQ(log.held_bytes(), 2 * (8 + MemoryLog::kRecordCost));
-  EXPECT_FALSE(log.take(3, 1)->has_value());
-  EXPECT_TRUE(log.take(4, 1)->has_value());
-  EXPECT_FALSE(log.take(6, 1)->has_value());
+  EXPECT_FALSE(log.take(3, ~Sequence{0}, 1)->has_value());
+  EXPECT_TRUE(log.take(4, ~Sequence{0}, 1)->has_value());
+  EXPECT_FALSE(log.take(6, ~Sequence{0}, 1)->has_value());
   EXPECT_TRUE(log.wait_stored(3, 0));
   EXPECT_EQ(log.wait_stored(4, 0).error().code(), Code::kTimeout);
 }
@@ -103,7 +103,7 @@ TEST(MemoryLog, TimesNeverGoBackBehindTheLogsHead) {
   head.timestamp = clock.wall_ns() + 1000;
   log.begin_behind(head);
   ASSERT_TRUE(log.append(bytes_of("x"), 0));
-  EXPECT_EQ((*log.take(2, 1))->records[0].timestamp, head.timestamp);
+  EXPECT_EQ((*log.take(2, ~Sequence{0}, 1))->records[0].timestamp, head.timestamp);
 }
 
 }  // namespace
