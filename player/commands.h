@@ -11,6 +11,7 @@
 #include "player/output.h"
 #include "player/point.h"
 #include "player/restore.h"
+#include "player/striped_log.h"
 #include "tlog/walk/log_reader.h"
 
 namespace tlog::player {
@@ -22,6 +23,7 @@ struct CommandContext {  // borrowed
   Progress& progress;
   const Clock& clock;
   const std::atomic<bool>& stop;
+  const StripedLog* striped = nullptr;  // what the reader is of a striped log
 };
 
 struct InfoOptions {

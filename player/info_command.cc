@@ -72,6 +72,17 @@ Json as_json(const CommandContext& context, const Found& found, bool walked) {
                               {"first_sequence", epoch.first_sequence},
                               {"writer", epoch.writer}});
   }
+  if (context.striped) {
+    json["stripes"] = Json::array();
+    for (const StripeEnd& end : context.striped->ends()) {
+      json["stripes"].push_back({{"name", end.name},
+                                 {"has_log", end.has_log},
+                                 {"records", end.records},
+                                 {"aggregations", end.aggregations},
+                                 {"last_sequence", end.last},
+                                 {"epoch", end.epoch}});
+    }
+  }
   if (!walked) return json;
   json["marks"] = Json::array();
   for (const Mark& mark : found.marks) {
@@ -97,7 +108,16 @@ std::string as_text(const CommandContext& context, const Found& found, bool walk
                            vdisk.block_size));
   line("shards", fmt::format("{} data + {} parity", vdisk.data_shards, vdisk.parity_shards));
   line("key id", hex_of(metadata.key_id));
-  line("aggregations", fmt::format("{}", head.number));
+  line(context.striped ? "units" : "aggregations", fmt::format("{}", head.number));
+  if (context.striped) {
+    for (const StripeEnd& end : context.striped->ends()) {
+      line("stripe", end.has_log
+                         ? fmt::format("{}: {} records of {} aggregations, up to sequence "
+                                       "{}, epoch {}",
+                                       end.name, end.records, end.aggregations, end.last, end.epoch)
+                         : end.name + ": no log");
+    }
+  }
   if (walked) line("log", format_bytes(found.log_bytes));
   line("reachable", found.range.empty() ? "nothing: the log is empty" : describe(found.range));
   for (const format::EpochEntry& epoch : metadata.epochs) {

@@ -79,12 +79,15 @@ int play_log(const Arguments& arguments, const Console& console, const config::C
   auto source = LogSource::open(config, arguments.vdisk, environment);
   logger.tell(console.output);
   if (!source) return console.output.failed(source.error());
-  const std::vector<std::string>& unusable = (*source)->stores().unusable();
+  const std::vector<std::string>& unusable = (*source)->unusable();
   for (const std::string& reason : unusable) {
     console.output.warning("a store cannot be used: " + reason);
   }
-  CommandContext context{(*source)->reader(), unusable,      console.output,
-                         console.progress,    console.clock, console.stop};
+  const StripedLog* striped = (*source)->striped();
+  if (const std::string uneven = striped ? striped->uneven() : ""; !uneven.empty())
+    console.output.warning(uneven);
+  CommandContext context{(*source)->reader(), unusable,     console.output, console.progress,
+                         console.clock,       console.stop, striped};
   return run_command(arguments, config, context, environment);
 }
 

@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "tlog/format/stripes.h"
 #include "tlog/store/stores.h"
 #include "tlog/store/unusable_store.h"
 
@@ -33,10 +34,18 @@ Result<std::unique_ptr<OpenStores>> OpenStores::open(const config::Config& confi
                                                      const config::Vdisk& vdisk,
                                                      const SourceEnvironment& environment) {
   const config::Cluster* cluster = cluster_of(config, vdisk);
+  if (!vdisk.tlog.stripe_clusters.empty()) {
+    return fail(Code::kNotSupported,
+                fmt::format("{}: vdisk {}: its log is striped, this is done with one stripe after "
+                            "the other; give each a vdisk of its name ({}), with its cluster as "
+                            "tlog.cluster",
+                            config.path, vdisk.name, format::stripe_name(vdisk.name, 0)));
+  }
   if (!vdisk.tlog.servers.empty()) {
     return fail(Code::kNotSupported,
                 fmt::format("{}: vdisk {}: its log is kept by tlogservers; read it with a "
-                            "configuration that names the stores of one of them as tlog.cluster",
+                            "configuration that names the stores of one of them as tlog.cluster, "
+                            "or those of each stripe as tlog.stripeClusters",
                             config.path, vdisk.name));
   }
   if (cluster == nullptr) {
@@ -44,13 +53,19 @@ Result<std::unique_ptr<OpenStores>> OpenStores::open(const config::Config& confi
                 fmt::format("{}: vdisk {}: its cluster '{}' is not in the configuration",
                             config.path, vdisk.name, vdisk.tlog.cluster));
   }
+  return open_in(*cluster, vdisk.name, config.journal.io, environment);
+}
+
+Result<std::unique_ptr<OpenStores>> OpenStores::open_in(const config::Cluster& cluster,
+                                                        const std::string& name, io::IoMode mode,
+                                                        const SourceEnvironment& environment) {
   std::unique_ptr<OpenStores> opened(new OpenStores());
   io::LoopOptions loop;
-  loop.mode = config.journal.io;
+  loop.mode = mode;
   loop.thread_name = "tlogplay-ring";
   TLOG_ASSIGN(opened->loop_, io::make_loop(loop, environment.logger));
   TLOG_TRY(opened->loop_->start());
-  TLOG_TRY(opened->add_all(*cluster, vdisk.name, environment));
+  TLOG_TRY(opened->add_all(cluster, name, environment));
   return opened;
 }
 
@@ -121,20 +136,66 @@ Result<std::unique_ptr<LogSource>> LogSource::open(const config::Config& config,
   TLOG_ASSIGN(auto key, seal::MasterKey::load(environment.files, config.key_file));
   source->key_ = std::make_unique<seal::MasterKey>(std::move(key));
   source->sealer_ = std::make_unique<seal::Sealer>(*source->key_, environment.random);
-  TLOG_ASSIGN(source->stores_, OpenStores::open(config, *found, environment));
   start_workers(source->workers_);
-  walk::LogReader::Parts parts;
-  parts.vdisk = vdisk;
-  parts.stores = source->stores_->pointers();
-  parts.sealer = source->sealer_.get();
-  parts.workers = &source->workers_;
-  parts.logger = &environment.logger;
-  TLOG_ASSIGN(source->reader_, walk::LogReader::open(std::move(parts)));
+  if (!found->tlog.stripe_clusters.empty()) {
+    TLOG_TRY(source->open_stripes(config, *found, environment));
+    return source;
+  }
+  TLOG_ASSIGN(auto stores, OpenStores::open(config, *found, environment));
+  TLOG_TRY(source->open_log(std::move(stores), vdisk, environment));
   return source;
 }
 
+// The stores are kept whatever becomes of it: readers end before they do.
+Status LogSource::open_log(std::unique_ptr<OpenStores> stores, const std::string& name,
+                           const SourceEnvironment& environment) {
+  const std::vector<std::string>& unusable = stores->unusable();
+  unusable_.insert(unusable_.end(), unusable.begin(), unusable.end());
+  walk::LogReader::Parts parts;
+  parts.vdisk = name;
+  parts.stores = stores->pointers();
+  parts.sealer = sealer_.get();
+  parts.workers = &workers_;
+  parts.logger = &environment.logger;
+  logs_.push_back({std::move(stores), nullptr});
+  TLOG_ASSIGN(logs_.back().reader, walk::LogReader::open(std::move(parts)));
+  return {};
+}
+
+// A stripe that has no log any more is damage, of which the rest is told; one whose stores do not
+// answer may have everything.
+Status LogSource::open_stripes(const config::Config& config, const config::Vdisk& vdisk,
+                               const SourceEnvironment& environment) {
+  const auto count = static_cast<unsigned>(vdisk.tlog.stripe_clusters.size());
+  std::vector<StripePart> parts;
+  for (unsigned i = 0; i < count; ++i) {
+    const std::string name = format::stripe_name(vdisk.name, i);
+    StripePart part{
+        .name = fmt::format("{} ({})", format::describe({.index = i, .count = count}), name)};
+    const config::Cluster* cluster = config.find_cluster(vdisk.tlog.stripe_clusters[i]);
+    if (cluster == nullptr) {
+      return fail(Code::kInvalidArgument,
+                  fmt::format("{}: vdisk {}: its cluster '{}' is not in the configuration",
+                              config.path, vdisk.name, vdisk.tlog.stripe_clusters[i]));
+    }
+    TLOG_ASSIGN(auto stores, OpenStores::open_in(*cluster, name, config.journal.io, environment));
+    if (auto opened = open_log(std::move(stores), name, environment); opened) {
+      part.reader = logs_.back().reader.get();
+    } else {
+      const Code code = opened.error().code();
+      if (code != Code::kNotFound && code != Code::kCorruption)
+        return fail(opened.error().within(part.name));
+      part.missing = opened.error();
+    }
+    parts.push_back(std::move(part));
+  }
+  TLOG_ASSIGN(striped_, StripedLog::open(vdisk.name, std::move(parts)));
+  return {};
+}
+
 LogSource::~LogSource() {
-  reader_.reset();
+  striped_.reset();
+  for (OneLog& log : logs_) log.reader.reset();
   workers_.stop();
 }
 

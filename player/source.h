@@ -1,7 +1,7 @@
 // File: player/source.h
 // The log of one vdisk of a configuration, opened for reading only: it may be served meanwhile, and
 // nothing of it is changed. Owns what the reader borrows: the ring thread, the stores, the key, the
-// workers.
+// workers. Of a striped log all that for each stripe.
 //
 // Threading: one thread. Errors: those of the configuration's parts (kNotFound, kWrongKey,
 // kUnavailable ...). A store that cannot be opened is not fatal: the reader does without as long as
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "player/striped_log.h"
 #include "tlog/config/config.h"
 #include "tlog/io/workers.h"
 #include "tlog/seal/sealer.h"
@@ -34,6 +35,10 @@ class OpenStores {
   static Result<std::unique_ptr<OpenStores>> open(const config::Config& config,
                                                   const config::Vdisk& vdisk,
                                                   const SourceEnvironment& environment);
+  // Those of a cluster, for what is called so there.
+  static Result<std::unique_ptr<OpenStores>> open_in(const config::Cluster& cluster,
+                                                     const std::string& name, io::IoMode mode,
+                                                     const SourceEnvironment& environment);
   ~OpenStores();
 
   std::vector<store::Store*> pointers() const;
@@ -61,18 +66,27 @@ class LogSource {
                                                  const SourceEnvironment& environment);
   ~LogSource();
 
-  walk::LogReader& reader() { return *reader_; }
-  const seal::MasterKey& key() const { return *key_; }
-  const OpenStores& stores() const { return *stores_; }
+  walk::LogReader& reader() { return striped_ ? *striped_ : *logs_.front().reader; }
+  const StripedLog* striped() const { return striped_.get(); }            // null: it is not striped
+  const std::vector<std::string>& unusable() const { return unusable_; }  // stores, and why
 
  private:
+  struct OneLog {
+    std::unique_ptr<OpenStores> stores;
+    std::unique_ptr<walk::LogReader> reader;
+  };
   LogSource() = default;
+  Status open_log(std::unique_ptr<OpenStores> stores, const std::string& name,
+                  const SourceEnvironment& environment);
+  Status open_stripes(const config::Config& config, const config::Vdisk& vdisk,
+                      const SourceEnvironment& environment);
 
-  std::unique_ptr<OpenStores> stores_;
   std::unique_ptr<seal::MasterKey> key_;
   std::unique_ptr<seal::Sealer> sealer_;
   io::Workers workers_;
-  std::unique_ptr<walk::LogReader> reader_;
+  std::vector<OneLog> logs_;
+  std::unique_ptr<StripedLog> striped_;
+  std::vector<std::string> unusable_;
 };
 
 }  // namespace tlog::player

@@ -4,6 +4,7 @@
 
 #include "player/commands.h"
 #include "player/time_point.h"
+#include "tlog/base/stripe_limits.h"
 
 namespace tlog::player {
 
@@ -54,6 +55,11 @@ Status verify(CommandContext& context, Verified& verified) {
   });
 }
 
+// The first that is not whole. Of a striped log it may have been read in part.
+AggregationNumber broken_number(const CommandContext& context, const Verified& verified) {
+  return context.striped ? verified.sequence / kStripeUnitRecords + 1 : verified.number + 1;
+}
+
 Json as_json(const CommandContext& context, const Verified& verified, double seconds,
              const Error* error) {
   Json json = {{"vdisk", context.reader.metadata().format.name},
@@ -73,7 +79,7 @@ Json as_json(const CommandContext& context, const Verified& verified, double sec
   if (error) {
     json["error"] = {{"code", code_name(error->code())}, {"message", error->message()}};
     if (error->code() == Code::kCorruption) {
-      json["error"]["aggregation"] = verified.number + 1;
+      json["error"]["aggregation"] = broken_number(context, verified);
       json["error"]["sequence"] = verified.sequence + 1;
     }
   }
@@ -83,23 +89,24 @@ Json as_json(const CommandContext& context, const Verified& verified, double sec
 std::string as_text(const CommandContext& context, const Verified& verified, double seconds,
                     const Error* error) {
   std::string text;
+  const std::string_view what = context.striped ? "unit" : "aggregation";
   for (const Weak& weak : verified.weak) {
-    text += fmt::format("aggregation {}: {} shards missing or wrong, worked around\n", weak.number,
+    text += fmt::format("{} {}: {} shards missing or wrong, worked around\n", what, weak.number,
                         weak.shards);
   }
   if (verified.weak_aggregations > verified.weak.size()) {
-    text += fmt::format("... and {} aggregations more\n",
-                        verified.weak_aggregations - verified.weak.size());
+    text += fmt::format("... and {} {}s more\n", verified.weak_aggregations - verified.weak.size(),
+                        what);
   }
   if (error && error->code() == Code::kCorruption) {
-    text += fmt::format("broken at aggregation {}, sequence {}\n", verified.number + 1,
+    text += fmt::format("broken at {} {}, sequence {}\n", what, broken_number(context, verified),
                         verified.sequence + 1);
   }
   double rate = seconds > 0 ? static_cast<double>(verified.bytes) / 1e6 / seconds : 0;
   text += fmt::format(
-      "{}: {} aggregations, {} records, {} verified up to sequence {} in {:.1f} s ({:.0f} "
+      "{}: {} {}s, {} records, {} verified up to sequence {} in {:.1f} s ({:.0f} "
       "MB/s){}\n",
-      context.reader.metadata().format.name, verified.aggregations, verified.records,
+      context.reader.metadata().format.name, verified.aggregations, what, verified.records,
       format_bytes(verified.bytes), verified.sequence, seconds, rate,
       error ? "" : ": the log is intact");
   return text;

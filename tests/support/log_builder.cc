@@ -28,11 +28,12 @@ T must(Result<T> result) {
 
 }  // namespace
 
-LogBuilder::LogBuilder(const std::string& config_path, const std::string& vdisk, std::uint64_t seed)
+LogBuilder::LogBuilder(const std::string& config_path, const std::string& vdisk, std::uint64_t seed,
+                       std::optional<Uuid> uuid)
     : config_(must(config::load(io::system_files(), config_path))), random_(seed) {
   const config::Vdisk* found = config_.find_vdisk(vdisk);
   if (!found) throw std::runtime_error("no such vdisk");
-  format_.vdisk = random_.next_uuid();
+  format_.vdisk = uuid ? *uuid : random_.next_uuid();
   format_.name = vdisk;
   format_.size = found->size;
   format_.block_size = found->block_size;

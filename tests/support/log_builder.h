@@ -8,6 +8,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,8 @@ class LogBuilder {
   static constexpr TimestampNs kStep = 1'000'000'000;  // between records
 
   // Creates the vdisk in its stores, and opens it for writing.
-  LogBuilder(const std::string& config_path, const std::string& vdisk, std::uint64_t seed = 1);
+  LogBuilder(const std::string& config_path, const std::string& vdisk, std::uint64_t seed = 1,
+             std::optional<Uuid> uuid = std::nullopt);
   ~LogBuilder();
   LogBuilder(const LogBuilder&) = delete;
   LogBuilder& operator=(const LogBuilder&) = delete;
@@ -39,6 +41,7 @@ class LogBuilder {
   void zero(std::uint64_t offset, std::uint64_t size);
   void mark(const std::string& name);
   void flush_barrier();
+  void next_at(TimestampNs time) { time_ = time - kStep; }  // the next record's, instead
   // A few random ones of all kinds.
   void random_records(unsigned count, std::uint64_t size_max = 16 * kKiB);
 

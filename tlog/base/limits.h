@@ -22,11 +22,6 @@ constexpr std::uint64_t kMetadataBytesMax = 16 * kMiB;    // one message of meta
 constexpr std::size_t kEpochsMax = 128 * kKiB;            // openings of a vdisk for writing
 constexpr std::size_t kTextMax = 1024;                    // names and ids inside metadata
 
-// A log that is spread over several tlogservers (format/stripes.h).
-constexpr unsigned kStripesMax = 16;
-constexpr std::uint64_t kStripeUnitRecords = 64;  // dealt out at a time; part of the format
-constexpr std::size_t kStripeSuffixMax = 9;       // ".stripe15", of a stripe's name
-
 // The configuration file.
 constexpr std::uint64_t kConfigFileMax = kMiB;
 constexpr std::size_t kConfigProblemsMax = 100;    // reported of one file

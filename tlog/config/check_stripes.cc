@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tlog/base/stripe_limits.h"
 #include "tlog/config/check.h"
 #include "tlog/config/names.h"
 

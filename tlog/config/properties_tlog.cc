@@ -1,3 +1,4 @@
+#include "tlog/base/stripe_limits.h"
 #include "tlog/config/property_access.h"
 
 // How the log is written, and by which of the hosts.

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "tlog/base/limits.h"
+#include "tlog/base/stripe_limits.h"
 #include "tlog/base/types.h"
 
 namespace tlog::format {
