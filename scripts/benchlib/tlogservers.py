@@ -61,8 +61,8 @@ class TlogServer:
 class LogByTlogservers(Controlled):
     """So many tlogservers over the fleet; what `concern` of them have stored is stored."""
 
-    def __init__(self, settings, fleet, servers=1, concern=1):
-        self.fleet, self.concern = fleet, concern
+    def __init__(self, settings, fleet, servers=1, concern=1, distribution="mirror"):
+        self.fleet, self.concern, self.distribution = fleet, concern, distribution
         self.tlogservers = [TlogServer(settings, number, fleet) for number in range(servers)]
         super().__init__(settings, f"tlogdisk, {servers} tlogservers")
 
@@ -76,7 +76,7 @@ class LogByTlogservers(Controlled):
 
     def layout(self):
         addresses = ", ".join(f'"{server.address}"' for server in self.tlogservers)
-        return (f"tlog: {{servers: [{addresses}], writeConcern: {self.concern}}}\n"
+        return (f"tlog: {{servers: [{addresses}], writeConcern: {self.concern}, distribution: {self.distribution}}}\n"
                 "vdisks:\n"
                 f"  vm1: {{size: {self.settings.size}, blockSize: 4096, storage: {{file: blocks/vm1}}}}\n")
 
@@ -128,6 +128,18 @@ def measure_mirror(settings, fleet, note):
                       "MB/s")]
 
 
+def measure_stripe(settings, fleet, note):
+    """Two servers that share the work, over the stores that the one has alone: what is stored is as much."""
+    with Fleet(os.path.join(settings.directory, "second")) as second:
+        sides = {"one": LogByTlogservers(settings, fleet),
+                 "two": LogByTlogservers(settings, second, 2, distribution="stripe")}
+        writes, streams = compare(settings, sides, note)
+    return [ratio_row("4 KiB random write, depth 32, sustained, striped over two servers / one", writes["two"],
+                      writes["one"], "ops_per_s", "op/s", at_least=0.9),
+            ratio_row("64 KiB sequential write, depth 8, the same", streams["two"], streams["one"], "mb_per_s", "MB/s",
+                      at_least=0.9)]
+
+
 def client_load(settings, server, *arguments):
     """One run of tlog_load, the client library alone: its figures, with the server's CPU per record."""
     program = os.path.join(settings.build, "tests", "bench", "tlog_load")
@@ -176,7 +188,8 @@ def measure_sessions(settings, fleet, note):
                       at_most=2)]
 
 
-LINES = {"path": measure_path, "mirror": measure_mirror, "socket": measure_socket, "sessions": measure_sessions}
+LINES = {"path": measure_path, "mirror": measure_mirror, "stripe": measure_stripe, "socket": measure_socket,
+         "sessions": measure_sessions}
 
 
 def main(root, words):
