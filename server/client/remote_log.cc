@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "server/client/other_log.h"
 #include "tlog/flush/claim.h"
+#include "tlog/format/stripes.h"
 #include "tlog/session/core.h"
 #include "tlog/session/journal_records.h"
 
@@ -170,6 +172,12 @@ Status RemoteLog::open(const session::RemoteLogRequest& request) {
                          .on_stored = [this](Sequence sequence) { stored(sequence); },
                          .on_received = [this](Sequence sequence) { received(sequence); },
                          .on_failed = [this](const Error& error) { failed(error); }};
+  if (options.may_create && stripes_ == 1) {
+    // Every striped log has these two.
+    for (unsigned i = 0; i < 2; ++i) {
+      TLOG_TRY(check_no_log(options, parts, format::stripe_name(options.format.name, i)));
+    }
+  }
   TLOG_ASSIGN(client_, LogClient::open(std::move(options), std::move(parts),
                                        context.vdisk.tlog.stall_timeout_ns));
   const protocol::LogPosition head = client_->head();

@@ -17,11 +17,14 @@ class StripeSource final : public RecordSource {
       : source_(source), map_(map), index_(index) {}
 
   Sequence end() const override { return map_.locals_until(index_, source_.end()); }
-  // At most to the end of a unit.
+  // Of several units as of one.
   Result<std::optional<protocol::Batch>> take(Sequence first, Sequence last,
                                               std::uint64_t bytes_wanted) override;
 
  private:
+  Result<std::optional<protocol::Batch>> take_unit(Sequence first, Sequence last,
+                                                   std::uint64_t bytes_wanted);
+
   RecordSource& source_;
   const format::StripeMap map_;
   const unsigned index_;

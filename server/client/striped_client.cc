@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/client/other_log.h"
 #include "tlog/base/assert.h"
 
 namespace tlog::client {
@@ -57,9 +58,22 @@ Status StripedClient::open_stripe(unsigned index, std::uint64_t timeout_ns) {
   return tlog::fail(code, reason);
 }
 
+// The vdisk's name, and the first stripe's where it does not belong, are those of every other way
+// to have distributed it over these servers.
+Status StripedClient::check_no_other_log() const {
+  for (unsigned i = 0; i < map_.count(); ++i) {
+    const ClientOptions options = options_of(i);
+    TLOG_TRY(check_no_log(options, parts_, options_.format.name));
+    if (i != 0)
+      TLOG_TRY(check_no_log(options, parts_, format::stripe_name(options_.format.name, 0)));
+  }
+  return {};
+}
+
 // One after the other: when the first is refused nothing of the others has been created.
 Status StripedClient::connect(std::uint64_t timeout_ns) {
   const std::uint64_t began = parts_.clock->monotonic_ns();
+  if (options_.may_create) TLOG_TRY(check_no_other_log());
   for (unsigned i = 0; i < map_.count(); ++i) {
     const std::uint64_t used = parts_.clock->monotonic_ns() - began;
     TLOG_TRY(open_stripe(i, timeout_ns > used ? timeout_ns - used : 0));

@@ -48,6 +48,7 @@ class StripedClient final : public LogClient {
   ClientOptions options_of(unsigned index) const;
   std::string name_of(unsigned index) const;  // "stripe 1 of 2 (vm1.stripe1)"
   Status open_stripe(unsigned index, std::uint64_t timeout_ns);
+  Status check_no_other_log() const;
   void find_head();
   Error uneven() const;
   void advance();  // loop's thread

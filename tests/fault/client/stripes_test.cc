@@ -193,5 +193,37 @@ TEST_F(ClientStripesTest, AnotherNumberOrOrderIsRefused) {
   check_whole_log(3);
 }
 
+// Under another name there is all that was written: an empty log beside it would be a blank disk.
+TEST_F(ClientStripesTest, AnotherDistributionIsNotCreatedBeside) {
+  make_servers(3);
+  client::ClientOptions whole = options(1);
+  whole.servers.resize(1);
+  ASSERT_TRUE(rig.open(whole));
+  rig.append(100);
+  ASSERT_TRUE(stored(100));
+  rig.close();
+  ClientRig other;  // whose journal is lost
+  const auto refusal = [&](client::ClientOptions wanted) {
+    wanted.journal = other.journal;
+    auto opened = client::LogClient::open(wanted, other.parts(), 5'000'000'000);
+    return opened ? Error(Code::kShutdown, "opened") : opened.error();
+  };
+  EXPECT_EQ(refusal(striped(3)).code(), Code::kAlreadyExists) << refusal(striped(3)).message();
+  EXPECT_THAT(refusal(striped(3)).message(), HasSubstr("has a log 'vm1' already"));
+  // A striped one, on the other two; and these two in another order.
+  client::ClientOptions two = striped(2);
+  two.servers.erase(two.servers.begin());
+  ClientRig third;
+  two.journal = third.journal;
+  ASSERT_TRUE(third.open(two));
+  third.append(200);
+  third.client().force(200);
+  ASSERT_TRUE(third.wait_stored(200));
+  third.close();
+  std::swap(two.servers[0], two.servers[1]);
+  EXPECT_EQ(refusal(two).code(), Code::kAlreadyExists) << refusal(two).message();
+  EXPECT_THAT(refusal(two).message(), HasSubstr("has a log 'vm1.stripe0' already"));
+}
+
 }  // namespace
 }  // namespace tlog::testing
