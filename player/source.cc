@@ -183,8 +183,9 @@ Status LogSource::open_stripes(const config::Config& config, const config::Vdisk
       part.reader = logs_.back().reader.get();
     } else {
       const Code code = opened.error().code();
-      if (code != Code::kNotFound && code != Code::kCorruption)
-        return fail(opened.error().within(part.name));
+      const bool is_gone = code == Code::kNotFound || code == Code::kCorruption ||
+                           logs_.back().stores->nothing_there();
+      if (!is_gone) return fail(opened.error().within(part.name));
       part.missing = opened.error();
     }
     parts.push_back(std::move(part));

@@ -178,7 +178,7 @@ TEST(ConfigServers, stripes_that_do_not_fit_are_refused_at_their_place) {
       {clusters + tlog("cluster: c, stripeClusters: [d, c]"),
        "/e/t.yml:2:36: tlog.stripeClusters: cluster 'c' keeps the log"},
       {clusters + tlog(two + ", stripeClusters: [c, c, c]"),
-       "/e/t.yml:2:74: tlog.stripeClusters: 3 clusters, expected one for each stripe"},
+       "/e/t.yml:2:63: tlog.stripeClusters: 3 clusters, expected one for each stripe"},
   };
   for (const auto& [text, expected] : cases) {
     EXPECT_THAT(error_of(text), HasSubstr(expected)) << text;
