@@ -150,10 +150,10 @@ TEST(ConfigServers, stripes_that_do_not_fit_are_refused_at_their_place) {
       {tlog("servers: [\"unix:/s\"], distribution: stripe"),
        "/e/t.yml:1:44: tlog.distribution: stripe with 1 server, expected 2 to 16"},
       {tlog(two + ", stripes: 3"),
-       "/e/t.yml:1:67: tlog.stripes: 2 servers cannot be divided evenly among 3"},
-      {tlog(two + ", stripes: 1"), "/e/t.yml:1:67: tlog.stripes: too small: 1, expected"},
+       "/e/t.yml:1:72: tlog.stripes: 2 servers cannot be divided evenly among 3"},
+      {tlog(two + ", stripes: 1"), "/e/t.yml:1:72: tlog.stripes: too small: 1, expected"},
       {tlog(two + ", writeConcern: 2"),
-       "/e/t.yml:1:72: tlog.writeConcern: too large: 2, expected at most the number of servers of "
+       "/e/t.yml:1:77: tlog.writeConcern: too large: 2, expected at most the number of servers of "
        "each stripe, 1"},
       {tlog("servers: [\"unix:/a\", \"unix:/b\"], stripes: 2"),
        "/e/t.yml:1:50: tlog.stripes: does nothing with distribution: mirror"},
@@ -162,7 +162,7 @@ TEST(ConfigServers, stripes_that_do_not_fit_are_refused_at_their_place) {
       {clusters + tlog("distribution: stripe"),
        "/e/t.yml:2:22: tlog.distribution: does nothing without servers, expected"},
       {tlog(two + ", slaveSync: true"),
-       "/e/t.yml:1:69: tlog.slaveSync: servers that have a part of the log each keep no standby"},
+       "/e/t.yml:1:74: tlog.slaveSync: servers that have a part of the log each keep no standby"},
       {"tlog: {" + two + "}\nvdisks:\n  v: {size: 1MiB, storage: {file: x}}\n" +
            "  v.stripe1: {size: 1MiB, storage: {file: y}}\n",
        "/e/t.yml:4:3: vdisks.v.stripe1: the name of a stripe of vdisk 'v'"},
@@ -170,13 +170,13 @@ TEST(ConfigServers, stripes_that_do_not_fit_are_refused_at_their_place) {
            ": {size: 1MiB, storage: {file: x}}\n",
        "/e/t.yml:3:3: vdisks." + std::string(56, 'v') + ": its stripes would have longer names"},
       {clusters + tlog("stripeClusters: [c]"),
-       "/e/t.yml:2:24: tlog.stripeClusters: 1 cluster, expected one for each"},
+       "/e/t.yml:2:8: tlog.stripeClusters: 1 cluster, expected one for each"},
       {clusters + tlog("stripeClusters: [c, e]"),
        "/e/t.yml:2:28: tlog.stripeClusters.1: no such cluster: 'e', expected c"},
       {clusters + tlog("stripeClusters: [c, \"a b\"]"),
        "/e/t.yml:2:28: tlog.stripeClusters.1: 'a b' is not a name, expected"},
       {clusters + tlog("cluster: c, stripeClusters: [d, c]"),
-       "/e/t.yml:2:36: tlog.stripeClusters: cluster 'c' keeps the log"},
+       "/e/t.yml:2:20: tlog.stripeClusters: cluster 'c' keeps the log"},
       {clusters + tlog(two + ", stripeClusters: [c, c, c]"),
        "/e/t.yml:2:63: tlog.stripeClusters: 3 clusters, expected one for each stripe"},
   };
