@@ -7,14 +7,17 @@
 // server that does not answer within kOtherLogWaitNs is not waited for.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "server/client/log_client.h"
 
 namespace tlog::client {
 
 inline constexpr std::uint64_t kOtherLogWaitNs = 2'000'000'000;
 
-// `options` are those of the log that is to be created, `name` is the other one's.
+// `options` are those of the log that is to be created, `names` are what others would be called.
 Status check_no_log(const ClientOptions& options, const LogClient::Parts& parts,
-                    const std::string& name);
+                    const std::vector<std::string>& names);
 
 }  // namespace tlog::client

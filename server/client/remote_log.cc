@@ -174,9 +174,9 @@ Status RemoteLog::open(const session::RemoteLogRequest& request) {
                          .on_failed = [this](const Error& error) { failed(error); }};
   if (options.may_create && stripes_ == 1) {
     // Every striped log has these two.
-    for (unsigned i = 0; i < 2; ++i) {
-      TLOG_TRY(check_no_log(options, parts, format::stripe_name(options.format.name, i)));
-    }
+    TLOG_TRY(check_no_log(options, parts,
+                          {format::stripe_name(options.format.name, 0),
+                           format::stripe_name(options.format.name, 1)}));
   }
   TLOG_ASSIGN(client_, LogClient::open(std::move(options), std::move(parts),
                                        context.vdisk.tlog.stall_timeout_ns));

@@ -62,10 +62,9 @@ Status StripedClient::open_stripe(unsigned index, std::uint64_t timeout_ns) {
 // to have distributed it over these servers.
 Status StripedClient::check_no_other_log() const {
   for (unsigned i = 0; i < map_.count(); ++i) {
-    const ClientOptions options = options_of(i);
-    TLOG_TRY(check_no_log(options, parts_, options_.format.name));
-    if (i != 0)
-      TLOG_TRY(check_no_log(options, parts_, format::stripe_name(options_.format.name, 0)));
+    std::vector<std::string> names{options_.format.name};
+    if (i != 0) names.push_back(format::stripe_name(options_.format.name, 0));
+    TLOG_TRY(check_no_log(options_of(i), parts_, names));
   }
   return {};
 }
