@@ -105,6 +105,7 @@ class Client final : public LogClient, private Link::Owner {
     std::optional<Result<Sequence>> outcome;
   };
   void ask_for_standby(StandbyWait& wait);
+  void note_synced(StandbyWait& wait, const Link& link, Sequence synced);
   void standby_replied(Link& link, const protocol::Reply& reply);
   void ask_again_later(const std::shared_ptr<StandbyWait>& wait, std::size_t index,
                        const Error& why);

@@ -77,6 +77,18 @@ void Client::ask_for_standby(StandbyWait& wait) {
   }
 }
 
+void Client::note_synced(StandbyWait& wait, const Link& link, Sequence synced) {
+  if (synced >= wait.target) {
+    wait.reached[link.log()] = synced;
+    return;
+  }
+  wait.failed.insert_or_assign(
+      link.index(), Error(Code::kUnavailable,
+                          fmt::format("{}: it says that its standby has followed up to {}, and "
+                                      "had received up to {}",
+                                      link.address(), synced, wait.target)));
+}
+
 void Client::standby_replied(Link& link, const protocol::Reply& reply) {
   for (auto& wait : std::vector(standby_waits_)) {
     const auto asked = wait->asked.find(link.index());
@@ -84,7 +96,7 @@ void Client::standby_replied(Link& link, const protocol::Reply& reply) {
     wait->asked.erase(asked);
     wait->passing.erase(link.index());
     if (!reply.error) {
-      wait->reached[link.log()] = reply.sequences.empty() ? wait->target : reply.sequences.back();
+      note_synced(*wait, link, reply.sequences.empty() ? 0 : reply.sequences.back());
     } else if (const Error error = reply.error->within(link.address()); may_pass(error)) {
       ask_again_later(wait, link.index(), error);
     } else {

@@ -156,7 +156,7 @@ void StripedClient::advance() {
   }
   const Sequence all_stored = map_.prefix_of(stored);
   const Sequence all_received = std::max(all_stored, map_.prefix_of(received));
-  if (all_received > received_) {
+  if (all_received != received_) {  // it goes back with a server that had it in memory
     received_ = all_received;
     if (parts_.on_received) parts_.on_received(all_received);
   }
@@ -213,17 +213,19 @@ Result<Sequence> StripedClient::wait_slave_sync(std::uint64_t) {
                   options_.format.name));
 }
 
-void StripedClient::close(std::uint64_t budget_ns) {
-  if (closed_.exchange(true)) return;
+bool StripedClient::close(std::uint64_t budget_ns) {
+  if (closed_.exchange(true)) return all_is_stored_;
   const std::uint64_t began = parts_.clock->monotonic_ns();
   // They all drain while the first is waited for.
   for (unsigned i = 0; started_ && budget_ns != 0 && i < stripes_.size(); ++i) {
     if (const Sequence end = sources_[i]->end(); end != 0) stripes_[i]->force(end);
   }
+  bool all_is_stored = started_;
   for (auto& stripe : stripes_) {
     const std::uint64_t used = parts_.clock->monotonic_ns() - began;
-    stripe->close(budget_ns > used ? budget_ns - used : 0);
+    if (!stripe->close(budget_ns > used ? budget_ns - used : 0)) all_is_stored = false;
   }
+  return all_is_stored_ = all_is_stored;
 }
 
 }  // namespace tlog::client

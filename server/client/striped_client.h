@@ -42,7 +42,8 @@ class StripedClient final : public LogClient {
   std::vector<Marker> markers() const override;
   std::string waiting_for() const override;
   Result<Sequence> wait_slave_sync(std::uint64_t timeout_ns) override;
-  void close(std::uint64_t budget_ns) override;
+  void stop_waiting() override {}  // nobody waits: wait_slave_sync() is refused
+  bool close(std::uint64_t budget_ns) override;
 
  private:
   ClientOptions options_of(unsigned index) const;
@@ -65,6 +66,7 @@ class StripedClient final : public LogClient {
   std::atomic<bool> failed_{false};
   std::atomic<bool> started_{false};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> all_is_stored_{false};
   std::vector<std::unique_ptr<StripeSource>> sources_;
   std::vector<std::unique_ptr<LogClient>> stripes_;  // go first
 };
