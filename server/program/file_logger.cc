@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <vector>
 
 #include "tlog/base/mutex.h"
 
@@ -166,7 +167,8 @@ class FileLogger::Lines {
     }
     // It hangs in a write, which nothing can end, and the queue cannot be given up before: they
     // stay for the rest of the process, which is short.
-    (void)new std::shared_ptr(pool_);
+    static auto* const forever = new std::vector<std::shared_ptr<spdlog::details::thread_pool>>();
+    forever->push_back(pool_);
   }
   Lines(const Lines&) = delete;
   Lines& operator=(const Lines&) = delete;

@@ -24,6 +24,7 @@
 namespace tlog::program {
 namespace {
 
+constexpr std::uint64_t kAnnounceNs = 1'000'000'000;
 constexpr std::uint64_t kGatewayGraceNs = 2'000'000'000;  // for requests that are under way
 
 class Program {
@@ -193,6 +194,7 @@ Status Program::start_messages() {
 
 // For scripts, which wait for this line, and for the service manager.
 void Program::announce() const {
+  (void)logger_->flush(kAnnounceNs);  // who reads the line finds in the log what came before it
   std::string line = "tlogserver: listening on " + server_->address();
   if (pages_) line += fmt::format(", status on http://{}/", pages_->address());
   if (logset_) line += fmt::format(", logset on {}/", logset_->url());

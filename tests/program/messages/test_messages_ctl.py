@@ -63,19 +63,6 @@ def test_follow():
             following.wait()
 
 
-def test_long_wait():
-    """An answer that comes after more than the time for which a silent connection is kept."""
-    with Nodes(program) as nodes:
-        nodes.start(nodes.master, nodes.secondaries[0])
-        waiting = subprocess.Popen([tlogctl, "messages", "append", nodes.master.url, "patience"], stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True)
-        time.sleep(35)
-        assert waiting.poll() is None, waiting.stdout.read()
-        nodes.start(nodes.secondaries[1])
-        assert waiting.wait(timeout=PATIENCE) == 0, waiting.stdout.read()
-        assert waiting.stdout.read() == "1\n"
-
-
 def test_token_and_address():
     with Nodes(program, secondaries=0) as nodes:
         token = os.path.join(nodes.directory, "token")
@@ -150,4 +137,4 @@ def test_vdisk():
 
 
 needs_redis()
-run([test_commands, test_follow, test_long_wait, test_token_and_address, test_vdisk])
+run([test_commands, test_follow, test_token_and_address, test_vdisk])
