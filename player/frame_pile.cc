@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "gateways/frames/frame.h"
 #include "tlog/io/workers.h"
 
@@ -10,6 +12,7 @@ namespace tlog::player {
 namespace {
 
 constexpr unsigned kFrameReaders = 4;
+constexpr std::size_t kMarkerBytesMax = 4096;
 
 // Where the payload of an aggregation's frame is.
 struct FramePlace {
@@ -111,13 +114,40 @@ class LogsetPile final : public ShardPile {
   AggregationNumber after_ = 0;
 };
 
+// How long the log was when an append began that has not ended (gateways/logset/log_directory.h):
+// who was killed in it has not said that he has what lies behind. Nothing: there was none.
+Result<std::optional<std::uint64_t>> length_before_append(io::FileSystem& files,
+                                                          const std::string& directory,
+                                                          const std::string& name) {
+  const std::string path =
+      io::join_path(directory, std::string(logset::kAppendMarkerPrefix) + name);
+  TLOG_ASSIGN(const bool is_there, files.exists(path));
+  if (!is_there) return std::optional<std::uint64_t>();
+  TLOG_ASSIGN(const std::string text, io::read_file(files, path, kMarkerBytesMax));
+  std::uint64_t length = 0;
+  const std::string head = name + " ";
+  const char* digits = text.data() + std::min(head.size(), text.size());
+  const auto read = std::from_chars(digits, text.data() + text.size(), length);
+  if (!text.starts_with(head) || read.ec != std::errc()) {
+    return fail(Code::kCorruption,
+                fmt::format("restore: {}: it does not say how long '{}' was", path, name));
+  }
+  return std::optional(length);
+}
+
 // What is behind a frame whose head is damaged cannot be found.
-Status scan_log(io::File& file, FrameLog& log, format::VdiskFormat& format) {
+Status scan_log(io::File& file, std::optional<std::uint64_t> end, FrameLog& log,
+                format::VdiskFormat& format) {
   std::array<std::byte, logset::kFrameHeadBytes> bytes{};
-  TLOG_ASSIGN(const std::uint64_t size, file.size());
+  TLOG_ASSIGN(std::uint64_t size, file.size());
+  if (end && *end > size) {
+    return fail(Code::kCorruption, fmt::format("it has {} bytes and had {}", size, *end));
+  }
+  size = end.value_or(size);
   for (std::uint64_t at = 0; at < size;) {
     TLOG_ASSIGN(const std::size_t got, file.read(at, bytes));
-    if (got < bytes.size()) return fail(Code::kCorruption, "it ends inside of a frame");
+    if (got < bytes.size() || size - at < bytes.size())
+      return fail(Code::kCorruption, "it ends inside of a frame");
     TLOG_ASSIGN(const logset::FrameHead head, logset::decode_frame_head(bytes));
     const FramePlace place{.offset = at + bytes.size(), .bytes = head.payload_bytes};
     if (head.payload_bytes > size - place.offset) {
@@ -153,7 +183,8 @@ Result<FramePile> make_frame_pile(const std::string& directory, io::FileSystem& 
         .path = io::join_path(directory, entry.name), .of = *of, .vdisk = {}, .frames = {}};
     TLOG_ASSIGN(const auto file, files.open(log.path, {}));
     format::VdiskFormat format;
-    if (Status scanned = scan_log(*file, log, format); !scanned) {
+    TLOG_ASSIGN(const auto end, length_before_append(files, directory, entry.name));
+    if (Status scanned = scan_log(*file, end, log, format); !scanned) {
       return fail(scanned.error().code(),
                   fmt::format("restore: {}: {}; bring it back from another site, or move it away "
                               "to restore what the other logs have",

@@ -36,6 +36,9 @@ struct EpochLog {
   Uuid vdisk;
   Epoch epoch = 0;
 };
+// Of the file beside a log in which an append is under way: logset/log_directory.h.
+inline constexpr std::string_view kAppendMarkerPrefix = ".append-";
+
 std::optional<EpochLog> parse_epoch_log_name(std::string_view name);
 
 // Of the payload: how long it is for this many sealed bytes.

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "gateways/frames/frame.h"
+
 namespace tlog::logset {
 namespace {
 
-constexpr std::string_view kMarkerPrefix = ".append-";
+constexpr std::string_view kMarkerPrefix = kAppendMarkerPrefix;
 constexpr std::uint64_t kRoomKept = 16 * kMiB;  // a full disk is told before, not in the middle
 
 }  // namespace

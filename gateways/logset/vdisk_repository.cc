@@ -38,7 +38,8 @@ class VdiskRepository final : public Repository {
     const std::uint64_t now = system_clock().monotonic_ns();
     if (!looked_ || now - looked_at_ >= kLookAgainNs) {
       if (Status looked = look_again(); !looked) {
-        // The next request begins anew.
+        // The next request begins anew. Pulls that are under way find no reader meanwhile.
+        reader_.reset();
         store::close_stores(stores_);
         stores_.clear();
         return fail(looked.error());
@@ -172,6 +173,12 @@ class VdiskRepository final : public Repository {
     const shard::Identity& identity = placed.sealed.identity;
     if (frame_of_ == identity) return {};
     frame_of_ = {};
+    if (!reader_) {
+      return fail(Code::kUnavailable,
+                  fmt::format("logset: read: vdisk '{}': its stores did not answer just now; ask "
+                              "again",
+                              published_.vdisk));
+    }
     TLOG_ASSIGN(Buffer sealed, reader_->read(identity.number, placed.sealed));
     const Buffer payload =
         make_aggregation_payload(identity, std::move(sealed), placed.sealed.length);

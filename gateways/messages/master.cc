@@ -18,9 +18,21 @@ constexpr std::uint64_t kGoneNs = 1'000'000'000;
 constexpr std::size_t kCommitRecordsMax = 8192;
 constexpr std::uint64_t kCommitBytesMax = kMiB;
 constexpr std::uint64_t kClosingNs = 5'000'000'000;
+// For secondaries to be tried once, at the opening.
+constexpr std::uint64_t kFirstHearingNs = 5'000'000'000;
+constexpr std::uint64_t kHearingSliceNs = 20'000'000;
 
 std::chrono::steady_clock::time_point in(std::uint64_t ns) {
   return steady_now() + std::chrono::nanoseconds(ns);
+}
+
+// Taking messages would give ids a second text.
+std::string ahead_of_this(const std::string& address) {
+  return fmt::format(
+      "{} has messages that this node does not have, or others: these stores are an older copy, or "
+      "another node was master since; make the node with the newest messages the master, or start "
+      "this one with empty stores, so that it is filled from the others",
+      address);
 }
 
 }  // namespace
@@ -115,7 +127,22 @@ Status Master::begin_sending() {
   client_->start(*this, 0);
   // What an earlier life has stored is not to wait at a secondary for more to come.
   client_->force(stored_);
+  hear_secondaries();
   return {};
+}
+
+// What they have is to be known before anything is taken: one may be ahead of this node.
+void Master::hear_secondaries() {
+  const auto deadline = in(kFirstHearingNs);
+  const auto all_were_tried = [this] {
+    const auto markers = client_->markers();
+    return std::ranges::all_of(markers, [](const client::Marker& marker) {
+      return marker.heard_ns != 0 || marker.failures != 0 || marker.differs;
+    });
+  };
+  MutexLock lock(mutex_);
+  while (!stopping_ && steady_now() < deadline && !all_were_tried())
+    changed_.wait_until(mutex_, std::min(deadline, in(kHearingSliceNs)));
 }
 
 // ---- Appending ----
@@ -156,7 +183,7 @@ Status Master::may_append() {
 
 // One commit is under way at a time; what arrives meanwhile goes with the next one.
 void Master::commit() {
-  if (committed_ > stored_ || last_ == committed_ || failed_) return;
+  if (committed_ > stored_ || last_ == committed_ || failed_ || stopping_) return;
   std::uint64_t bytes = 0;
   Sequence end = committed_;
   while (end < last_ && end - committed_ < kCommitRecordsMax && bytes < kCommitBytesMax)
@@ -208,6 +235,11 @@ Result<Appended> Master::wait(Sequence id, unsigned w, const std::function<bool(
   }
   if (waiter.done) return Appended{.id = id, .unconfirmed = std::nullopt};
   waiters_.remove(w, place);
+  // Nothing is committed any more.
+  if (id > committed_ && (failed_ || stopping_)) {
+    return fail(why->code(), fmt::format("append: log '{}': {}: it was not appended", options_.name,
+                                         why->message()));
+  }
   return Appended{.id = id, .unconfirmed = std::move(why)};
 }
 
@@ -326,9 +358,10 @@ LogHealth Master::look_at_nodes() const {
     for (const client::Marker& marker : client_->markers()) {
       health.secondaries.push_back(health_of(marker, now, {}));
       health.present += is_present(health.secondaries.back()) ? 1 : 0;
+      if (marker.differs) health.unwell = ahead_of_this(marker.address);
     }
   }
-  if (health.present < quorum_) {
+  if (health.unwell.empty() && health.present < quorum_) {
     health.unwell = fmt::format(
         "no quorum: {} of {} nodes are there, {} are needed; it is read-only "
         "until they are back",

@@ -56,6 +56,7 @@ class Master final : public MessageLog, private client::RecordSource {
   void open_until_it_is();
   Status open();
   Status begin_sending();
+  void hear_secondaries();
   void stored_more(Sequence sequence);
   void progressed();
   void failed(const Error& error);

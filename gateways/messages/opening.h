@@ -48,7 +48,9 @@ struct MasterOptions {
   std::function<Result<std::vector<std::unique_ptr<store::Store>>>()> open_stores;
   std::uint64_t memory_bytes_max = 64 * kMiB;
   std::uint64_t recent_bytes_max = 32 * kMiB;
-  std::size_t waiting_max = 4096;  // calls of append() at once
+  // Calls of append() at once: fewer than the connections that there may be, so that who lists, or
+  // asks how it is, gets one.
+  std::size_t waiting_max = 1024;
   // A secondary that says nothing for so long is taken for dead, and connected anew.
   std::uint64_t silence_ns = 3'000'000'000;
 };

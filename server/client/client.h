@@ -84,6 +84,7 @@ class Client final : public LogClient, private Link::Owner {
   unsigned away_max() const;
   bool enough_logs() const;
   unsigned away() const;
+  unsigned empty_logs() const;
   bool logs_agree();
   bool leave_out_the_wrong(const std::vector<Link*>& logs, const Histories& histories,
                            std::size_t right);

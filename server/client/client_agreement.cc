@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "server/client/client.h"
 
@@ -13,6 +14,14 @@ std::string reach_of(const Link& link) {
 }
 
 }  // namespace
+
+unsigned Client::empty_logs() const {
+  std::set<Uuid> logs;
+  for (const auto& link : links_) {
+    if (link->welcomed() && link->welcome().stored.sequence == 0) logs.insert(link->log());
+  }
+  return static_cast<unsigned>(logs.size());
+}
 
 // Who has no journal goes by the servers' logs alone. True: those that are there are one log.
 bool Client::logs_agree() {
@@ -32,6 +41,8 @@ bool Client::logs_agree() {
   Histories histories = agreement_->compared();
   histories.away = away();
   histories.acknowledging = away_max() + 1;
+  // What had been in the others decides then: a log that was emptied may have had either.
+  if (histories.differ()) histories.away += empty_logs();
   const auto right = right_log(histories);
   if (!right && !logs.empty()) {
     say_undecided(logs, histories);

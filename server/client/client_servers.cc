@@ -74,11 +74,11 @@ bool Client::is_of_this_log(Link& link) {
   const Sequence end = batches_->end();
   if (link.received() <= end) return true;
   board_.update(link.index(), [](Mark& mark) { mark.counts = false; });
-  link.refuse(Error(
+  link.refuse_as_other(Error(
       Code::kInvalidArgument,
       fmt::format("{}: it has records up to {}, and this journal ends at {}: its log belongs to "
-                  "another life of this journal; give the journal back that wrote it, or empty its "
-                  "stores to have it filled again",
+                  "another life of this journal; go on with the journal that wrote it, or, when "
+                  "what it has more is not wanted, empty its stores to have it filled again",
                   link.address(), link.received(), end)));
   return false;
 }

@@ -122,7 +122,7 @@ bool Filling::settle_comparison(Link& target) {
     record.sequence = position.sequence;
     record.timestamp = position.timestamp;
     if (auto same = target.compare(record, link.get()); !same) {
-      target.refuse(same.error());
+      target.refuse_as_other(same.error());
     } else {
       settled(target, link->is_certain());
     }
@@ -240,7 +240,7 @@ bool Filling::take(Read& read, protocol::DecodedBatch decoded) {
   if (target.compares()) {
     if (auto same = target.compare(batch->records[read.next - first_of(*batch)], read.source);
         !same) {
-      target.refuse(same.error());  // tells gone(), which ends the read
+      target.refuse_as_other(same.error());  // tells gone(), which ends the read
       return false;
     }
   }

@@ -1,6 +1,15 @@
 #include "server/client/histories.h"
 
+#include <algorithm>
+
 namespace tlog::client {
+
+bool Histories::differ() const {
+  for (const std::vector<bool>& row : agrees) {
+    if (std::find(row.begin(), row.end(), false) != row.end()) return true;
+  }
+  return false;
+}
 
 std::optional<std::size_t> right_log(const Histories& histories) {
   std::optional<std::size_t> right;

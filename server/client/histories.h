@@ -26,6 +26,7 @@ struct Histories {
   std::vector<std::vector<bool>> agrees;
   unsigned away = 0;           // servers whose logs are not there
   unsigned acknowledging = 1;  // so many logs have stored what was acknowledged
+  bool differ() const;         // any two
 };
 
 // The longest of those that have all that was acknowledged. Nothing: it cannot be told which that

@@ -93,6 +93,7 @@ void Link::accept() {
   place_.board->update(index_, [&](Mark& mark) {
     mark.log = log_;
     mark.counts = !must_compare_;
+    if (!must_compare_) mark.marker.differs = false;
     mark.connected = true;
     mark.marker.heard_ns = place_.parts->clock->wall_ns();
     mark.marker.reason = "its data connection is being made";
@@ -116,7 +117,10 @@ void Link::compared(bool for_certain) {
   must_compare_ = false;
   certain_ = for_certain;
   believe();
-  place_.board->update(index_, [](Mark& mark) { mark.counts = true; });
+  place_.board->update(index_, [](Mark& mark) {
+    mark.counts = true;
+    mark.marker.differs = false;
+  });
   place_.owner->progressed(*this);
 }
 
@@ -187,6 +191,11 @@ void Link::stand_by(const std::string& reason) {
   tried_ = stands_by_ = true;
   place_.board->update(index_, [this](Mark& mark) { mark.log = log_; });
   show(ServerState::kConnecting, reason);
+}
+
+void Link::refuse_as_other(const Error& error) {
+  place_.board->update(index_, [](Mark& mark) { mark.marker.differs = true; });
+  refuse(error);
 }
 
 void Link::refuse(const Error& error) {

@@ -76,6 +76,7 @@ class Link final : private Connection::Owner {
   void accept();
   void stand_by(const std::string& reason);  // until connect()
   void refuse(const Error& error);           // it is tried again, seldom
+  void refuse_as_other(const Error& error);  // likewise: its log is not this one
   void retry(const Error& why);              // after an end: with back-off
   void pump();                               // sends what there is
   void force(Sequence sequence);

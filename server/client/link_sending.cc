@@ -37,7 +37,7 @@ void Link::take(Sequence first, const Result<SharedBatch>& batch) {
   if (!*batch) return place_.owner->lacks(*this, first);
   if (must_compare_) {
     if (auto same = compare((*batch)->records[first - first_of(**batch)], nullptr); !same)
-      return refuse(same.error());
+      return refuse_as_other(same.error());
     compared(/*for_certain=*/true);
   }
   show_sending();

@@ -97,6 +97,7 @@ struct Marker {
   std::uint64_t resent_records = 0;
   std::uint64_t round_trip_ns = 0;  // of the last Echo
   TimestampNs heard_ns = 0;         // time of day of the last sign of life, 0: never
+  bool differs = false;             // its log has what the source does not have, or others
   std::uint64_t failures = 0;       // attempts and connections that have ended since it was sent to
 };
 

@@ -48,7 +48,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   struct OpenedLog;
   void begin_opening(Wish wish, HostedLog::Opened done);
   std::shared_ptr<ServedLog::Parts> parts_for(const Hosted& hosted);
-  std::shared_ptr<flush::ScrubRecord> scrub_record_of(const std::string& vdisk);
+  std::shared_ptr<flush::ScrubRecord> scrub_record_of(const std::string& log);
   void watch_standby(const Hosted& hosted, OpenedLog& opened);
   void opened(const Hosted& hosted, OpenedLog& opened, const HostedLog::Opened& done);
   void serve_again(const Hosted& hosted, Wish wish, const HostedLog::Opened& done);

@@ -42,11 +42,11 @@ void Registry::begin_opening(Wish wish, HostedLog::Opened done) {
 
 // A log that is opened and closed often is scrubbed as often as one that stays open. The names are
 // the clients', so there is a limit to them.
-std::shared_ptr<flush::ScrubRecord> Registry::scrub_record_of(const std::string& vdisk) {
-  if (scrub_records_.size() >= kScrubRecordsMax && !scrub_records_.contains(vdisk)) {
+std::shared_ptr<flush::ScrubRecord> Registry::scrub_record_of(const std::string& log) {
+  if (scrub_records_.size() >= kScrubRecordsMax && !scrub_records_.contains(log)) {
     scrub_records_.erase(scrub_records_.begin());
   }
-  auto& record = scrub_records_[vdisk];
+  auto& record = scrub_records_[log];
   if (!record) record = std::make_shared<flush::ScrubRecord>();
   return record;
 }
@@ -66,7 +66,7 @@ std::shared_ptr<ServedLog::Parts> Registry::parts_for(const Hosted& hosted) {
   parts.write_quorum = wish.settings.write_quorum;
   parts.memory_bytes_max = core_->options.session_memory_bytes;
   if (core_->options.settings_of) parts.scrubs = core_->options.settings_of(hosted->vdisk).scrubs;
-  parts.scrub_record = scrub_record_of(hosted->vdisk);
+  parts.scrub_record = scrub_record_of(hosted->vdisk + "/" + parts.format.vdisk.text());
   parts.files = core_->parts.files;
   parts.loop = core_->parts.loop;
   parts.workers = core_->parts.workers;

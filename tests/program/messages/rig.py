@@ -57,6 +57,7 @@ class Child:
 class Redis(Child):
     def __init__(self, directory):
         os.makedirs(directory)
+        self.directory = directory
         self.port, = free_ports(1)
         super().__init__(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", directory, "--save",
                           "", "--appendonly", "yes", "--appendfsync", "always"], directory + ".log")

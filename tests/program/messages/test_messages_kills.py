@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Logs of messages whose nodes are killed: every message that was confirmed by w nodes is there afterwards, under its id,
 while fewer than w nodes have lost everything; and no node ever shows anything but a prefix of one order."""
+import os
 import random
+import shutil
 import sys
 import threading
 import time
@@ -119,6 +121,41 @@ def test_lost_master():
         check_confirmed(nodes, clients, least=2)
 
 
+def test_master_with_older_stores():
+    """Stores that were set back: what others have confirmed meanwhile is not given a second text."""
+    with Nodes(program) as nodes:
+        nodes.start()
+        ahead, behind = nodes.secondaries
+        for i in range(3):
+            nodes.master.add(f"old {i}", 3)
+        nodes.master.kill()
+        nodes.master.redis.kill()
+        kept = os.path.join(nodes.directory, "kept")
+        shutil.copytree(nodes.master.redis.directory, kept)
+        behind.kill()
+        nodes.start(nodes.master)
+        for i in range(4):
+            nodes.master.add(f"confirmed {i}", 2)
+        nodes.master.kill()
+        nodes.master.redis.kill()
+        shutil.rmtree(nodes.master.redis.directory)
+        shutil.copytree(kept, nodes.master.redis.directory)
+        behind.start()
+        nodes.master.start()
+        health = eventually("it says who has more", lambda: "messages that this node does not have" in
+                            (nodes.master.health().get("reason") or "") and nodes.master.health())
+        assert health["status"] == "read-only" and ahead.address in health["reason"], health
+        status, answer = nodes.master.post("second text", 1)
+        assert status == 503 and ahead.address in answer["error"], (status, answer)
+        assert len(ahead.texts()) == 7, ahead.texts()
+        # As it says: with empty stores it is filled from the others.
+        nodes.master.kill()
+        nodes.master.redis.empty()
+        nodes.start(nodes.master)
+        assert nodes.master.texts()[3:] == [f"confirmed {i}" for i in range(4)]
+        assert nodes.master.add("next", 3) == 8
+
+
 def test_lost_master_killed_while_filled():
     """Killed in the middle of being filled, it does not take the half for the whole."""
     with Nodes(program, secondaries=1, quorum=1, create="all") as nodes:
@@ -145,4 +182,4 @@ def test_lost_master_killed_while_filled():
 
 
 needs_redis()
-run([test_kills, test_lost_secondary, test_lost_master, test_lost_master_killed_while_filled])
+run([test_kills, test_lost_secondary, test_lost_master, test_master_with_older_stores, test_lost_master_killed_while_filled])

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "gateways/frames/frame.h"
@@ -109,6 +110,22 @@ TEST_F(LogsetVdisk, is_carried_while_it_grows_and_restored_from_the_copy_alone) 
   const CommandResult part = restore("half.img", {"--until-mark", "half", "vm1"});
   EXPECT_TRUE(part.ok()) << part.text();
   EXPECT_TRUE(is_image("half.img", half));
+
+  // Killed in the middle of an append: what had been said to be there is restored.
+  std::filesystem::path last;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.file("copy"))) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("e2") != std::string::npos && !name.starts_with(".")) last = entry.path();
+  }
+  ASSERT_FALSE(last.empty());
+  const auto length = std::filesystem::file_size(last);
+  std::ofstream(last, std::ios::app) << "half a frame";
+  EXPECT_FALSE(restore("torn.img").ok()) << "nobody says that an append was under way";
+  std::ofstream(last.parent_path() / (".append-" + last.filename().string()))
+      << last.filename().string() << ' ' << length << "\n\n";
+  const CommandResult cut = restore("cut.img");
+  EXPECT_TRUE(cut.ok()) << cut.text();
+  EXPECT_TRUE(is_image("cut.img", builder->last_sequence()));
 }
 
 TEST_F(LogsetVdisk, a_copy_takes_nothing_that_is_damaged_or_another_history) {

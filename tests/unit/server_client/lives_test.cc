@@ -127,6 +127,17 @@ TEST_F(LivesTest, TheLongestLogIsNotTheRightOneWhateverTheClocks) {
   the_third_goes_on();
 }
 
+// It may have had either of the two.
+TEST_F(LivesTest, AnEmptiedServerDecidesNothing) {
+  two_lives();
+  server(2).call([&] { logs[2]->empty(); });
+  start({0});
+  const Status lived = live(2, 500'000'000);
+  ASSERT_FALSE(lived) << "with " << life->head().sequence;
+  EXPECT_EQ(lived.error().message().find("empty the stores"), std::string::npos)
+      << lived.error().message();
+}
+
 TEST_F(LivesTest, WhenItCannotBeToldBothAreNamedAndNothingIsRefused) {
   two_lives();
   start({0});
