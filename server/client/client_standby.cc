@@ -21,6 +21,11 @@ bool may_pass(const Error& error) {
 
 Result<Sequence> Client::wait_slave_sync(std::uint64_t timeout_ns) {
   TLOG_ASSERT(!parts_.loop->in_loop_thread());
+  {
+    MutexLock lock(mutex_);
+    if (waiting_ended_)
+      return tlog::fail(Code::kShutdown, "wait: slave sync: the client is closing");
+  }
   const std::uint64_t patience_ns = std::min(timeout_ns, std::uint64_t{1} << 61);
   const auto deadline = steady_now() + std::chrono::nanoseconds(patience_ns);
   auto wait = std::make_shared<StandbyWait>();
