@@ -27,7 +27,9 @@ class TlogServer:
 
     def __init__(self, settings, number, fleet=None):
         self.settings, self.number, self.fleet = settings, number, fleet
-        self.directory = os.path.join(settings.directory, f"tlogserver-{'m' if fleet is None else ''}{number}")
+        # Servers over different fleets may be there at once.
+        kept = "memory" if fleet is None else fleet.addresses()[0].rpartition(":")[2]
+        self.directory = os.path.join(settings.directory, f"tlogserver-{kept}-{number}")
         self.socket = os.path.join(self.directory, "tlog.sock")
         self.address = f"unix:{self.socket}"
         self.process = None

@@ -22,7 +22,12 @@ constexpr std::size_t kKeptBytesMax = 48 * kMiB;
 constexpr std::size_t kKeptMax = 512;
 
 // Sanitizers want to see each allocation.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#define TLOG_SANITIZED __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#else
+#define TLOG_SANITIZED 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || TLOG_SANITIZED
 constexpr bool kKeeps = false;
 #else
 constexpr bool kKeeps = true;
@@ -74,20 +79,21 @@ class KeptBlocks {
 };
 constinit KeptBlocks kept_blocks;  // an allocator is the one thing that a process has one of
 
-bool is_large(std::size_t size) {
-  return kKeeps && size >= kLargeFrom && size <= kLargeMax;
+// Of the capacity, always: who gives a block back knows no more than that, and what is the C
+// library's must never be kept here, nor unmapped.
+bool is_large(std::size_t capacity) {
+  return kKeeps && capacity >= kLargeFrom && capacity <= kLargeMax;
 }
 }  // namespace
 
 MemoryBlock take_block(std::size_t size) {
-  if (!is_large(size)) {
-    std::size_t capacity = round_up(size == 0 ? 1 : size, kPage);
+  const std::size_t capacity = round_up(size == 0 ? 1 : size, kPage);
+  if (!is_large(capacity)) {
     auto* data = static_cast<std::byte*>(std::aligned_alloc(kPage, capacity));
     if (data == nullptr) throw std::bad_alloc();
     return {data, capacity};
   }
   if (MemoryBlock kept = kept_blocks.take(size); kept.data != nullptr) return kept;
-  const std::size_t capacity = round_up(size, kPage);
   void* data = mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) throw std::bad_alloc();
   return {static_cast<std::byte*>(data), capacity};
