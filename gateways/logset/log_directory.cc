@@ -74,6 +74,12 @@ Status LogDirectory::cut_back(const std::string& marker) {
   return files_.remove(place(marker));
 }
 
+Status LogDirectory::take_back(const std::string& name) {
+  const std::string marker = std::string(kMarkerPrefix) + name;
+  TLOG_ASSIGN(const bool is_begun, files_.exists(place(marker)));
+  return is_begun ? cut_back(marker) : Status();
+}
+
 LogDirectory::Log& LogDirectory::log(const std::string& name) {
   MutexLock lock(mutex_);
   auto& entry = logs_[name];
@@ -144,10 +150,13 @@ Status LogDirectory::append(const SliceHead& head, SpooledSlice& slice, const Ch
     entry.bytes = length;
     entry.appending = true;
   }
-  const Status written = write(head, slice);
+  Status written = write(head, slice);
+  // A full disk is no broken one: what got there is taken back, and the next slice may have room.
+  const bool is_as_before =
+      !written && written.error().code() == Code::kNoSpace && take_back(head.name);
   MutexLock lock(entry.mutex);
   entry.appending = false;
-  entry.failed = !written;
+  entry.failed = !written && !is_as_before;
   return written;
 }
 

@@ -55,6 +55,7 @@ class LogDirectory {
       : files_(files), directory_(std::move(directory)) {}
   Status recover();
   Status cut_back(const std::string& marker);
+  Status take_back(const std::string& name);  // what an append has left, if anything
   Log& log(const std::string& name) EXCLUDES(mutex_);
   Result<std::uint64_t> length_of(const std::string& name, Log& log);
   Status write(const SliceHead& head, SpooledSlice& slice);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "server/client/memory_log.h"
 #include "tlog/base/assert.h"
 
 namespace tlog::messages {
@@ -87,7 +88,7 @@ Status Master::open() {
   {
     MutexLock lock(mutex_);
     last_ = committed_ = head.sequence;
-    newest_ = head.timestamp;
+    newest_ = client::first_time(head.timestamp, *parts_.clock, *parts_.random);
   }
   stored_ = head.sequence;
   if (Status sending = begin_sending(); !sending) {

@@ -15,17 +15,26 @@ std::uint64_t cost_of(std::size_t bytes) {
   return MemoryLog::kRecordCost + bytes;
 }
 
+// What servers' logs are compared by besides.
+constexpr std::uint64_t kSpreadNs = 1'000'000'000;
+
 }  // namespace
+
+TimestampNs first_time(TimestampNs head, const Clock& clock, Random& random) {
+  const TimestampNs now = clock.wall_ns();
+  return now > head ? now : head + 1 + random.next_u64() % kSpreadNs;
+}
 
 MemoryLog::MemoryLog(const Options& options)
     : bytes_max_(options.bytes_max),
-      clock_(options.clock != nullptr ? *options.clock : system_clock()) {}
+      clock_(options.clock != nullptr ? *options.clock : system_clock()),
+      random_(options.random != nullptr ? *options.random : system_random()) {}
 
 void MemoryLog::begin_behind(const protocol::LogPosition& head) {
   MutexLock lock(mutex_);
   TLOG_ASSERT(entries_.empty());
   first_ = head.sequence + 1;
-  newest_ = head.timestamp;  // times of a log never go back
+  newest_ = first_time(head.timestamp, clock_, random_);
 }
 
 Result<Sequence> MemoryLog::append(ConstByteSpan data, std::uint64_t timeout_ns,

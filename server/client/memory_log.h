@@ -21,9 +21,15 @@
 
 #include "server/client/log_client.h"
 #include "tlog/base/mutex.h"
+#include "tlog/base/random.h"
 #include "tlog/base/watermark.h"
 
 namespace tlog::client {
+
+// The time of the first record of a writer that has no journal, behind a log whose newest is of
+// `head`: times of a log never go back. Nor does any other life give the same one, where the clock
+// is behind the log's: by it a server's last record is told from another life's.
+TimestampNs first_time(TimestampNs head, const Clock& clock, Random& random);
 
 class MemoryLog final : public RecordSource {
  public:
@@ -32,6 +38,7 @@ class MemoryLog final : public RecordSource {
     // Of records that are not stored yet, each with kRecordCost besides its data.
     std::uint64_t bytes_max = 64 * kMiB;
     const Clock* clock = nullptr;  // null: the system's
+    Random* random = nullptr;      // likewise
   };
   explicit MemoryLog(const Options& options);
 
@@ -60,6 +67,7 @@ class MemoryLog final : public RecordSource {
   };
   const std::uint64_t bytes_max_;
   const Clock& clock_;
+  Random& random_;
   Watermark stored_;
   mutable Mutex mutex_;
   CondVar room_;

@@ -46,7 +46,8 @@ void Pipeline::start(const format::VdiskFormat& format, const seal::Sealer& seal
 
 Status Pipeline::check(const protocol::Batch& batch) const {
   if (failed_) return fail(*failed_);
-  if (is_closing_) return fail(Code::kShutdown, "take records: the log is closing; send them again");
+  if (is_closing_)
+    return fail(Code::kShutdown, "take records: the log is closing; send them again");
   if (batch.records.empty()) return fail(Code::kInvalidArgument, "take records: there are none");
   const Sequence first = batch.records.front().sequence;
   if (first > taken_ + 1) {
@@ -129,7 +130,8 @@ bool Pipeline::verify_step() {
   Status good;
   std::size_t count = 0;
   for (; count < some.size(); ++count) {
-    good = protocol::verify_hashes(std::span(some[count]->batch.records).subspan(some[count]->next));
+    good =
+        protocol::verify_hashes(std::span(some[count]->batch.records).subspan(some[count]->next));
     if (!good) break;
   }
   bool is_due = false;
@@ -166,8 +168,7 @@ bool Pipeline::due() const {
   aggregation::Waiting waiting;
   waiting.records = received_ - sealed_;
   // Few large records may fill the memory long before they are flushSize.
-  waiting.forced =
-      forced_ > sealed_ || unsealed_bytes_ >= aggregation_bytes_max_ || full_.load();
+  waiting.forced = forced_ > sealed_ || unsealed_bytes_ >= aggregation_bytes_max_ || full_.load();
   const std::uint64_t now = parts_.clock->monotonic_ns();
   const std::uint64_t arrived = held_.front()->arrived_ns;
   waiting.oldest_age_ns = now > arrived ? now - arrived : 0;
@@ -281,18 +282,18 @@ void Pipeline::settings(const aggregation::Policy& policy) {
 // ---- Telling ----
 
 void Pipeline::fenced(const std::string& by) {
-  fail_for_good(Error(
-      Code::kFenced, fmt::format("another writer has taken the log over: {}; this one has stored "
-                                 "its records up to sequence {}",
-                                 by, stored_.value())));
+  fail_for_good(Error(Code::kFenced,
+                      fmt::format("another writer has taken the log over: {}; this one has stored "
+                                  "its records up to sequence {}",
+                                  by, stored_.value())));
 }
 
 void Pipeline::fail_for_good(const Error& error) {
   {
     MutexLock lock(mutex_);
-    is_dead_ = true;
+    const bool was_dead = std::exchange(is_dead_, true);
     // What has ended everything is what the client must know, whatever it had done before.
-    if (!failed_ || error.code() == Code::kFenced) failed_ = error;
+    if (!was_dead || error.code() == Code::kFenced) failed_ = error;
   }
   stored_.poison();
   news();
@@ -312,8 +313,10 @@ void Pipeline::tell() {
   Sequence received = 0;
   std::optional<Error> failed;
   bool has_room = false;
+  bool is_dead = false;
   {
     MutexLock lock(mutex_);
+    is_dead = is_dead_;
     received = received_;
     failed = failed_;
     has_room = std::exchange(has_room_, false);
@@ -324,9 +327,10 @@ void Pipeline::tell() {
   if (stored > stored_told_ && parts_.on_stored) parts_.on_stored(stored);
   stored_told_ = stored;
   if (has_room && parts_.on_room) parts_.on_room();
-  if (failed && !std::exchange(failure_told_, true) && parts_.on_failed) {
-    parts_.on_failed(*failed);
-  }
+  const bool is_news = failed && (!failure_told_ || (is_dead && !death_told_));
+  failure_told_ |= failed.has_value();
+  death_told_ |= is_dead;
+  if (is_news && parts_.on_failed) parts_.on_failed(*failed);
   arm_timer();
 }
 
@@ -370,6 +374,11 @@ protocol::LogPosition Pipeline::position() const {
 std::optional<format::AggregationReference> Pipeline::newest() const {
   MutexLock lock(mutex_);
   return newest_;
+}
+
+bool Pipeline::is_dead() const {
+  MutexLock lock(mutex_);
+  return is_dead_;
 }
 
 std::uint64_t Pipeline::held_bytes() const {

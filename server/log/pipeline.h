@@ -63,6 +63,7 @@ class Pipeline {
   // See ServedLog.
   Status take(protocol::Batch batch);
   bool full() const { return full_.load(); }
+  bool is_dead() const;  // nothing is stored any more
   void force(Sequence sequence);
   void settings(const aggregation::Policy& policy);
   Sequence taken() const;
@@ -142,6 +143,7 @@ class Pipeline {
   Sequence received_told_ = 0;
   Sequence stored_told_ = 0;
   bool failure_told_ = false;
+  bool death_told_ = false;  // after a wrong hash it goes on storing what was verified
   bool ended_ = false;
   io::TimerId timer_ = 0;
 

@@ -49,6 +49,7 @@ class Served final : public ServedLog {
   Sequence stored() const override { return pipeline_.stored(); }
   Status take(protocol::Batch batch) override { return pipeline_.take(std::move(batch)); }
   bool full() const override { return pipeline_.full(); }
+  bool can_store() const override { return !pipeline_.is_dead(); }
   void force(Sequence sequence) override { pipeline_.force(sequence); }
   Status read(Sequence first, Sequence last, const Visitor& visitor) override;
   Access access() const override {

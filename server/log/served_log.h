@@ -64,8 +64,8 @@ class ServedLog {
     std::function<void(Sequence)> on_received;  // verified: counts as received
     std::function<void(Sequence)> on_stored;
     std::function<void()> on_room;  // full() was true and is false again
-    // Once: nothing more is taken. After a wrong hash (kCorruption) what was received before is
-    // stored still; else nothing more is.
+    // Nothing more is taken. After a wrong hash (kCorruption) what was received before is stored
+    // still, and this comes again if that cannot go on; else it comes once, and nothing more is.
     std::function<void(const Error&)> on_failed;
   };
   // Finds or creates the log and becomes its writer. kNotFound: there is none, and may_create is
@@ -91,6 +91,7 @@ class ServedLog {
   // (kCorruption), and nothing behind it is stored.
   virtual Status take(protocol::Batch batch) = 0;
   virtual bool full() const = 0;
+  virtual bool can_store() const = 0;  // false: nothing more will be; on_failed has said why
   // All up to it, as far as it has been taken, shall be stored now.
   virtual void force(Sequence sequence) = 0;
 

@@ -40,8 +40,13 @@ bool is_given_up(const HostedLog& hosted, bool is_same_journal) {
          (hosted.leaving == HostedLog::Leaving::kNobodyCame && !is_same_journal);
 }
 
+// A wrong hash ends the taking; what was verified before is stored still.
+bool still_stores(const HostedLog& hosted) {
+  return !hosted.failed || hosted.log->can_store();
+}
+
 bool is_stored(const HostedLog& hosted) {
-  return hosted.stored >= hosted.log->taken();
+  return hosted.stored >= (hosted.failed ? hosted.log->received() : hosted.log->taken());
 }
 
 }  // namespace
@@ -115,13 +120,13 @@ void Registry::take_away(const Hosted& hosted, const Error& why) {
 }
 
 void Registry::failed(const Hosted& hosted, const Error& error) {
-  if (hosted->failed) return;
+  if (hosted->failed) return look_at_leaving(hosted);
   hosted->failed = error;
   core_->parts.logger->error(
       fmt::format("event=log_failed vdisk={} reason=\"{}\"", hosted->vdisk, error.message()));
   take_away(hosted, error);
   // While it is being opened: opened() sees it.
-  if (hosted->state == HostedLog::State::kOpen) close(hosted, kCloseBudgetNs);
+  if (hosted->state == HostedLog::State::kOpen) leave(hosted, HostedLog::Leaving::kForGood);
 }
 
 void Registry::release(const Hosted& hosted, bool for_good) {
@@ -144,7 +149,7 @@ void Registry::release(const Hosted& hosted, bool for_good) {
 void Registry::leave(const Hosted& hosted, HostedLog::Leaving why) {
   if (hosted->state != HostedLog::State::kOpen) return;
   hosted->leaving = why;
-  if (!hosted->failed && !is_stored(*hosted)) {
+  if (still_stores(*hosted) && !is_stored(*hosted)) {
     core_->note(LogLevel::kInfo,
                 fmt::format("event=storing_before_closing vdisk={} taken={} stored={}",
                             hosted->vdisk, hosted->log->taken(), hosted->log->stored()));
@@ -156,7 +161,7 @@ void Registry::leave(const Hosted& hosted, HostedLog::Leaving why) {
 void Registry::look_at_leaving(const Hosted& hosted) {
   if (hosted->leaving == HostedLog::Leaving::kNo || hosted->state != HostedLog::State::kOpen)
     return;
-  if (hosted->failed || is_stored(*hosted)) close(hosted, kCloseBudgetNs);
+  if (!still_stores(*hosted) || is_stored(*hosted)) close(hosted, kCloseBudgetNs);
 }
 
 void Registry::reading_ends(const Hosted& hosted) {

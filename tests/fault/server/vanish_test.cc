@@ -167,6 +167,26 @@ TEST(Vanish, while_its_stores_are_away_and_comes_back) {
   rig.expect_log("vm1", back.model());
 }
 
+// What was verified before a wrong hash may have answered a flush, too.
+TEST(Vanish, after_a_wrong_hash_while_its_stores_are_away) {
+  ServerRig rig;
+  SessionClient client = rig.client("vm1", 1);
+  client.enter();
+  rig.contents("vm1").refuse(true);
+  client.write(5);
+  client.wait_received(5);
+  client.write_wrong({.hash = true});
+  EXPECT_EQ(client.wait_disconnected().code, Code::kCorruption);
+  ASSERT_TRUE(rig.wait_until([&] { return rig.logger().has("event=storing_before_closing"); }));
+  const auto away = [&] { return rig.server().status().sessions; };
+  EXPECT_EQ(away().size(), 1u);
+  rig.contents("vm1").refuse(false);
+  EXPECT_TRUE(rig.wait_until([&] { return away().empty(); }));
+  auto model = client.model();
+  model.resize(5);
+  rig.expect_log("vm1", model);
+}
+
 TEST(Vanish, with_its_control_connection_only) {
   ServerRig rig;
   SessionClient client = rig.client();

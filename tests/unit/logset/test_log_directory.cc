@@ -160,5 +160,25 @@ TEST(LogDirectory, after_a_failure_a_log_takes_nothing_until_opened_anew) {
   EXPECT_TRUE(add_slice(*again, "log", 5, "more"));
 }
 
+// Wherever the disk is full: of the marker, or of the log.
+TEST(LogDirectory, a_full_disk_is_told_and_the_log_goes_on) {
+  for (const char* path : {"/.append-log", "/log"}) {
+    const testing::TempDirectory directory;
+    testing::FaultFiles files(io::system_files());
+    auto logs = LogDirectory::open(files, directory.path()).value();
+    ASSERT_TRUE(add_slice(*logs, "log", 0, "whole"));
+    files.inject(
+        {.operations = testing::kWriteFile, .error_number = ENOSPC, .path_contains = path});
+    const Status refused = add_slice(*logs, "log", 5, "half");
+    ASSERT_TRUE(!refused && files.fired()) << path;
+    EXPECT_EQ(refused.error().code(), Code::kNoSpace) << path;
+    files.clear();
+    EXPECT_EQ(log_text(*logs, "log"), "whole") << path;
+    const Status taken = add_slice(*logs, "log", 5, " more");
+    EXPECT_TRUE(taken) << path << taken.error().message();
+    EXPECT_EQ(log_text(*logs, "log"), "whole more") << path;
+  }
+}
+
 }  // namespace
 }  // namespace tlog::logset
