@@ -106,7 +106,7 @@ TEST_F(StandbyFollow, dead_standby_does_not_pin_the_journal) {
   ASSERT_TRUE(in_sync());
   kill_all(*standby_);
   write_more_than_the_journal_holds();
-  EXPECT_EQ(standby_status().state, StandbyState::kWaiting);
+  EXPECT_TRUE(becomes(StandbyState::kWaiting));
   start_all(*standby_);
   ASSERT_TRUE(in_sync());
   EXPECT_TRUE(has_all(*standby_));
