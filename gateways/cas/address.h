@@ -1,0 +1,25 @@
+// The address of a content: the multihash of its bytes, BLAKE2b-256 without a key (`a0 e4 02 20`
+// and 32 bytes). So the same content has the same address wherever it is, and whoever gets it can
+// tell whether it is the right one. An address of another service may be any bytes; only our own
+// kind can be checked.
+//
+// Threading: pure functions.
+// Source: https://multiformats.io/multihash, code 0xb220.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tlog::cas {
+
+using Address = std::string;  // bytes
+
+Address address_of(std::string_view content);
+// Whether it is of our kind, so that is_of() can tell something.
+bool is_multihash(std::string_view address);
+// False only when the content is certainly not that of the address.
+bool may_be_of(std::string_view address, std::string_view content);
+// In hex, for people.
+std::string text_of(std::string_view address);
+
+}  // namespace tlog::cas
