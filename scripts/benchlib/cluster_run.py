@@ -5,9 +5,10 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchlib.cluster_settings import ClusterSettings
+from benchlib.cluster_settings import MIB, ClusterSettings
 from benchlib.cluster_table import print_table
 from benchlib.fleet import Fleet
 from benchlib.servers import Failed
@@ -18,6 +19,8 @@ class Bench:
     name: str
     doc: str
     lines: dict  # key -> what measures it: (settings, fleet, note) -> rows of the table
+    programs: Callable = ClusterSettings.programs  # of ours, that have to be built: (settings) -> paths
+    tools: tuple = ("redis-server", "redis-benchmark", "nbdkit")
 
 
 def parse_arguments(bench, root, words):
@@ -26,6 +29,7 @@ def parse_arguments(bench, root, words):
     parser.add_argument("--pairs", type=int, help="pairs of each line (default 5)")
     parser.add_argument("--only", action="append", metavar="LINE", choices=list(bench.lines),
                         help=", ".join(bench.lines))
+    parser.add_argument("--size", type=int, metavar="MIB", help="of what is copied whole (default 1024, --quick 128)")
     parser.add_argument("--quick", action="store_true", help="small disks, 3 short pairs: does it work at all?")
     parser.add_argument("--build", default=os.path.join(root, "build", "release"), help="build directory")
     parser.add_argument("--dir", default=root, help="the file system to measure on (default: the source's)")
@@ -64,10 +68,12 @@ def main(bench, root, words):
     settings = None
     try:
         settings = ClusterSettings(arguments, directory)
-        for program in settings.programs():
+        if arguments.size:
+            settings.copy_bytes = arguments.size * MIB
+        for program in bench.programs(settings):
             if not os.path.exists(program):
                 raise Failed(f"{program}: not built; build the release preset first")
-        for program in ("redis-server", "redis-benchmark", "nbdkit"):
+        for program in bench.tools:
             if shutil.which(program) is None:
                 raise Failed(f"{program}: not found; scripts/bootstrap installs it")
         wanted = {key: line for key, line in bench.lines.items() if not arguments.only or key in arguments.only}

@@ -1,8 +1,10 @@
 """`scripts/bench faces`: the public protocols over the log, over loopback.
 
 messages: three nodes, each with one redis-server of its own that syncs every write before it answers (appendfsync
-always); 64 clients that each post one message after the other. Prints one table in Markdown with what is wanted beside
-each figure. Everything it starts it ends; figures of a busy machine mean little: the last column is its load.
+always); 64 clients that each post one message after the other. logset: a log of --size pushed, pulled and brought from
+site to site, by curl and by `tlogctl sync`, beside `curl | curl` of the same bytes (faces_logset.py says who the peer is).
+Prints one table in Markdown with what is wanted beside each figure. Everything it starts it ends; figures of a busy
+machine mean little: the last column is its load.
 """
 import json
 import os
@@ -15,6 +17,7 @@ import urllib.request
 from benchlib import cluster_run
 from benchlib.cluster_settings import run
 from benchlib.cluster_table import interleaved, limit_row, median
+from benchlib.faces_logset import measure_logset
 from benchlib.servers import Failed
 
 CLIENTS = 64
@@ -119,8 +122,14 @@ def measure_messages(settings, fleet, note):
     return rows
 
 
-LINES = {"messages": measure_messages}
+def programs(settings):
+    return [os.path.join(settings.build, *path) for path in
+            (("server", "program", "tlogserver"), ("ctl", "tlogctl"), ("tests", "bench", "messages_load"))]
+
+
+LINES = {"messages": measure_messages, "logset": measure_logset}
 
 
 def main(root, words):
-    return cluster_run.main(cluster_run.Bench("faces", __doc__, LINES), root, words)
+    bench = cluster_run.Bench("faces", __doc__, LINES, programs=programs, tools=("redis-server", "curl"))
+    return cluster_run.main(bench, root, words)
