@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "gateways/sync/byte_pipe.h"
+#include "gateways/sync/piece_queue.h"
 
 namespace tlog::logset {
 namespace {
@@ -17,7 +17,8 @@ std::string text_of_lengths(const LogLengths& lengths) {
 // each.
 class PulledAnswer final : public SliceVisitor {
  public:
-  PulledAnswer(const LogLengths& target, BytePipe& pipe) : target_(target), pipe_(pipe) {}
+  PulledAnswer(const LogLengths& target, PieceQueue& queue)
+      : target_(target), cutter_([&queue](Piece piece) { return queue.put(std::move(piece)); }) {}
 
   Status take(ConstByteSpan piece) {
     if (!offsets_.done()) {
@@ -26,9 +27,10 @@ class PulledAnswer final : public SliceVisitor {
     }
     return slices_.take(piece);
   }
-  Status finish() const {
+  Status finish() {
     TLOG_TRY(offsets_.finish());
-    return slices_.finish();
+    TLOG_TRY(slices_.finish());
+    return cutter_.finish();
   }
 
   Status begin(const SliceHead& head) override {
@@ -38,54 +40,64 @@ class PulledAnswer final : public SliceVisitor {
                   "sync: pull: a slice does not begin where was asked: log '" + head.name + "'");
     }
     ++logs;
-    const std::string line = slice_line(head);
-    return pipe_.write(std::as_bytes(std::span(line)));
+    return cutter_.begin(head);
   }
-  Status bytes(ConstByteSpan piece) override {
-    sent += piece.size();
-    return pipe_.write(piece);
-  }
-  Status end() override { return {}; }
+  Status bytes(ConstByteSpan piece) override { return cutter_.bytes(piece); }
+  Status end() override { return cutter_.end(); }
 
   const LogLengths& lengths() const { return offsets_.lengths(); }
   std::uint64_t logs = 0;
-  std::uint64_t sent = 0;
 
  private:
   const LogLengths& target_;
-  BytePipe& pipe_;
+  PieceCutter cutter_;
   OffsetsParser offsets_;
   SliceParser slices_{*this};
 };
 
 Status pull_into(const SiteAccess& source, const LogLengths& target, PulledAnswer& answer) {
-  TLOG_TRY(transfer(source, {.endpoint = "pull",
-                             .post = true,
-                             .body = text_of_lengths(target),
-                             .take = [&](ConstByteSpan piece) { return answer.take(piece); }}));
+  SiteConnection connection(source);
+  TLOG_TRY(connection.transfer({.endpoint = "pull",
+                                .post = true,
+                                .body = text_of_lengths(target),
+                                .take = [&](ConstByteSpan piece) { return answer.take(piece); }}));
   return answer.finish();
 }
 
-Status push_from(BytePipe& pipe, const SiteAccess& target) {
-  TLOG_ASSIGN(const bool any, pipe.wait_for_any());
-  if (!any) return {};
-  return transfer(target, {.endpoint = "push", .post = true, .fill = [&](ByteSpan into) {
-                             return pipe.read(into);
-                           }});
+Status push(SiteConnection& target, const Piece& piece) {
+  std::vector<std::string> lines;
+  for (const PieceSlice& slice : piece) lines.push_back(slice_line(slice.head));
+  TransferRequest request{.endpoint = "push", .post = true};
+  for (std::size_t i = 0; i < piece.size(); ++i) {
+    request.parts.push_back(std::as_bytes(std::span(lines[i])));
+    request.parts.push_back(piece[i].bytes);
+  }
+  return target.transfer(request);
 }
 
-}  // namespace
+// Answers how many bytes of logs the target has taken. Each piece is there before the next one is
+// sent: what breaks off costs no more than one.
+Result<std::uint64_t> push_from(PieceQueue& queue, SiteConnection& target) {
+  for (std::uint64_t sent = 0;;) {
+    TLOG_ASSIGN(const std::optional<Piece> piece, queue.take());
+    if (!piece) return sent;
+    TLOG_TRY(push(target, *piece));
+    sent += piece_bytes(*piece);
+  }
+}
 
-Result<LogLengths> offsets_of(const SiteAccess& site) {
+Result<LogLengths> offsets_of(SiteConnection& site) {
   OffsetsParser parser;
   const auto take = [&](ConstByteSpan piece) -> Status {
     TLOG_TRY(parser.take(piece));
     return {};
   };
-  TLOG_TRY(transfer(site, {.endpoint = "offsets", .take = take}));
+  TLOG_TRY(site.transfer({.endpoint = "offsets", .take = take}));
   TLOG_TRY(parser.finish());
   return parser.lengths();
 }
+
+}  // namespace
 
 std::uint64_t bytes_lacking(const LogLengths& source, const LogLengths& target) {
   std::uint64_t lacking = 0;
@@ -98,28 +110,30 @@ std::uint64_t bytes_lacking(const LogLengths& source, const LogLengths& target) 
 }
 
 Result<OneWay> sync_one_way(const SiteAccess& source, const SiteAccess& target) {
-  TLOG_ASSIGN(const LogLengths known, offsets_of(target));
-  BytePipe pipe;
-  PulledAnswer answer(known, pipe);
+  SiteConnection target_connection(target);
+  TLOG_ASSIGN(const LogLengths known, offsets_of(target_connection));
+  PieceQueue queue;
+  PulledAnswer answer(known, queue);
   Status pulled;
   std::thread puller([&] {
     pulled = pull_into(source, known, answer);
     if (pulled) {
-      pipe.end();
+      queue.end();
     } else {
-      pipe.fail_writing(pulled.error());
+      queue.fail_with(pulled.error());
     }
   });
-  const Status pushed = push_from(pipe, target);
-  pipe.stop_reading();
+  const Result<std::uint64_t> pushed = push_from(queue, target_connection);
+  queue.close();
   puller.join();
   // A push that is refused ends the pull too: its reason is the one to tell.
   if (!pulled && (pushed || pulled.error().code() != Code::kShutdown)) return fail(pulled.error());
   if (!pushed) return fail(pushed.error());
-  TLOG_ASSIGN(const LogLengths here, offsets_of(source));
-  TLOG_ASSIGN(const LogLengths there, offsets_of(target));
+  SiteConnection source_connection(source);
+  TLOG_ASSIGN(const LogLengths here, offsets_of(source_connection));
+  TLOG_ASSIGN(const LogLengths there, offsets_of(target_connection));
   return OneWay{.lacked_bytes = bytes_lacking(answer.lengths(), known),
-                .sent_bytes = answer.sent,
+                .sent_bytes = *pushed,
                 .lacking_bytes = bytes_lacking(here, there),
                 .logs_sent = answer.logs};
 }

@@ -1,8 +1,10 @@
 // Brings two logset repositories to the same state, both ways: what one has and the other lacks is
-// pulled from the one and pushed to the other while it comes. Nothing is kept here.
+// pulled from the one and pushed to the other while it comes, a piece at a time (pieces.h). Nothing
+// is kept here.
 //
 // Threading: any thread; it starts one of its own for the time of a call. Errors: those of
-// transfer(). What was handed over whole before one stays.
+// SiteConnection. The pieces that the target has taken before one stay, and the next call goes on
+// behind them.
 #pragma once
 
 #include "gateways/logset/grammar.h"
@@ -19,7 +21,6 @@ struct OneWay {
 
 Result<OneWay> sync_one_way(const SiteAccess& source, const SiteAccess& target);
 
-Result<LogLengths> offsets_of(const SiteAccess& site);
 // How much of `source` `target` does not have.
 std::uint64_t bytes_lacking(const LogLengths& source, const LogLengths& target);
 

@@ -1,7 +1,8 @@
 """tlogctl sync between two tlogservers.
 
 Goal: while both sites write and each is killed with SIGKILL in turn, the logs converge both ways, byte for byte; what is
-behind is told in bytes and time; a refusal and a server that is gone are told, with an exit code. Prints its seed.
+behind is told in bytes and time; a refusal and a server that is gone are told, with an exit code; a link that breaks
+loses no more than a piece. Prints its seed.
 """
 import json
 import os
@@ -15,8 +16,8 @@ import time
 
 from logset_site import Site
 
-SERVER, CTL = sys.argv[1:3]
-ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 10
+SERVER, CTL, PROXY = sys.argv[1:4]
+ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 10
 SEED = int(os.environ.get("TLOG_SEED", random.randrange(1 << 32)))
 
 
@@ -31,6 +32,38 @@ def wait_for(condition, what, seconds=30):
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.05)
+
+
+def broken_link(directory):
+    """What arrived before a link broke is not sent again."""
+    piece, size = 8 << 20, 60 << 20
+    a, b = [Site(SERVER, os.path.join(directory, name)) for name in ("near", "far")]
+    a.start()
+    b.start()
+    a.append("a1", os.urandom(size))
+    proxy = subprocess.Popen([PROXY, "--upstream", b.address, "--other", "--control", "--bytes-per-second", str(30 << 20)],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        link = "http://" + proxy.stdout.readline().split()[-1]
+        sync = subprocess.Popen([CTL, "sync", a.url + "/set", link + "/set", "--once"], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: len(b.read("a1")) >= piece, "nothing stays of what has arrived")
+        proxy.stdin.write("refuse\nreset\n")
+        proxy.stdin.flush()
+        assert sync.communicate(timeout=60)[1] and sync.returncode != 0
+        there = len(b.read("a1"))
+        assert piece <= there < size, there
+        assert a.read("a1").startswith(b.read("a1"))
+        proxy.stdin.write("heal\n")
+        proxy.stdin.flush()
+        code, told, error = sync_once(a.url, link)
+        assert code == 0, error
+        assert told["toRemote"]["sentBytes"] == told["toRemote"]["lackedBytes"] == size - there, (told, there)
+        assert a.read("a1") == b.read("a1")
+    finally:
+        proxy.kill()
+        proxy.wait()
+    assert a.stop() == 0 and b.stop() == 0
 
 
 def main():
@@ -88,6 +121,7 @@ def main():
         assert sync_once("ftp://x", b.url)[0] != 0
         assert a.stop() == 0 and b.stop() == 0
         print("converged")
+        broken_link(directory)
 
 
 main()
