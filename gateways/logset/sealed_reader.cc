@@ -6,6 +6,7 @@
 
 #include "tlog/walk/chain.h"
 #include "tlog/walk/gather.h"
+#include "tlog/walk/shard_check.h"
 
 namespace tlog::logset {
 
@@ -26,20 +27,18 @@ SealedReader::Shards SealedReader::get(AggregationNumber number, unsigned first,
   }
   auto answers = gather.wait();
   Shards shards;
-  for (std::optional<Result<Buffer>>& answer : answers) {
+  for (unsigned i = 0; i < count; ++i) {
+    std::optional<Result<Buffer>>& answer = answers[i];
     if (!answer || (!*answer && (*answer).error().code() != Code::kNotFound)) {
       ++shards.silent;
       shards.why += fmt::format("; {}", answer ? (*answer).error().message() : "no answer in time");
       continue;
     }
     if (!*answer) continue;
-    auto view = shard::parse((*answer)->span());
-    const bool right = view && view->identity.vdisk == place_.uuid &&
-                       view->identity.number == number && view->identity.epoch == epoch &&
-                       view->geometry == place_.geometry;
-    if (!right) {
-      shards.why +=
-          fmt::format("; {}", view ? "a shard of something else" : view.error().message());
+    // Of this index too: one shard that two stores hold is one copy, not two.
+    auto view = walk::check_shard(place_, {epoch, number, first + i}, (*answer)->span());
+    if (!view) {
+      shards.why += fmt::format("; shard {} {}", first + i, view.error().message());
       continue;
     }
     // The view points into memory that moving the buffer leaves where it is.

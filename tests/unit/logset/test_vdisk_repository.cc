@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateways/logset/sealed_reader.h"
 #include "gateways/logset/vdisk_repository.h"
 #include "tests/support/served_log_rig.h"
+#include "tlog/walk/chain.h"
 
 namespace tlog::testing {
 namespace {
@@ -45,6 +47,44 @@ TEST(PublishedVdisk, a_pull_outlives_its_stores) {
   ASSERT_TRUE(again.has_value()) << again.error().message();
   EXPECT_EQ(again->front().bytes, whole.bytes);
   EXPECT_TRUE(read_last());
+}
+
+// What makes it committed is that many different shards are there: one that a mended or copied
+// store holds under other indices too counts once, and nothing can be decoded from it.
+TEST(SealedReader, one_shard_in_all_stores_is_no_quorum) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  auto opened = rig.stores();
+  const auto stores = store::borrow(opened);
+  const auto found = walk::read_metadata("vm1", stores);
+  ASSERT_TRUE(found.has_value()) << found.error().message();
+  logset::SealedReader reader(found->metadata, stores);
+  const auto whole = reader.look_for_committed(1);
+  ASSERT_TRUE(whole.has_value()) << whole.error().message();
+  ASSERT_TRUE(whole->has_value());
+
+  const std::string key = format::shard_key("vm1", walk::epoch_of(found->metadata, 1), 1);
+  std::string first;
+  const auto keep = [&](unsigned index, const auto& change) {
+    rig.contents(static_cast<unsigned>(walk::store_of(1, index, ServedLogRig::kStores)))
+        .edit([&](store::MemoryStoreContents::Values& values) { change(values.at(key)); });
+  };
+  keep(0, [&](const std::string& value) { first = value; });
+  for (unsigned index = 1; index < ServedLogRig::kStores; ++index)
+    keep(index, [&](std::string& value) { value = first; });
+  const auto copies = reader.look_for_committed(1);
+  ASSERT_TRUE(copies.has_value()) << copies.error().message();
+  EXPECT_FALSE(copies->has_value()) << "one shard of six was taken for six";
+  const auto read = reader.read(1, **whole);
+  ASSERT_FALSE(read.has_value());
+  EXPECT_EQ(read.error().code(), Code::kCorruption);
+  EXPECT_THAT(read.error().message(), HasSubstr("shard 1 is shard 0"));
+  store::close_stores(opened);
 }
 
 }  // namespace
