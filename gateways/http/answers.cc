@@ -33,7 +33,6 @@ HttpAnswer method_not_allowed(std::string_view allowed) {
 unsigned status_of(Code code) {
   switch (code) {
     case Code::kInvalidArgument:
-    case Code::kCorruption:
       return 400;
     case Code::kFenced:
     case Code::kWrongKey:
@@ -49,6 +48,7 @@ unsigned status_of(Code code) {
       return 504;
     case Code::kNoSpace:
       return 507;
+    case Code::kCorruption:  // of what is kept here: no fault of who asks for it
     case Code::kNotSupported:
     case Code::kIoError:
       return 500;

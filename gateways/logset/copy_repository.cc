@@ -61,7 +61,7 @@ class CopyTaker final : public SliceTaker {
         slice_(logs.files(), logs.path()) {}
 
   Status bytes(ConstByteSpan piece) override {
-    TLOG_TRY(verifier_.take(piece));
+    if (Status good = verifier_.take(piece); !good) return fail(of_the_sender(good.error()));
     return slice_.write(piece);
   }
   Status finish() override {
@@ -75,6 +75,12 @@ class CopyTaker final : public SliceTaker {
   }
 
  private:
+  // Damage in what is sent is the sender's; corruption would say that this side's copy is damaged.
+  static Error of_the_sender(const Error& error) {
+    const bool damaged = error.code() == Code::kCorruption;
+    return {damaged ? Code::kInvalidArgument : error.code(), error.message()};
+  }
+
   LogDirectory& logs_;
   Chains& chains_;
   const SliceHead head_;

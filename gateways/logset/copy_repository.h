@@ -3,8 +3,8 @@
 // the chain inside of a log, and that the logs of one vdisk's epochs follow each other. A fork is
 // refused (403), never spliced.
 //
-// Threading, Durability: as repository.h. Errors: also kCorruption for what is no frame, and for a
-// copy that is damaged already, when it is opened.
+// Threading, Durability: as repository.h. Errors: also kInvalidArgument for what is sent and is no
+// frame, and kCorruption for a copy that is damaged already, when it is opened.
 #pragma once
 
 #include "gateways/logset/repository.h"

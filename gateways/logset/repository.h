@@ -3,7 +3,8 @@
 // Threading: any thread; no call waits for a network.
 // Durability: what SliceTaker::finish() has confirmed is synced.
 // Errors: kNotFound for a log that is not there, kFenced for a slice that does not begin where its
-// log ends (or would make a fork), kInvalidArgument and kCorruption for one that may not be taken.
+// log ends (or would make a fork), kInvalidArgument for one that may not be taken, kCorruption
+// when what is kept here is damaged.
 #pragma once
 
 #include <memory>

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateways/logset/gateway.h"
 #include "gateways/logset/sealed_reader.h"
 #include "gateways/logset/vdisk_repository.h"
 #include "tests/support/served_log_rig.h"
@@ -47,6 +48,34 @@ TEST(PublishedVdisk, a_pull_outlives_its_stores) {
   ASSERT_TRUE(again.has_value()) << again.error().message();
   EXPECT_EQ(again->front().bytes, whole.bytes);
   EXPECT_TRUE(read_last());
+}
+
+// Who asks has asked rightly: a client that was told 400 would look for the fault on its own side.
+TEST(PublishedVdisk, damage_in_its_stores_is_no_fault_of_who_asks) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  for (unsigned i = 0; i < ServedLogRig::kStores; ++i) {
+    rig.contents(i).edit([](store::MemoryStoreContents::Values& values) {
+      for (auto& [key, value] : values) {
+        if (format::parse_shard_key("vm1", key)) value[value.size() / 2] ^= 1;
+      }
+    });
+  }
+  const auto handler = logset::make_handler(
+      {{"pub", logset::make_vdisk_repository(
+                   {.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }})}},
+      rig.logger());
+  gateway::HttpRequest request;
+  request.method = "GET";
+  request.path = "/pub/offsets";
+  const auto answer = handler(request)->answer();
+  EXPECT_EQ(answer.status, 500u);
+  EXPECT_THAT(answer.body, HasSubstr("too few intact shards"));
 }
 
 // What makes it committed is that many different shards are there: one that a mended or copied
