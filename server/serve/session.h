@@ -83,6 +83,7 @@ class Session final : public LogUser, public std::enable_shared_from_this<Sessio
   void data_lost(const Error& error);
   void taken(Buffer body);
   void delay(Buffer body);
+  void arm_delay();
   void take_delayed(bool all);
   LogSending::Source source();
   Result<LogSending::Source::Read> begin_reading();

@@ -33,9 +33,10 @@ void Session::attach(std::shared_ptr<Connection> data) {
   }
   data_->say(protocol::Attached{});
   sending_->connect(data_);
-  paused_ = false;
-  if (stops_receiving_) data_->set_reading(false);
+  // Set whatever it was: taking what was delayed may have paused this connection already, and there
+  // may be room since.
   pause_or_go_on();
+  data_->set_reading(!paused_ && !stops_receiving_);
 }
 
 void Session::streamed(protocol::FrameType type, Buffer body) {
@@ -54,11 +55,18 @@ void Session::streamed(protocol::FrameType type, Buffer body) {
 
 void Session::delay(Buffer body) {
   delayed_bytes_ += body.size();
-  const std::uint64_t wait_ns = core_->options.replication_delay_ns;
-  delayed_.push_back({core_->parts.clock->monotonic_ns() + wait_ns, std::move(body)});
+  delayed_.push_back(
+      {core_->parts.clock->monotonic_ns() + core_->options.replication_delay_ns, std::move(body)});
   pause_or_go_on();
-  if (delay_timer_ != 0) return;
-  delay_timer_ = core_->parts.loop->add_timer(wait_ns, [this, weak = weak_from_this()] {
+  arm_delay();
+}
+
+// For the next that will be due.
+void Session::arm_delay() {
+  if (delayed_.empty() || delay_timer_ != 0) return;
+  const std::uint64_t now = core_->parts.clock->monotonic_ns();
+  const std::uint64_t due = std::max(delayed_.front().due_ns, now + 1);
+  delay_timer_ = core_->parts.loop->add_timer(due - now, [this, weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     delay_timer_ = 0;
@@ -66,7 +74,7 @@ void Session::delay(Buffer body) {
   });
 }
 
-// What is due, in order; the timer is for the next one then.
+// What is due, in order.
 void Session::take_delayed(bool all) {
   const std::uint64_t now = core_->parts.clock->monotonic_ns();
   while (!ended_ && !delayed_.empty() && (all || delayed_.front().due_ns <= now)) {
@@ -78,15 +86,7 @@ void Session::take_delayed(bool all) {
   }
   if (ended_) return;
   on_room();
-  if (delayed_.empty() || delay_timer_ != 0) return;
-  delay_timer_ = core_->parts.loop->add_timer(
-      std::max<std::uint64_t>(delayed_.front().due_ns - std::min(delayed_.front().due_ns, now), 1),
-      [this, weak = weak_from_this()] {
-        const auto self = weak.lock();
-        if (!self) return;
-        delay_timer_ = 0;
-        take_delayed(false);
-      });
+  arm_delay();
 }
 
 void Session::taken(Buffer body) {

@@ -302,5 +302,22 @@ TEST(Stream, the_data_connection_may_be_attached_again) {
   rig.expect_log("vm1", client.model());
 }
 
+// With a replication delay: what has come is not sent again on the next connection, nor is that one
+// left paused for what the one before it had piled up.
+TEST(Stream, what_is_delayed_is_taken_when_another_connection_attaches) {
+  ServerRig rig([](server::ServerOptions& options) {
+    options.replication_delay_ns = 3'600'000'000'000;  // by itself nothing comes of it
+    options.session_memory_bytes = 256 * kKiB;         // a quarter of it is held back at most
+  });
+  SessionClient client = rig.client();
+  client.enter();
+  for (Sequence round = 1; round <= 2; ++round) {
+    for (int i = 0; i < 4; ++i) client.write(4);  // the last of them is a little beyond the quarter
+    ASSERT_TRUE(rig.wait_until([&] { return rig.session().paused; })) << "round " << round;
+    client.attach();
+    EXPECT_EQ(client.wait_received(16 * round).received, 16 * round);
+  }
+}
+
 }  // namespace
 }  // namespace tlog::testing
