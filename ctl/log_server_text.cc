@@ -83,6 +83,57 @@ std::string session_text(const Json& session) {
   return text;
 }
 
+std::string ago_text(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number_unsigned()) return "";
+  return fmt::format("{:.1f} s", static_cast<double>(found->get<std::uint64_t>()) / 1e9);
+}
+
+std::string puller_text(const Json& puller) {
+  const std::string target = text_of(puller, "target");
+  const std::string behind = ago_text(puller, "behind_ns");
+  return table_row("pulled by", fmt::format("{}{}{}: {} bytes and {} behind, pulled {} ago",
+                                            text_of(puller, "peer"), target.empty() ? "" : " for ",
+                                            target, number_of(puller, "behind_bytes"),
+                                            behind.empty() ? "nobody knows how long" : behind,
+                                            ago_text(puller, "pulled_ns")));
+}
+
+std::string repository_text(const Json& repository) {
+  const std::string vdisk = text_of(repository, "vdisk");
+  std::string text = fmt::format("\nrepository {}: {}{}{}\n", text_of(repository, "name"),
+                                 text_of(repository, "kind"), vdisk.empty() ? "" : " ", vdisk);
+  const std::string looked = ago_text(repository, "looked_ns");
+  text += table_row("logs", looked.empty()
+                                ? "not looked at yet"
+                                : fmt::format("{}, {} bytes, {} ago", number_of(repository, "logs"),
+                                              number_of(repository, "bytes"), looked));
+  const std::string pushed = ago_text(repository, "pushed_ns");
+  if (!pushed.empty()) {
+    text += table_row("pushed", fmt::format("{} bytes, the last ones {} ago",
+                                            number_of(repository, "pushed_bytes"), pushed));
+  }
+  const auto pullers = repository.find("pullers");
+  if (pullers != repository.end() && pullers->is_array()) {
+    for (const Json& puller : *pullers) {
+      if (puller.is_object()) text += puller_text(puller);
+    }
+  }
+  const std::string error = text_of(repository, "error");
+  if (!error.empty()) text += table_row("ERROR", error);
+  return text;
+}
+
+std::string repositories_text(const Json& json) {
+  const auto repositories = json.find("repositories");
+  if (repositories == json.end() || !repositories->is_array()) return "";
+  std::string text;
+  for (const Json& repository : *repositories) {
+    if (repository.is_object()) text += repository_text(repository);
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<std::string> server_status_json(const std::string& said) {
@@ -103,11 +154,11 @@ Result<std::string> server_status_text(const std::string& address, const std::st
                                            number_of(json, "stored_records")));
   const auto sessions = json.find("sessions");
   if (sessions == json.end() || !sessions->is_array() || sessions->empty())
-    return text + "no vdisk is written or read\n";
+    return text + "no vdisk is written or read\n" + repositories_text(json);
   for (const Json& session : *sessions) {
     if (session.is_object()) text += session_text(session);
   }
-  return text;
+  return text + repositories_text(json);
 }
 
 }  // namespace tlog::ctl

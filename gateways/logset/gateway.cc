@@ -12,6 +12,7 @@ using gateway::HttpExchange;
 using gateway::HttpRequest;
 
 constexpr char kBytesType[] = "application/octet-stream";
+constexpr std::size_t kTargetNameMax = 200;
 
 HttpAnswer bytes_answer(std::string body) {
   return {.status = 200, .type = kBytesType, .body = std::move(body)};
@@ -20,8 +21,7 @@ HttpAnswer bytes_answer(std::string body) {
 // Remembers why it refused; the rest of the body is dropped by the server.
 class LogsetExchange : public HttpExchange {
  public:
-  explicit LogsetExchange(std::shared_ptr<Repository> repository)
-      : repository_(std::move(repository)) {}
+  explicit LogsetExchange(Offered offered) : offered_(std::move(offered)) {}
 
   Status body(ConstByteSpan piece) final {
     if (taken_) taken_ = take(piece);
@@ -40,10 +40,10 @@ class LogsetExchange : public HttpExchange {
  protected:
   virtual Status take(ConstByteSpan piece) = 0;
   virtual Result<HttpAnswer> finish() = 0;
-  const std::shared_ptr<Repository>& repository() const { return repository_; }
+  const Offered& offered() const { return offered_; }
 
  private:
-  const std::shared_ptr<Repository> repository_;
+  const Offered offered_;
   Status taken_;  // an error once something was refused
 };
 
@@ -54,14 +54,15 @@ class OffsetsExchange final : public LogsetExchange {
  private:
   Status take(ConstByteSpan) override { return {}; }
   Result<HttpAnswer> finish() override {
-    TLOG_ASSIGN(const auto logs, repository()->lengths());
+    TLOG_ASSIGN(const auto logs, offered().lengths());
     return bytes_answer(offsets_text(logs));
   }
 };
 
 class PullExchange final : public LogsetExchange {
  public:
-  using LogsetExchange::LogsetExchange;
+  PullExchange(Offered offered, Traffic::Puller puller)
+      : LogsetExchange(std::move(offered)), puller_(std::move(puller)) {}
 
  private:
   Status take(ConstByteSpan piece) override {
@@ -71,14 +72,16 @@ class PullExchange final : public LogsetExchange {
   }
   Result<HttpAnswer> finish() override {
     TLOG_TRY(offsets_.finish());
-    TLOG_ASSIGN(const auto here, repository()->lengths());
-    auto source = std::make_unique<PullSource>(repository(), here, offsets_.lengths());
+    TLOG_ASSIGN(const auto here, offered().lengths());
+    offered().traffic->pulled(puller_, here, offsets_.lengths());
+    auto source = std::make_unique<PullSource>(offered().repository, here, offsets_.lengths());
     HttpAnswer answer = bytes_answer({});
     answer.source_bytes = source->size();
     answer.source = std::move(source);
     return answer;
   }
 
+  const Traffic::Puller puller_;
   OffsetsParser offsets_;
 };
 
@@ -94,29 +97,41 @@ class PushExchange final : public LogsetExchange, private SliceVisitor {
   }
 
   Status begin(const SliceHead& head) override {
-    TLOG_ASSIGN(taker_, repository()->take(head));
+    TLOG_ASSIGN(taker_, offered().repository->take(head));
+    slice_bytes_ = head.length;
     return {};
   }
   Status bytes(ConstByteSpan piece) override { return taker_->bytes(piece); }
   Status end() override {
     const std::unique_ptr<SliceTaker> taker = std::move(taker_);
-    return taker->finish();
+    TLOG_TRY(taker->finish());
+    offered().traffic->pushed(slice_bytes_);
+    return {};
   }
 
+  std::uint64_t slice_bytes_ = 0;
   SliceParser parser_{*this};
   std::unique_ptr<SliceTaker> taker_;
 };
 
-std::unique_ptr<HttpExchange> exchange_for(const HttpRequest& request,
-                                           std::shared_ptr<Repository> repository,
+// What is shown to people of what a client has said.
+std::string shown_name(const std::string* said) {
+  std::string name = said == nullptr ? "" : said->substr(0, kTargetNameMax);
+  for (char& c : name) c = c >= 0x20 && c < 0x7f ? c : '?';
+  return name;
+}
+
+std::unique_ptr<HttpExchange> exchange_for(const HttpRequest& request, Offered offered,
                                            std::string_view endpoint) {
   if (endpoint == "offsets") {
     if (!request.reads()) return gateway::answered(gateway::method_not_allowed("GET, HEAD"));
-    return std::make_unique<OffsetsExchange>(std::move(repository));
+    return std::make_unique<OffsetsExchange>(std::move(offered));
   }
   if (request.method != "POST") return gateway::answered(gateway::method_not_allowed("POST"));
-  if (endpoint == "pull") return std::make_unique<PullExchange>(std::move(repository));
-  return std::make_unique<PushExchange>(std::move(repository));
+  if (endpoint == "push") return std::make_unique<PushExchange>(std::move(offered));
+  return std::make_unique<PullExchange>(
+      std::move(offered), Traffic::Puller{.peer = request.peer.substr(0, request.peer.rfind(':')),
+                                          .target = shown_name(request.header(kTargetHeader))});
 }
 
 // Tells of what went wrong here, not of what was asked wrongly.

@@ -5,17 +5,11 @@
 // anything is read from or sent to one: a pull's answer stays open while its reader pushes.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
 #include "gateways/http/exchange.h"
-#include "gateways/logset/repository.h"
+#include "gateways/logset/lookout.h"
 #include "tlog/base/log.h"
 
 namespace tlog::logset {
-
-using Repositories = std::map<std::string, std::shared_ptr<Repository>>;
 
 // Of one message in a body without an end: a slice, as long as the disk takes it.
 constexpr std::uint64_t kPushBytesMax = std::uint64_t{1} << 50;

@@ -21,6 +21,8 @@ constexpr std::size_t kLogNameMax = 200;  // it is a file's name, with something
 constexpr std::size_t kLineMax = 300;
 constexpr std::size_t kLogsMax = 100'000;  // of a repository
 constexpr std::uint64_t kLogBytesMax = std::uint64_t{1} << 62;
+// With a pull: what the place is called that it fills. For people; no part of the protocol.
+constexpr std::string_view kTargetHeader = "Logset-Target";
 
 // 1 to kLogNameMax letters and digits.
 bool is_log_name(std::string_view name);

@@ -1,5 +1,7 @@
 #include "gateways/sync/sync.h"
 
+#include <fmt/format.h>
+
 #include <thread>
 
 #include "gateways/sync/piece_queue.h"
@@ -55,13 +57,44 @@ class PulledAnswer final : public SliceVisitor {
   SliceParser slices_{*this};
 };
 
-Status pull_into(const SiteAccess& source, const LogLengths& target, PulledAnswer& answer) {
-  SiteConnection connection(source);
-  TLOG_TRY(connection.transfer({.endpoint = "pull",
-                                .post = true,
-                                .body = text_of_lengths(target),
-                                .take = [&](ConstByteSpan piece) { return answer.take(piece); }}));
+// The target as the source's status calls it; without a user and password.
+std::string target_header(const SiteAccess& target) {
+  std::string url = target.url;
+  const std::size_t host = url.find("://") + 3;
+  const std::size_t user_end = url.rfind('@', url.find('/', host));
+  if (user_end != std::string::npos && user_end >= host) url.erase(host, user_end + 1 - host);
+  return fmt::format("{}: {}", kTargetHeader, url);
+}
+
+TransferRequest pull_request(const SiteAccess& target, const LogLengths& has) {
+  return {.endpoint = "pull",
+          .post = true,
+          .header = target_header(target),
+          .body = text_of_lengths(has)};
+}
+
+Status pull_into(SiteConnection& source, const SiteAccess& target, const LogLengths& has,
+                 PulledAnswer& answer) {
+  TransferRequest request = pull_request(target, has);
+  request.take = [&](ConstByteSpan piece) { return answer.take(piece); };
+  TLOG_TRY(source.transfer(request));
   return answer.finish();
+}
+
+// Asked as a pull of which only the beginning is read: so the source learns what the target has,
+// and can tell how far it is behind when we are gone.
+Result<LogLengths> offsets_after(SiteConnection& source, const SiteAccess& target,
+                                 const LogLengths& has) {
+  OffsetsParser parser;
+  TransferRequest request = pull_request(target, has);
+  request.take = [&](ConstByteSpan piece) -> Status {
+    TLOG_ASSIGN(const std::size_t used, parser.take(piece));
+    if (used == piece.size()) return {};
+    return fail(Code::kShutdown, "sync: no more is wanted");
+  };
+  if (Status asked = source.transfer(request); !asked && !parser.done()) return fail(asked.error());
+  TLOG_TRY(parser.finish());
+  return parser.lengths();
 }
 
 Status push(SiteConnection& target, const Piece& piece) {
@@ -115,8 +148,9 @@ Result<OneWay> sync_one_way(const SiteAccess& source, const SiteAccess& target) 
   PieceQueue queue;
   PulledAnswer answer(known, queue);
   Status pulled;
+  SiteConnection source_connection(source);  // the puller's until that is joined
   std::thread puller([&] {
-    pulled = pull_into(source, known, answer);
+    pulled = pull_into(source_connection, target, known, answer);
     if (pulled) {
       queue.end();
     } else {
@@ -129,9 +163,8 @@ Result<OneWay> sync_one_way(const SiteAccess& source, const SiteAccess& target) 
   // A push that is refused ends the pull too: its reason is the one to tell.
   if (!pulled && (pushed || pulled.error().code() != Code::kShutdown)) return fail(pulled.error());
   if (!pushed) return fail(pushed.error());
-  SiteConnection source_connection(source);
-  TLOG_ASSIGN(const LogLengths here, offsets_of(source_connection));
   TLOG_ASSIGN(const LogLengths there, offsets_of(target_connection));
+  TLOG_ASSIGN(const LogLengths here, offsets_after(source_connection, target, there));
   return OneWay{.lacked_bytes = bytes_lacking(answer.lengths(), known),
                 .sent_bytes = *pushed,
                 .lacking_bytes = bytes_lacking(here, there),

@@ -130,6 +130,7 @@ Status SiteConnection::transfer(const TransferRequest& request) {
   add_header(headers, "Content-Type: application/octet-stream");
   add_header(headers, "Expect:");  // an early refusal is read to the end anyway
   if (!site_.token_header.empty()) add_header(headers, site_.token_header);
+  if (!request.header.empty()) add_header(headers, request.header);
   curl_easy_setopt(easy, CURLOPT_URL, (site_.url + "/" + request.endpoint).c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -26,6 +26,7 @@ struct SiteAccess {
 struct TransferRequest {
   std::string endpoint;  // "offsets", "pull", "push"
   bool post = false;
+  std::string header = {};                         // one more, "": none
   std::string body = {};                           // of a POST; or, in order:
   std::vector<ConstByteSpan> parts = {};           // borrowed
   std::function<Status(ConstByteSpan)> take = {};  // the answer's body

@@ -24,22 +24,75 @@ Result<std::shared_ptr<logset::Repository>> open_repository(const config::Repo& 
   return std::shared_ptr<logset::Repository>(std::move(opened));
 }
 
+std::string_view kind_of(const config::Repo& repo) {
+  if (!repo.vdisk.empty()) return "vdisk";
+  return repo.copy.empty() ? "logs" : "copy";
+}
+
+server::RepositoryStatus status_of(const config::Repo& repo, const logset::TrafficStatus& traffic) {
+  server::RepositoryStatus status{.name = repo.name,
+                                  .kind = std::string(kind_of(repo)),
+                                  .vdisk = repo.vdisk,
+                                  .logs = traffic.logs,
+                                  .bytes = traffic.bytes,
+                                  .looked_ns = traffic.looked_ns,
+                                  .error = traffic.error,
+                                  .pushed_bytes = traffic.pushed_bytes,
+                                  .pushed_ns = traffic.pushed_ns,
+                                  .pullers = {}};
+  for (const logset::PullerStatus& puller : traffic.pullers) {
+    status.pullers.push_back({.peer = puller.peer,
+                              .target = puller.target,
+                              .behind_bytes = puller.behind_bytes,
+                              .behind_ns = puller.behind_ns,
+                              .pulled_ns = puller.pulled_ns});
+  }
+  return status;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<gateway::HttpServer>> start_logset(const Arguments& arguments,
-                                                          const std::vector<config::Repo>& repos,
-                                                          const LogsetParts& parts) {
+LogsetServing::~LogsetServing() {
+  http_.reset();
+}
+
+Status LogsetServing::open(const std::vector<config::Repo>& repos, const LogsetParts& parts) {
+  repos_ = repos;
+  for (const config::Repo& repo : repos) {
+    auto opened = open_repository(repo, parts);
+    if (!opened) return fail(opened.error().within("--logset: repos." + repo.name));
+    const logset::Offered offered{.repository = std::move(*opened),
+                                  .traffic = std::make_shared<logset::Traffic>(system_clock())};
+    // Looking at a vdisk's is work for its stores, and waits until somebody asks for it.
+    if (repo.vdisk.empty()) (void)offered.lengths();
+    repositories_.emplace(repo.name, offered);
+  }
+  return {};
+}
+
+std::vector<server::RepositoryStatus> LogsetServing::status() const {
+  std::vector<server::RepositoryStatus> all;
+  for (const config::Repo& repo : repos_) {
+    all.push_back(status_of(repo, repositories_.at(repo.name).traffic->status()));
+  }
+  return all;
+}
+
+void LogsetServing::stop(std::uint64_t grace_ns) {
+  http_->stop(grace_ns);
+  lookout_.stop();
+}
+
+Result<std::unique_ptr<LogsetServing>> LogsetServing::start(const Arguments& arguments,
+                                                            const std::vector<config::Repo>& repos,
+                                                            const LogsetParts& parts) {
   if (repos.empty()) {
     return fail(
         Code::kInvalidArgument,
         fmt::format("--logset: {} has no repos; add repos: {{NAME: DIRECTORY}}", arguments.config));
   }
-  logset::Repositories repositories;
-  for (const config::Repo& repo : repos) {
-    auto opened = open_repository(repo, parts);
-    if (!opened) return fail(opened.error().within("--logset: repos." + repo.name));
-    repositories.emplace(repo.name, std::move(*opened));
-  }
+  std::unique_ptr<LogsetServing> serving(new LogsetServing());
+  TLOG_TRY(serving->open(repos, parts));
   gateway::HttpServerOptions options;
   options.body_bytes_max = logset::kPushBytesMax;
   options.connection_memory = 256 * kKiB;
@@ -48,11 +101,13 @@ Result<std::unique_ptr<gateway::HttpServer>> start_logset(const Arguments& argum
   options.token_file = arguments.token_file;
   options.insecure = arguments.insecure;
   options.files = parts.files;
-  auto started =
+  auto http =
       gateway::HttpServer::start(arguments.logset_address, options,
-                                 logset::make_handler(std::move(repositories), *parts.logger));
-  if (!started) return fail(started.error().within("--logset"));
-  return started;
+                                 logset::make_handler(serving->repositories_, *parts.logger));
+  if (!http) return fail(http.error().within("--logset"));
+  serving->http_ = std::move(*http);
+  serving->lookout_.start(serving->repositories_);
+  return serving;
 }
 
 }  // namespace tlog::program

@@ -44,6 +44,7 @@ class Program {
   Status start_pages();
   Status start_gateways();
   Status start_messages();
+  std::shared_ptr<LogsetServing> logset() const EXCLUDES(logset_mutex_);
   void announce() const;
   void end();
 
@@ -58,7 +59,8 @@ class Program {
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<HttpServer> pages_;
   std::vector<config::Repo> repos_;
-  std::unique_ptr<gateway::HttpServer> logset_;
+  mutable Mutex logset_mutex_;  // the status is asked for while it starts
+  std::shared_ptr<LogsetServing> logset_ GUARDED_BY(logset_mutex_);
   std::optional<config::Config> config_;
   std::shared_ptr<const seal::MasterKey> key_;
   std::unique_ptr<MessageLogs> messages_;
@@ -131,6 +133,10 @@ Result<server::ServerOptions> Program::options() {
   options.session_memory_bytes = arguments_.session_memory_bytes;
   options.memory_bytes_max = arguments_.memory_bytes_max();
   options.linger_ns = arguments_.linger_ns;
+  options.repositories = [this] {
+    const auto logset = this->logset();
+    return logset ? logset->status() : std::vector<server::RepositoryStatus>();
+  };
   return options;
 }
 
@@ -172,11 +178,18 @@ Status Program::start_pages() {
 
 Status Program::start_gateways() {
   if (arguments_.logset_address.empty()) return {};
-  TLOG_ASSIGN(logset_, start_logset(arguments_, repos_,
-                                    {.files = &io::system_files(),
-                                     .logger = logger_.get(),
-                                     .stores = stores_.get()}));
+  TLOG_ASSIGN(auto started, LogsetServing::start(arguments_, repos_,
+                                                 {.files = &io::system_files(),
+                                                  .logger = logger_.get(),
+                                                  .stores = stores_.get()}));
+  MutexLock lock(logset_mutex_);
+  logset_ = std::move(started);
   return {};
+}
+
+std::shared_ptr<LogsetServing> Program::logset() const {
+  MutexLock lock(logset_mutex_);
+  return logset_;
 }
 
 Status Program::start_messages() {
@@ -197,7 +210,9 @@ void Program::announce() const {
   (void)logger_->flush(kAnnounceNs);  // who reads the line finds in the log what came before it
   std::string line = "tlogserver: listening on " + server_->address();
   if (pages_) line += fmt::format(", status on http://{}/", pages_->address());
-  if (logset_) line += fmt::format(", logset on {}/", logset_->url());
+  if (const auto logset = this->logset()) {
+    line += fmt::format(", logset on {}/", logset->url());
+  }
   if (messages_) line += fmt::format(", messages on {}/", messages_->url());
   std::puts(line.c_str());
   std::fflush(stdout);
@@ -227,7 +242,7 @@ bool Program::serve_until_told() {
   stopping_ = true;
   tell_manager("STOPPING=1");
   logger_->info("event=stopping");
-  if (logset_) logset_->stop(kGatewayGraceNs);
+  if (const auto logset = this->logset()) logset->stop(kGatewayGraceNs);
   messages_.reset();  // it stores what it has taken, and asks the server until then
   const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
   if (!everything_stored) {
@@ -237,10 +252,12 @@ bool Program::serve_until_told() {
 }
 
 void Program::end() {
-  logset_.reset();
+  if (const auto logset = this->logset()) logset->stop(0);
   messages_.reset();
   pages_.reset();  // its thread asks the server
   server_.reset();
+  MutexLock lock(logset_mutex_);
+  logset_.reset();  // the server has asked for its status until now
   workers_.stop();
   if (loop_) loop_->stop();
 }

@@ -38,6 +38,31 @@ Json session_json(const server::SessionStatus& session) {
   return json;
 }
 
+Json time_json(const std::optional<std::uint64_t>& ns) {
+  return ns ? Json(*ns) : Json();
+}
+
+Json repository_json(const server::RepositoryStatus& repository) {
+  Json json{{"name", repository.name},
+            {"kind", repository.kind},
+            {"vdisk", repository.vdisk},
+            {"logs", repository.logs},
+            {"bytes", repository.bytes},
+            {"lookedNs", time_json(repository.looked_ns)},
+            {"error", repository.error},
+            {"pushedBytes", repository.pushed_bytes},
+            {"pushedNs", time_json(repository.pushed_ns)},
+            {"pullers", Json::array()}};
+  for (const server::RepositoryStatus::Puller& puller : repository.pullers) {
+    json["pullers"].push_back({{"peer", puller.peer},
+                               {"target", puller.target},
+                               {"behindBytes", puller.behind_bytes},
+                               {"behindNs", time_json(puller.behind_ns)},
+                               {"pulledNs", puller.pulled_ns}});
+  }
+  return json;
+}
+
 // What a client has called itself may be no UTF-8.
 std::string text_of(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -77,6 +102,10 @@ std::string status_json(const server::ServerStatus& status, const ProcessStatus&
             {"sessions", Json::array()}};
   for (const server::SessionStatus& session : status.sessions) {
     json["sessions"].push_back(session_json(session));
+  }
+  if (!status.repositories.empty()) json["repositories"] = Json::array();
+  for (const server::RepositoryStatus& repository : status.repositories) {
+    json["repositories"].push_back(repository_json(repository));
   }
   return text_of(json);
 }

@@ -59,6 +59,42 @@ std::string session_row(const server::SessionStatus& session) {
       escaped(state));
 }
 
+std::string seconds_text(const std::optional<std::uint64_t>& ns) {
+  return ns ? fmt::format("{:.1f} s", static_cast<double>(*ns) / 1e9) : "never";
+}
+
+std::string pullers_text(const server::RepositoryStatus& repository) {
+  std::string text;
+  for (const server::RepositoryStatus::Puller& puller : repository.pullers) {
+    text += fmt::format("{}{}{}: {} bytes, {} behind, pulled {} ago<br>", escaped(puller.peer),
+                        puller.target.empty() ? "" : " for ", escaped(puller.target),
+                        puller.behind_bytes,
+                        puller.behind_ns ? seconds_text(puller.behind_ns) : "not known how long",
+                        seconds_text(puller.pulled_ns));
+  }
+  return text;
+}
+
+std::string repositories_table(const std::vector<server::RepositoryStatus>& repositories) {
+  if (repositories.empty()) return "";
+  std::string html =
+      "<h2>Repositories</h2>\n<table>\n<tr><th>name</th><th>kind</th><th>logs</th><th>bytes</th>"
+      "<th>last push</th><th>pulled by</th><th>state</th></tr>\n";
+  for (const server::RepositoryStatus& repository : repositories) {
+    html += fmt::format(
+        "<tr{}><td>{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+        "</tr>\n",
+        repository.error.empty() ? "" : " class=\"bad\"", escaped(repository.name),
+        escaped(repository.kind), escaped(repository.vdisk), repository.logs, repository.bytes,
+        repository.pushed_ns ? seconds_text(repository.pushed_ns) + " ago" : "",
+        pullers_text(repository),
+        repository.error.empty() ? fmt::format("looked at {}{}", seconds_text(repository.looked_ns),
+                                               repository.looked_ns ? " ago" : "")
+                                 : escaped(repository.error));
+  }
+  return html + "</table>\n";
+}
+
 }  // namespace
 
 std::string status_page(const server::ServerStatus& status, const ProcessStatus& process) {
@@ -82,8 +118,9 @@ std::string status_page(const server::ServerStatus& status, const ProcessStatus&
       "<th>from</th><th>epoch</th><th>received</th><th>stored</th><th>memory</th>"
       "<th>state</th></tr>\n";
   for (const server::SessionStatus& session : status.sessions) html += session_row(session);
+  html += "</table>\n" + repositories_table(status.repositories);
   html +=
-      "</table>\n<p><a href=\"/metrics\">metrics</a> <a href=\"/health\">health</a> "
+      "<p><a href=\"/metrics\">metrics</a> <a href=\"/health\">health</a> "
       "<a href=\"/status\">status (JSON)</a></p>\n</body></html>\n";
   return html;
 }

@@ -134,7 +134,9 @@ Status Reception::check_status_request(const Connection& connection) {
 const std::string& Reception::status_text() {
   const std::uint64_t now = core_->parts.clock->monotonic_ns();
   if (status_text_.empty() || now - status_made_ns_ >= kStatusIsNewNs) {
-    status_text_ = server_json(*core_, sessions());
+    const auto& repositories = core_->options.repositories;
+    status_text_ = server_json(*core_, sessions(),
+                               repositories ? repositories() : std::vector<RepositoryStatus>());
     status_made_ns_ = now;
   }
   return status_text_;

@@ -22,6 +22,7 @@
 #include "server/net/channel.h"
 #include "server/net/tls.h"
 #include "server/serve/log_look.h"
+#include "server/serve/repository_status.h"
 #include "server/serve/slave_sync.h"
 
 namespace tlog::server {
@@ -72,6 +73,9 @@ struct ServerOptions {
   // A client that takes nothing of what is sent to it for so long is disconnected.
   std::uint64_t send_timeout_ns = 30'000'000'000;
   std::shared_ptr<SlaveSync> slave_sync;  // null: no standbys are kept
+  // Of the sets of logs that the process offers besides; called on the loop, must not wait. Null:
+  // none.
+  std::function<std::vector<RepositoryStatus>()> repositories;
   // Records are taken so long after they have come, for tests and for teaching; 0: at once.
   std::uint64_t replication_delay_ns = 0;
 };
@@ -101,6 +105,7 @@ struct ServerStatus {
   std::uint64_t memory_bytes = 0;  // held for all sessions
   std::uint64_t memory_bytes_max = 0;
   std::vector<SessionStatus> sessions;  // by vdisk's name
+  std::vector<RepositoryStatus> repositories;
 };
 
 class Server {

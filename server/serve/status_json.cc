@@ -52,6 +52,31 @@ void add_session(Json& json, const SessionStatus& session) {
                      {"reason", session.standby.reason}};
 }
 
+Json json_of(const std::optional<std::uint64_t>& ns) {
+  return ns ? Json(*ns) : Json();
+}
+
+Json json_of(const RepositoryStatus& repository) {
+  Json json{{"name", repository.name},
+            {"kind", repository.kind},
+            {"vdisk", repository.vdisk},
+            {"logs", repository.logs},
+            {"bytes", repository.bytes},
+            {"looked_ns", json_of(repository.looked_ns)},
+            {"error", repository.error},
+            {"pushed_bytes", repository.pushed_bytes},
+            {"pushed_ns", json_of(repository.pushed_ns)},
+            {"pullers", Json::array()}};
+  for (const RepositoryStatus::Puller& puller : repository.pullers) {
+    json["pullers"].push_back({{"peer", puller.peer},
+                               {"target", puller.target},
+                               {"behind_bytes", puller.behind_bytes},
+                               {"behind_ns", json_of(puller.behind_ns)},
+                               {"pulled_ns", puller.pulled_ns}});
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string session_json(const Core& core, const SessionStatus& session,
@@ -67,7 +92,8 @@ std::string session_json(const Core& core, const SessionStatus& session,
   return dumped(json);
 }
 
-std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions) {
+std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions,
+                        const std::vector<RepositoryStatus>& repositories) {
   Json json = json_of(core);
   json["connections"] = core.connections;
   json["refused"] = core.refused;
@@ -80,6 +106,10 @@ std::string server_json(const Core& core, const std::vector<SessionStatus>& sess
   for (const SessionStatus& session : sessions) {
     Json& one = json["sessions"].emplace_back(Json::object());
     add_session(one, session);
+  }
+  if (!repositories.empty()) json["repositories"] = Json::array();
+  for (const RepositoryStatus& repository : repositories) {
+    json["repositories"].push_back(json_of(repository));
   }
   return dumped(json);
 }

@@ -12,6 +12,7 @@ namespace tlog::server {
 std::string session_json(const Core& core, const SessionStatus& session,
                          const std::optional<flush::LogWriterStatus>& log);
 // The whole server's.
-std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions);
+std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions,
+                        const std::vector<RepositoryStatus>& repositories);
 
 }  // namespace tlog::server

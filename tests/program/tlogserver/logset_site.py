@@ -25,6 +25,7 @@ class Site:
         atexit.register(self.process.kill)  # a test that fails leaves no server
         line = self.process.stdout.readline()
         self.url = re.search(r"logset on (\S+)/", line).group(1)
+        self.own_address = re.search(r"listening on ([^\s,]+)", line).group(1)
         self.address = self.url.split("//")[1]
 
     def kill(self):

@@ -34,6 +34,35 @@ def wait_for(condition, what, seconds=30):
         time.sleep(0.05)
 
 
+def status_of(site):
+    done = subprocess.run([CTL, "server-status", site.own_address, "--json"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found, = json.loads(done.stdout)["repositories"]
+    return found
+
+
+def told_by_the_servers(a, b):
+    """Both servers tell what they have, and the source how far the copy is behind, also when nobody synchronises."""
+    def had(site, what):
+        found = status_of(site)
+        # It is made anew ten times a second at most.
+        return found if all(found[key] == value for key, value in what.items()) else None
+
+    size = sum(len(a.read(name)) for name in a.names())
+    wait_for(lambda: had(b, {"logs": len(b.names()), "bytes": size, "kind": "logs"}), "it does not tell what it has")
+    assert status_of(b)["pushed_bytes"] == 2_000_000 and status_of(b)["pushed_ns"] > 0
+    puller, = [one for one in status_of(a)["pullers"] if one["target"] == b.url + "/set"]
+    assert puller["peer"] == "127.0.0.1" and puller["behind_bytes"] == 0 and puller["behind_ns"] < 20e9, puller
+    a.append("a1", b"new" * 1000)
+
+    def behind():
+        return [one for one in status_of(a)["pullers"] if one["target"] == b.url + "/set" and one["behind_bytes"] == 3000]
+
+    wait_for(behind, "it does not tell that the copy is behind")
+    said = subprocess.run([CTL, "server-status", a.own_address], capture_output=True, text=True, timeout=60).stdout
+    assert "repository set: logs" in said and f"for {b.url}/set: 3000 bytes and " in said, said
+
+
 def broken_link(directory):
     """What arrived before a link broke is not sent again."""
     piece, size = 8 << 20, 60 << 20
@@ -79,9 +108,13 @@ def main():
         assert code == 0 and told["toRemote"]["sentBytes"] == 2_000_000 and told["toLocal"]["sentBytes"] == 70_000, told
         assert told["toRemote"]["lackedBytes"] == 2_000_000 and told["toRemote"]["rpoBytes"] == 0, told
         assert a.read("b1") == b.read("b1") and a.read("a1") == b.read("a1")
+        # The source knows that all has arrived, though nobody pulls any more.
+        puller, = status_of(a)["pullers"]
+        assert puller["target"] == b.url + "/set" and puller["behind_bytes"] == 0, puller
         code, told, _ = sync_once(b.url, a.url)
         assert code == 0 and told["toRemote"]["logsSent"] == 0 and told["toRemote"]["error"] is None, told
 
+        told_by_the_servers(a, b)
         with open(os.path.join(directory, "rounds"), "w") as out:
             follower = subprocess.Popen([CTL, "sync", a.url + "/set", b.url + "/set", "--every", "20ms", "--json"], stdout=out)
         for number in range(ROUNDS):

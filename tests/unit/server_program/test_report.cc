@@ -129,5 +129,35 @@ TEST(Answer, of_what_is_not_there) {
   EXPECT_EQ(answer("", status_of({}), {}).status, 404u);
 }
 
+TEST(Status, tells_how_far_copies_at_other_sites_are_behind) {
+  server::ServerStatus status = status_of({});
+  EXPECT_THAT(status_json(status, {}), Not(HasSubstr("repositories")));
+  EXPECT_THAT(status_page(status, {}), Not(HasSubstr("Repositories")));
+  server::RepositoryStatus repository;
+  repository.name = "vm1";
+  repository.kind = "vdisk";
+  repository.vdisk = "<vm1>";
+  repository.logs = 2;
+  repository.bytes = 12'345;
+  repository.looked_ns = 500'000'000;
+  repository.pullers.push_back({.peer = "10.0.0.7",
+                                .target = "http://there/<copy>",
+                                .behind_bytes = 345,
+                                .behind_ns = 12'300'000'000,
+                                .pulled_ns = 2'000'000'000});
+  repository.pullers.push_back({.peer = "10.0.0.8", .target = "", .behind_ns = {}});
+  status.repositories = {repository};
+  const Json found = Json::parse(status_json(status, {})).at("repositories").at(0);
+  EXPECT_EQ(found.at("bytes"), 12'345);
+  EXPECT_EQ(found.at("pushedNs"), Json()) << "nobody has pushed";
+  EXPECT_EQ(found.at("pullers").at(0).at("behindBytes"), 345);
+  EXPECT_EQ(found.at("pullers").at(0).at("behindNs"), 12'300'000'000);
+  EXPECT_EQ(found.at("pullers").at(1).at("behindNs"), Json()) << "it never had everything";
+  const std::string page = status_page(status, {});
+  EXPECT_THAT(page, HasSubstr("10.0.0.7 for http://there/&lt;copy&gt;: 345 bytes, 12.3 s behind"));
+  EXPECT_THAT(page, HasSubstr("&lt;vm1&gt;"));
+  EXPECT_THAT(page, Not(HasSubstr("<copy>")));
+}
+
 }  // namespace
 }  // namespace tlog::program
