@@ -13,6 +13,14 @@ std::uint64_t length_in(const LogLengths& lengths, const std::string& log) {
   return found == lengths.end() ? 0 : found->second;
 }
 
+// Of what is sorted by name.
+std::uint64_t length_in(const std::vector<LogLength>& lengths, const std::string& log) {
+  const auto found = std::lower_bound(
+      lengths.begin(), lengths.end(), log,
+      [](const LogLength& one, const std::string& name) { return one.name < name; });
+  return found == lengths.end() || found->name != log ? 0 : found->bytes;
+}
+
 }  // namespace
 
 // The last moment of which a copy has everything, as far as its pull before this one knew.
@@ -27,12 +35,6 @@ std::optional<std::uint64_t> Traffic::even_after(const Copy& before, const Copy&
                               : before.even_ns;
 }
 
-// Logs only grow, so a copy lacks what it lacked, and what has come since.
-std::uint64_t Traffic::behind(const Copy& copy) const {
-  const std::uint64_t grown = bytes_ - std::min(bytes_, copy.bytes_here);
-  return copy.lacked + grown;
-}
-
 void Traffic::note(const std::vector<LogLength>& lengths) {
   const std::uint64_t now = clock_.monotonic_ns();
   logs_ = lengths.size();
@@ -41,7 +43,14 @@ void Traffic::note(const std::vector<LogLength>& lengths) {
   looked_ns_ = now;
   error_.clear();
   for (Copy& copy : copies_) {
-    if (behind(copy) == 0) copy.even_ns = now;
+    // Logs only grow, so a copy lacks what it lacked, and what has come since that it did not have.
+    std::uint64_t new_to_it = bytes_ - std::min(bytes_, copy.bytes_here);
+    for (const Ahead& log : copy.ahead) {
+      const std::uint64_t known = std::min(log.has, length_in(lengths, log.name));
+      new_to_it -= std::min(new_to_it, known - std::min(known, log.here));
+    }
+    copy.behind = copy.lacked + new_to_it;
+    if (copy.behind == 0) copy.even_ns = now;
   }
 }
 
@@ -74,6 +83,10 @@ void Traffic::pulled(Puller puller, const std::vector<LogLength>& here, const Lo
     copy.lacked += log.bytes - has;
     copy.promised.push_back(log);
   }
+  for (const auto& [name, has] : there) {
+    const std::uint64_t bytes = length_in(here, name);
+    if (has > bytes) copy.ahead.push_back({.name = name, .here = bytes, .has = has});
+  }
   if (before != copies_.end()) {
     copy.even_ns = even_after(*before, copy, there);
     copies_.erase(before);
@@ -104,7 +117,7 @@ TrafficStatus Traffic::status() const {
   for (auto copy = copies_.rbegin(); copy != copies_.rend(); ++copy) {
     status.pullers.push_back({.peer = copy->puller.peer,
                               .target = copy->puller.target,
-                              .behind_bytes = behind(*copy),
+                              .behind_bytes = copy->behind,
                               .behind_ns = ago(copy->even_ns),
                               .pulled_ns = *ago(copy->pulled_ns)});
   }

@@ -55,18 +55,24 @@ class Traffic {
   TrafficStatus status() const EXCLUDES(mutex_);
 
  private:
+  struct Ahead {  // a log of which the copy has more than was here: it comes from there, or will
+    std::string name;
+    std::uint64_t here = 0;
+    std::uint64_t has = 0;
+  };
   struct Copy {
     Puller puller;
     std::uint64_t pulled_ns = 0;
     std::uint64_t bytes_here = 0;     // then
     std::uint64_t lacked = 0;         // then
     std::vector<LogLength> promised;  // how long the logs of which it lacked something were then
+    std::vector<Ahead> ahead;         // then, sorted by name
+    std::uint64_t behind = 0;         // at the last look
     std::optional<std::uint64_t> even_ns;
   };
   static std::optional<std::uint64_t> even_after(const Copy& before, const Copy& now,
                                                  const LogLengths& there);
   void note(const std::vector<LogLength>& lengths) REQUIRES(mutex_);
-  std::uint64_t behind(const Copy& copy) const REQUIRES(mutex_);
 
   const Clock& clock_;
   mutable Mutex mutex_;

@@ -47,6 +47,16 @@ TEST_F(TrafficTest, counts_what_a_copy_lacked_and_what_has_come_since) {
   EXPECT_EQ(puller().behind_bytes, 2u);
 }
 
+// Both ways: what came from there is there.
+TEST_F(TrafficTest, counts_nothing_that_the_copy_had_before) {
+  pull({{"a", 100}}, {{"a", 100}, {"b", 70}, {"c", 5}});
+  EXPECT_EQ(puller().behind_bytes, 0u);
+  traffic.looked(Lengths{{"a", 100}, {"b", 70}});
+  EXPECT_EQ(puller().behind_bytes, 0u);
+  traffic.looked(Lengths{{"a", 100}, {"b", 90}, {"c", 4}});
+  EXPECT_EQ(puller().behind_bytes, 20u);
+}
+
 TEST_F(TrafficTest, tells_since_when_a_copy_is_behind) {
   pull({{"a", 100}}, {{"a", 100}});
   clock.pass(5 * kSecond);
