@@ -148,16 +148,28 @@ void Master::hear_secondaries() {
 
 // ---- Appending ----
 
+struct Master::Waiting {
+  Sequence id = 0;
+  unsigned nodes = 1;
+  Waiters::Waiter waiter = {};
+  Waiters::Place place = {};
+};
+
 Result<Appended> Master::append(std::string_view text, unsigned w,
                                 const std::function<bool()>& gone) {
   TLOG_ASSERT(w >= 1 && w <= nodes_ && !text.empty() && text.size() <= kMessageBytesMax);
-  MutexLock lock(mutex_);
-  TLOG_TRY(may_append());
-  newest_ = std::max(newest_, parts_.clock->wall_ns());
-  const Sequence id = ++last_;
-  recent_.add({.id = id, .timestamp = newest_, .text = std::string(text)}, stored_);
+  Waiting waiting{.nodes = w};
+  {
+    MutexLock lock(mutex_);
+    TLOG_TRY(may_append());
+    newest_ = std::max(newest_, parts_.clock->wall_ns());
+    waiting.id = ++last_;
+    recent_.add({.id = waiting.id, .timestamp = newest_, .text = std::string(text)}, stored_);
+    // Before it is given to the log, which may have stored it when the lock is taken again.
+    waiting.place = waiters_.add(waiting.id, w, waiting.waiter);
+  }
   commit();
-  return wait(id, w, gone);
+  return wait(waiting, gone);
 }
 
 Status Master::may_append() {
@@ -182,21 +194,29 @@ Status Master::may_append() {
   return {};
 }
 
-// One commit is under way at a time; what arrives meanwhile goes with the next one.
+// One commit is under way at a time; what arrives meanwhile goes with the next one. Nobody else
+// begins one while this one is hashed and given to the log: what is committed is not stored.
 void Master::commit() {
-  if (committed_ > stored_ || last_ == committed_ || failed_ || stopping_) return;
-  std::uint64_t bytes = 0;
-  Sequence end = committed_;
-  while (end < last_ && end - committed_ < kCommitRecordsMax && bytes < kCommitBytesMax)
-    bytes += recent_.at(++end).text.size();
-  protocol::Batch batch = batch_of(committed_ + 1, end);
-  protocol::fill_hashes(batch.records);
-  if (Status taken = log_->take(std::move(batch)); !taken) {
-    failed_ = taken.error();
-    return waiters_.wake_all();
+  protocol::Batch batch;
+  Sequence before = 0;
+  Sequence end = 0;
+  {
+    MutexLock lock(mutex_);
+    if (committed_ > stored_ || last_ == committed_ || failed_ || stopping_) return;
+    std::uint64_t bytes = 0;
+    before = end = committed_;
+    while (end < last_ && end - before < kCommitRecordsMax && bytes < kCommitBytesMax)
+      bytes += recent_.at(++end).text.size();
+    batch = batch_of(before + 1, end);
+    committed_ = end;
   }
-  committed_ = end;
-  log_->force(end);
+  protocol::fill_hashes(batch.records);
+  const Status taken = log_->take(std::move(batch));
+  if (taken) return log_->force(end);
+  MutexLock lock(mutex_);
+  failed_ = taken.error();
+  committed_ = before;  // none of them is in the log, and none will be
+  waiters_.wake_all();
 }
 
 protocol::Batch Master::batch_of(Sequence first, Sequence last) const {
@@ -221,9 +241,10 @@ protocol::Batch Master::batch_of(Sequence first, Sequence last) const {
   return batch;
 }
 
-Result<Appended> Master::wait(Sequence id, unsigned w, const std::function<bool()>& gone) {
-  Waiters::Waiter waiter;
-  const Waiters::Place place = waiters_.add(id, w, waiter);
+Result<Appended> Master::wait(Waiting& waiting, const std::function<bool()>& gone) {
+  Waiters::Waiter& waiter = waiting.waiter;
+  const Sequence id = waiting.id;
+  MutexLock lock(mutex_);
   std::optional<Error> why;
   while (!waiter.done && !why) {
     if (failed_) {
@@ -235,7 +256,7 @@ Result<Appended> Master::wait(Sequence id, unsigned w, const std::function<bool(
     }
   }
   if (waiter.done) return Appended{.id = id, .unconfirmed = std::nullopt};
-  waiters_.remove(w, place);
+  waiters_.remove(waiting.nodes, waiting.place);
   // Nothing is committed any more.
   if (id > committed_ && (failed_ || stopping_)) {
     return fail(why->code(), fmt::format("append: log '{}': {}: it was not appended", options_.name,
@@ -256,13 +277,14 @@ void Master::stored_more(Sequence sequence) {
   {
     MutexLock lock(mutex_);
     stored_ = sequence;
-    commit();
     waiters_.wake([this](unsigned nodes) { return stored_by(nodes); });
     changed_.notify_all();
   }
-  if (!client_) return;
-  client_->more();
-  client_->force(sequence);
+  if (client_) {
+    client_->more();
+    client_->force(sequence);
+  }
+  commit();  // last: who waits for what is stored does not wait for the hashes of what is next
 }
 
 void Master::progressed() {
@@ -296,10 +318,12 @@ Result<Sequence> Master::stored() {
 }
 
 Result<Sequence> Master::read(Sequence first, Sequence last, const Visitor& visitor) {
+  std::vector<Message> recent;
   {
     MutexLock lock(mutex_);
-    if (recent_.has(first)) return visit_recent(recent_, first, last, visitor);
+    recent = copy_recent(recent_, first, last);
   }
+  if (!recent.empty()) return visit_all(std::move(recent), visitor);
   return visit_records(
       first, last,
       [&](const server::ServedLog::Visitor& records) { return log_->read(first, last, records); },

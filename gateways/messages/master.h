@@ -60,14 +60,14 @@ class Master final : public MessageLog, private client::RecordSource {
   void stored_more(Sequence sequence);
   void progressed();
   void failed(const Error& error);
-  void commit() REQUIRES(mutex_);
+  void commit() EXCLUDES(mutex_);
   protocol::Batch batch_of(Sequence first, Sequence last) const REQUIRES(mutex_);
   Result<std::optional<protocol::Batch>> take_stored(Sequence first, Sequence last,
                                                      std::uint64_t bytes);
   Sequence stored_by(unsigned nodes) const;
   Status may_append() REQUIRES(mutex_);
-  Result<Appended> wait(Sequence id, unsigned w, const std::function<bool()>& gone)
-      REQUIRES(mutex_);
+  struct Waiting;
+  Result<Appended> wait(Waiting& waiting, const std::function<bool()>& gone) EXCLUDES(mutex_);
   LogHealth look_at_nodes() const;
 
   static constexpr std::uint64_t kQuorumLookNs = 20'000'000;
@@ -88,7 +88,7 @@ class Master final : public MessageLog, private client::RecordSource {
   std::string not_open_ GUARDED_BY(mutex_) = "it is being opened";
   std::optional<Error> failed_ GUARDED_BY(mutex_);
   Sequence last_ GUARDED_BY(mutex_) = 0;       // given
-  Sequence committed_ GUARDED_BY(mutex_) = 0;  // given to the own log
+  Sequence committed_ GUARDED_BY(mutex_) = 0;  // given to the own log, or just being given
   TimestampNs newest_ GUARDED_BY(mutex_) = 0;  // never goes back
   std::uint64_t quorum_looked_ns_ GUARDED_BY(mutex_) = 0;
   std::string no_quorum_ GUARDED_BY(mutex_);

@@ -1,12 +1,13 @@
 #include "gateways/messages/reading.h"
 
 #include <cstring>
+#include <utility>
 
 namespace tlog::messages {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 512 * kKiB;
-constexpr std::size_t kPieceMessages = 4096;
+constexpr std::size_t kCopiedMessages = 1024;  // who appends waits meanwhile
 
 }  // namespace
 
@@ -31,11 +32,17 @@ Result<Sequence> visit_records(Sequence first, Sequence last, const ReadRecords&
   return std::min(reached, last);
 }
 
-Sequence visit_recent(const Recent& recent, Sequence first, Sequence last,
-                      const MessageLog::Visitor& visitor) {
-  Sequence id = first;
-  for (; id <= last && recent.has(id) && id - first < kPieceMessages; ++id) visitor(recent.at(id));
-  return id - 1;
+std::vector<Message> copy_recent(const Recent& recent, Sequence first, Sequence last) {
+  std::vector<Message> copied;
+  for (Sequence id = first; id <= last && recent.has(id) && copied.size() < kCopiedMessages; ++id)
+    copied.push_back(recent.at(id));
+  return copied;
+}
+
+Sequence visit_all(std::vector<Message> messages, const MessageLog::Visitor& visitor) {
+  const Sequence last = messages.back().id;
+  for (Message& message : messages) visitor(std::move(message));
+  return last;
 }
 
 Result<protocol::Batch> read_batch(server::ServedLog& log, Sequence first, Sequence last,

@@ -11,8 +11,11 @@ namespace tlog::messages {
 using ReadRecords = std::function<Status(const server::ServedLog::Visitor&)>;
 Result<Sequence> visit_records(Sequence first, Sequence last, const ReadRecords& read,
                                const MessageLog::Visitor& visitor);
-Sequence visit_recent(const Recent& recent, Sequence first, Sequence last,
-                      const MessageLog::Visitor& visitor);
+// A copy of those that are there from `first` on, a piece at most: for who visits them without the
+// lock that guards them.
+std::vector<Message> copy_recent(const Recent& recent, Sequence first, Sequence last);
+// Answers the last; at least one.
+Sequence visit_all(std::vector<Message> messages, const MessageLog::Visitor& visitor);
 
 // Copied, about so many bytes; at least one record.
 Result<protocol::Batch> read_batch(server::ServedLog& log, Sequence first, Sequence last,

@@ -72,14 +72,22 @@ Result<Sequence> Replica::stored() {
 }
 
 Result<Sequence> Replica::read(Sequence first, Sequence last, const Visitor& visitor) {
+  std::vector<Message> messages;
+  TLOG_ASSIGN(const Sequence reached, copy(first, last, messages));
+  for (Message& message : messages) visitor(std::move(message));
+  return reached;
+}
+
+Result<Sequence> Replica::copy(Sequence first, Sequence last, std::vector<Message>& messages) {
   MutexLock lock(mutex_);
-  if (recent_.has(first)) return visit_recent(recent_, first, last, visitor);
+  messages = copy_recent(recent_, first, last);
+  if (!messages.empty()) return messages.back().id;
   TLOG_ASSIGN(const auto look, this->look());
   if (!look) return fail(Code::kNotFound, "read: the log is gone; ask again");
   auto reached = visit_records(
       first, last,
       [&](const server::ServedLog::Visitor& records) { return look->read(first, last, records); },
-      visitor);
+      [&](Message message) { messages.push_back(std::move(message)); });
   if (!reached) kept_.reset();
   return reached;
 }

@@ -39,6 +39,9 @@ class Replica final : public MessageLog {
   // Null: there is no such log here yet.
   Result<std::shared_ptr<server::LogLook>> look() REQUIRES(mutex_);
   Result<Sequence> look_how_far() REQUIRES(mutex_);
+  // read(), but that they are visited by who does not hold the lock.
+  Result<Sequence> copy(Sequence first, Sequence last, std::vector<Message>& messages)
+      EXCLUDES(mutex_);
   // The newest ones, as far as they adjoin what is remembered.
   Status remember(server::LogLook& look, Sequence stored) REQUIRES(mutex_);
 
