@@ -145,7 +145,8 @@ void check_tlogs(const Config& config, Problems& problems) {
         !config.vdisks.empty() &&
         std::all_of(config.vdisks.begin(), config.vdisks.end(),
                     [](const Vdisk& vdisk) { return !vdisk.tlog.servers.empty(); });
-    const bool serves_logs_alone = config.vdisks.empty() && !config.repos.empty();
+    const bool serves_logs_alone =
+        config.vdisks.empty() && (!config.repos.empty() || !config.cas.directory.empty());
     if (!all_have_servers && !serves_logs_alone && !problems.knows("clusters") &&
         !problems.failed("tlog/servers")) {
       problems.add("clusters", fmt::format("missing, expected {}",
@@ -171,6 +172,7 @@ void check_storage(const Config& config, Problems& problems) {
     for (const std::string& path : cluster.directories)
       directories.push_back({path, "clusters/" + cluster.name});
   }
+  directories.push_back({config.cas.directory, "cas/directory"});
   for (const Vdisk& vdisk : config.vdisks) {
     const std::string& path = vdisk.storage_file;
     if (path.empty()) continue;
@@ -238,6 +240,7 @@ void check_meaning(Config& config, Problems& problems) {
   }
   check_repos(config, problems);
   check_logs(config, problems);
+  check_cas(config, problems);
   check_journal(config, problems);
   check_directories(config, problems);
   check_servers(config, problems);

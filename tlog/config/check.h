@@ -25,6 +25,8 @@ void take_log_servers(Config& config, Problems& problems);
 void check_log_servers(const Config& config, Problems& problems);
 // Repositories, and that there is something to serve at all.
 void check_repos(const Config& config, Problems& problems);
+// What is kept and published as contents and names.
+void check_cas(Config& config, Problems& problems);
 // Of those whose log is striped.
 void check_stripes(const Config& config, Problems& problems);
 

@@ -47,7 +47,8 @@ void check_repo_directory(const Config& config, const Repo& repo, Problems& prob
 
 void check_repos(const Config& config, Problems& problems) {
   if (config.vdisks.empty() && config.repos.empty() && config.logs.empty() &&
-      !problems.knows("vdisks") && !problems.knows("repos") && !problems.knows("logs")) {
+      config.cas.directory.empty() && !problems.knows("vdisks") && !problems.knows("repos") &&
+      !problems.knows("logs") && !problems.knows("cas")) {
     problems.add("vdisks",
                  fmt::format("missing, expected {}", with_sample(*root_section().find("vdisks"))));
   }

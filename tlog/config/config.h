@@ -153,6 +153,29 @@ struct Log {
   LogCreate create = LogCreate::kAll;
 };
 
+// How much of a published log stands in its page.
+enum class CasEmbed { kAll, kNone, kLast };
+
+// A vdisk's log, for followers (REMOTE-LOG).
+struct CasPublish {
+  std::string vdisk;
+  std::string embed_text = "last 5";  // as it stands in the file; what it means:
+  CasEmbed embed = CasEmbed::kLast;
+  unsigned embed_last = 5;  // of kLast
+  std::string to;           // another service; "": this server's directory
+  // Of `to`; paths are absolute, "" for none.
+  std::string token_file;
+  bool tls = false;     // also with a ca_file
+  std::string ca_file;  // "": the system's authorities
+  std::string server_name;
+};
+
+// Contents and names that a tlogserver has for others.
+struct Cas {
+  std::string directory;  // absolute; "": none
+  std::vector<CasPublish> publish;
+};
+
 struct Config {
   std::string path;      // absolute, of the file
   std::string key_file;  // absolute
@@ -163,7 +186,8 @@ struct Config {
   std::vector<Vdisk> vdisks;      // in the file's order
   std::vector<Repo> repos;        // in the file's order
   std::vector<Log> logs;          // likewise
-  std::string control_socket;     // default "control.sock" beside the file, see docs/operations.md
+  Cas cas;
+  std::string control_socket;  // default "control.sock" beside the file, see docs/operations.md
   std::uint64_t memory_budget = 256 * kMiB;
   LogLevel log_level = LogLevel::kWarning;
 

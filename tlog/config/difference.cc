@@ -57,7 +57,9 @@ void Comparison::section(const Section& section, Target before, Target after,
     const bool is_defaults =
         trail.empty() && (property.key == "tlog" || property.key == "coordination");
     if (property.type == Type::kSection) {
-      if (!is_defaults) {
+      // Only a tlogserver reads it, which does not reload.
+      const bool is_of_servers = trail.empty() && property.key == "cas";
+      if (!is_defaults && !is_of_servers) {
         this->section(*property.section, property.enter(before, {}), property.enter(after, {}),
                       own);
       }

@@ -78,7 +78,7 @@ const Section& root_section() {
           {.key = "vdisks",
            .type = Type::kNamed,
            .description = vdisk_section().description,
-           .default_note = "none, which will do where there are repos or logs",
+           .default_note = "none, which will do where there are repos, logs or a cas",
            .example = "vm1",
            .sample = "vdisks: {vm1: {size: 10GiB, storage: {file: blocks/vm1}}}",
            .maximum = kVdisksMax,
@@ -102,6 +102,12 @@ const Section& root_section() {
            .maximum = kVdisksMax,
            .section = &log_section(),
            .enter = add_log},
+          {.key = "cas",
+           .type = Type::kSection,
+           .description = cas_section().description,
+           .example_only = true,
+           .section = &cas_section(),
+           .enter = enter_member<&Config::cas>},
           {.key = "controlSocket",
            .type = Type::kPath,
            .description = "Where tlogctl finds the server, at most 107 bytes long. A process that "
@@ -127,7 +133,7 @@ const Section& root_section() {
            .set = assign<&Config::log_level>},
       },
       {},
-      {"vdisks", "repos", "logs"}};
+      {"vdisks", "repos", "logs", "cas"}};
   return section;
 }
 

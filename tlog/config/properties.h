@@ -43,7 +43,7 @@ struct Value {
 
 // What a section's keys are written into.
 using Target = std::variant<Config*, Journal*, Cluster*, Server*, Tlog*, ServerTls*, LagLimit*,
-                            SlaveStorage*, Coordination*, Vdisk*, Repo*, Log*>;
+                            SlaveStorage*, Coordination*, Vdisk*, Repo*, Log*, Cas*, CasPublish*>;
 
 struct Section;
 

@@ -26,6 +26,7 @@ const Section& coordination_section();
 const Section& vdisk_section();
 const Section& repo_section();
 const Section& log_section();
+const Section& cas_section();
 
 template <class T>
 struct MemberOf;
