@@ -9,18 +9,23 @@ namespace tlog::cas {
 namespace {
 
 constexpr std::string_view kBlake2b256("\xa0\xe4\x02\x20", 4);
-constexpr std::size_t kDigestBytes = 32;
 
 }  // namespace
 
-Address address_of(std::string_view content) {
+std::string digest_of(std::string_view content) {
   std::array<unsigned char, kDigestBytes> digest{};
   crypto_generichash(digest.data(), digest.size(),
                      reinterpret_cast<const unsigned char*>(content.data()), content.size(),
                      nullptr, 0);
-  Address address(kBlake2b256);
-  address.append(reinterpret_cast<const char*>(digest.data()), digest.size());
-  return address;
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+Address address_of(std::string_view content) {
+  return std::string(kBlake2b256) + digest_of(content);
+}
+
+std::string_view digest_in(std::string_view address) {
+  return address.substr(address.size() - kDigestBytes);
 }
 
 bool is_multihash(std::string_view address) {

@@ -13,12 +13,17 @@
 namespace tlog::cas {
 
 using Address = std::string;  // bytes
+inline constexpr std::size_t kDigestBytes = 32;
 
+// The 32 bytes in it, BLAKE2b-256.
+std::string digest_of(std::string_view content);
 Address address_of(std::string_view content);
 // Whether it is of our kind, so that is_of() can tell something.
 bool is_multihash(std::string_view address);
 // False only when the content is certainly not that of the address.
 bool may_be_of(std::string_view address, std::string_view content);
+// Its last 32 bytes; of one that is_multihash().
+std::string_view digest_in(std::string_view address);
 // In hex, for people.
 std::string text_of(std::string_view address);
 
