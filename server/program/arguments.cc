@@ -11,6 +11,7 @@
 #include "server/program/storage_addresses.h"
 #include "tlog/base/limits.h"
 #include "tlog/config/config.h"
+#include "tlog/io/address.h"
 
 namespace tlog::program {
 namespace {
@@ -110,6 +111,16 @@ Status read_server_address(Arguments& a, const std::string& text) {
   return read_unix_path(a, std::string_view(text).substr(kUnix.size()));
 }
 
+Status read_grpc_address(Arguments& a, const std::string& text) {
+  if (io::is_unix_address(text)) {
+    TLOG_TRY(io::unix_address("listen", text));
+  } else if (Status checked = check_host_port(text, true); !checked) {
+    return fail(expected(text, "host:port or unix:/path; " + checked.error().message()));
+  }
+  a.grpc_address = text;
+  return {};
+}
+
 // Only looked at: what is sealed has a subkey of its own, from random bytes.
 Status read_nonce(const std::string& text) {
   const bool is_hex = text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
@@ -161,7 +172,10 @@ void add_where(CLI::App& app, Arguments& a) {
       [&a](const std::string& text) { return read_address(a.profile_address, text); });
   add(app, "--logset", "HOST:PORT", "the configuration's repos over HTTP, for other sites",
       reads_text(a.logset_address));
-  add(app, "--token-file", "FILE", "what requests to --logset and --http have to carry, mode 0600",
+  add(app, "--grpc", "HOST:PORT|unix:PATH",
+      "the configuration's cas (contents and names) over gRPC",
+      [&a](const std::string& text) { return read_grpc_address(a, text); });
+  add(app, "--token-file", "FILE", "what requests to --logset, --http and --grpc carry, mode 0600",
       reads_text(a.token_file));
   add(app, "--tls-cert", "FILE", "the server's certificate (PEM); from then on TLS only",
       reads_text(a.tls_cert));
@@ -254,8 +268,12 @@ Status check_gateways(const Arguments& a) {
   if (!a.logset_address.empty() && a.config.empty()) {
     return wrong("--logset: which repositories? name them with repos in the file of --config");
   }
-  if (!a.token_file.empty() && a.logset_address.empty() && a.http_address.empty()) {
-    return wrong("--token-file: it is of use with --logset and --http only");
+  if (!a.grpc_address.empty() && a.config.empty()) {
+    return wrong("--grpc: kept where? name a directory with cas in the file of --config");
+  }
+  if (!a.token_file.empty() && a.logset_address.empty() && a.http_address.empty() &&
+      a.grpc_address.empty()) {
+    return wrong("--token-file: it is of use with --logset, --http and --grpc only");
   }
   return {};
 }

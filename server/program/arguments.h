@@ -27,7 +27,8 @@ struct Arguments {
   std::string unix_path;  // instead of the address; "": none
   std::string profile_address;
   std::string logset_address;  // "": repositories are not offered
-  std::string token_file;      // of --logset and --http; "" or "none": no token is asked for
+  std::string grpc_address;    // of contents and names; "": they are not offered
+  std::string token_file;      // of those and --http; "" or "none": no token is asked for
   std::string config;          // a file or etcd://...
   std::vector<StoreAddress> storage;
   bool memory_storage = false;
@@ -44,7 +45,7 @@ struct Arguments {
   bool insecure = false;
 
   std::string http_address;  // of messages; "": none
-  std::string server_id;  // "": its address
+  std::string server_id;     // "": its address
   std::uint64_t replication_delay_ns = 0;
 
   std::string log_file;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "server/program/cas_serving.h"
 #include "server/program/file_logger.h"
 #include "server/program/http_server.h"
 #include "server/program/key.h"
@@ -43,6 +44,7 @@ class Program {
   void read_again();
   Status start_pages();
   Status start_gateways();
+  Status start_cas();
   Status start_messages();
   std::shared_ptr<LogsetServing> logset() const EXCLUDES(logset_mutex_);
   void announce() const;
@@ -61,6 +63,7 @@ class Program {
   std::vector<config::Repo> repos_;
   mutable Mutex logset_mutex_;  // the status is asked for while it starts
   std::shared_ptr<LogsetServing> logset_ GUARDED_BY(logset_mutex_);
+  std::unique_ptr<CasServing> cas_;
   std::optional<config::Config> config_;
   std::shared_ptr<const seal::MasterKey> key_;
   std::unique_ptr<MessageLogs> messages_;
@@ -158,6 +161,7 @@ Status Program::start() {
                                                                  .logger = logger_.get()}));
   TLOG_TRY(start_pages());
   TLOG_TRY(start_gateways());
+  TLOG_TRY(start_cas());
   TLOG_TRY(start_messages());
   logger_->info(fmt::format("event=started version={} address=\"{}\" tls={} key_id={}",
                             TLOG_VERSION, server_->address(), arguments_.tls() ? "yes" : "no",
@@ -192,6 +196,13 @@ std::shared_ptr<LogsetServing> Program::logset() const {
   return logset_;
 }
 
+Status Program::start_cas() {
+  if (arguments_.grpc_address.empty()) return {};
+  TLOG_ASSIGN(cas_, CasServing::start(arguments_, config_ ? config_->cas : config::Cas{},
+                                      {.files = &io::system_files(), .logger = logger_.get()}));
+  return {};
+}
+
 Status Program::start_messages() {
   if (arguments_.http_address.empty()) return {};
   if (!config_) return fail(Code::kInvalidArgument, "--http: it needs --config");
@@ -213,6 +224,7 @@ void Program::announce() const {
   if (const auto logset = this->logset()) {
     line += fmt::format(", logset on {}/", logset->url());
   }
+  if (cas_) line += fmt::format(", grpc on {}", cas_->address());
   if (messages_) line += fmt::format(", messages on {}/", messages_->url());
   std::puts(line.c_str());
   std::fflush(stdout);
@@ -243,6 +255,7 @@ bool Program::serve_until_told() {
   tell_manager("STOPPING=1");
   logger_->info("event=stopping");
   if (const auto logset = this->logset()) logset->stop(kGatewayGraceNs);
+  if (cas_) cas_->stop(kGatewayGraceNs);
   messages_.reset();  // it stores what it has taken, and asks the server until then
   const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
   if (!everything_stored) {
@@ -253,6 +266,7 @@ bool Program::serve_until_told() {
 
 void Program::end() {
   if (const auto logset = this->logset()) logset->stop(0);
+  cas_.reset();
   messages_.reset();
   pages_.reset();  // its thread asks the server
   server_.reset();
