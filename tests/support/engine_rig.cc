@@ -81,7 +81,8 @@ config::Config EngineRig::configuration() const {
     }
     config.clusters.push_back(standby);
   }
-  vdisk.tlog.cluster = "local";
+  if (options_.log_servers.empty()) vdisk.tlog.cluster = "local";
+  vdisk.tlog.servers = options_.log_servers;
   vdisk.tlog.data_shards = options_.data_shards;
   vdisk.tlog.parity_shards = options_.parity_shards;
   vdisk.tlog.write_quorum = options_.write_quorum;
@@ -102,6 +103,7 @@ session::Environment EngineRig::environment() const {
 Status EngineRig::try_start() {
   session::EngineOptions how;
   how.make_standby = options_.make_standby;
+  how.open_remote_log = options_.open_remote_log;
   TLOG_ASSIGN(auto engine, session::Engine::load(configuration(), how, environment()));
   TLOG_TRY(engine->prepare());
   TLOG_TRY(engine->start());

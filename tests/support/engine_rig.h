@@ -37,7 +37,10 @@ struct EngineRigOptions {
   std::uint64_t failover_after_ns = 0;          // 0: not by itself
   session::MakeStandby make_standby = {};
   std::vector<std::string> servers =
-      {};                           // addresses of redis-protocol stores instead of directories
+      {};  // addresses of redis-protocol stores instead of directories
+  // Of tlogservers that keep the log instead, and what talks to them.
+  std::vector<std::string> log_servers = {};
+  decltype(session::EngineOptions::open_remote_log) open_remote_log = {};
   config::LagLimit lag = {};        // of what is not stored
   config::LagLimit slave_lag = {};  // of what is not on the standby
 };
