@@ -66,10 +66,12 @@ TEST(PublishedVdisk, damage_in_its_stores_is_no_fault_of_who_asks) {
       }
     });
   }
-  const auto handler = logset::make_handler(
-      {{"pub", logset::make_vdisk_repository(
-                   {.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }})}},
-      rig.logger());
+  const auto handler =
+      logset::make_handler({{"pub",
+                             {.repository = logset::make_vdisk_repository(
+                                  {.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }}),
+                              .traffic = std::make_shared<logset::Traffic>(system_clock())}}},
+                           rig.logger());
   gateway::HttpRequest request;
   request.method = "GET";
   request.path = "/pub/offsets";
