@@ -160,23 +160,31 @@ TEST(LogDirectory, after_a_failure_a_log_takes_nothing_until_opened_anew) {
   EXPECT_TRUE(add_slice(*again, "log", 5, "more"));
 }
 
-// Wherever the disk is full: of the marker, or of the log.
+// Wherever the disk is full: for the marker, before the log's first byte, or in its middle.
 TEST(LogDirectory, a_full_disk_is_told_and_the_log_goes_on) {
-  for (const char* path : {"/.append-log", "/log"}) {
+  struct Moment {
+    const char* path;
+    std::uint64_t nth;
+  };
+  const std::string large(2 * kMiB + 5, 'h');  // comes in pieces
+  for (const Moment& moment : {Moment{"/.append-log", 1}, Moment{"/log", 1}, Moment{"/log", 2}}) {
+    SCOPED_TRACE(::testing::Message() << moment.path << " " << moment.nth);
     const testing::TempDirectory directory;
     testing::FaultFiles files(io::system_files());
     auto logs = LogDirectory::open(files, directory.path()).value();
     ASSERT_TRUE(add_slice(*logs, "log", 0, "whole"));
-    files.inject(
-        {.operations = testing::kWriteFile, .error_number = ENOSPC, .path_contains = path});
-    const Status refused = add_slice(*logs, "log", 5, "half");
-    ASSERT_TRUE(!refused && files.fired()) << path;
-    EXPECT_EQ(refused.error().code(), Code::kNoSpace) << path;
+    files.inject({.operations = testing::kWriteFile,
+                  .nth = moment.nth,
+                  .error_number = ENOSPC,
+                  .path_contains = moment.path});
+    const Status refused = add_slice(*logs, "log", 5, large);
+    ASSERT_TRUE(!refused && files.fired());
+    EXPECT_EQ(refused.error().code(), Code::kNoSpace);
     files.clear();
-    EXPECT_EQ(log_text(*logs, "log"), "whole") << path;
+    EXPECT_EQ(log_text(*logs, "log"), "whole") << "what got there was not taken back";
     const Status taken = add_slice(*logs, "log", 5, " more");
-    EXPECT_TRUE(taken) << path << taken.error().message();
-    EXPECT_EQ(log_text(*logs, "log"), "whole more") << path;
+    EXPECT_TRUE(taken) << taken.error().message();
+    EXPECT_EQ(log_text(*logs, "log"), "whole more");
   }
 }
 
