@@ -13,9 +13,10 @@ constexpr std::size_t kBlock = kMiB;
 // What is known of the logs: where each chain ends.
 class Chains {
  public:
-  Result<FrameChain> chain(const std::string& name) {
+  FrameChain chain(const std::string& name) {
     MutexLock lock(mutex_);
-    return chains_[name];
+    const auto found = chains_.find(name);
+    return found == chains_.end() ? FrameChain() : found->second;
   }
   // Takes `chain` for the log's, unless it does not fit to the vdisk's other epochs.
   Status set(const std::string& name, const EpochLog& log, const FrameChain& chain) {
@@ -29,6 +30,16 @@ class Chains {
     chains_[name] = chain;
     return {};
   }
+  // What was set for a slice that then could not be appended.
+  void set_back(const std::string& name, const FrameChain& chain) {
+    MutexLock lock(mutex_);
+    if (chain.frames == 0) {
+      chains_.erase(name);
+    } else {
+      chains_[name] = chain;
+    }
+  }
+  Mutex& appending() { return appending_; }  // from set() until it is known what became of it
 
  private:
   // An earlier epoch's log ends before a later one's begins, and is what that goes on from.
@@ -45,6 +56,7 @@ class Chains {
                             log.epoch, log.vdisk.text(), later.first));
   }
 
+  Mutex appending_;
   Mutex mutex_;
   std::map<std::string, FrameChain> chains_ GUARDED_BY(mutex_);
 };
@@ -70,8 +82,13 @@ class CopyTaker final : public SliceTaker {
                   fmt::format("logset: slice: it ends inside of a frame of '{}'; send whole ones",
                               head_.name));
     }
-    return logs_.append(head_, slice_,
-                        [this] { return chains_.set(head_.name, log_, verifier_.chain()); });
+    MutexLock one_at_a_time(chains_.appending());
+    const FrameChain before = chains_.chain(head_.name);
+    Status appended = logs_.append(
+        head_, slice_, [this] { return chains_.set(head_.name, log_, verifier_.chain()); });
+    // A log that the disk had no room for takes the same slice again later.
+    if (!appended) chains_.set_back(head_.name, before);
+    return appended;
   }
 
  private:
@@ -113,8 +130,7 @@ class CopyRepository final : public Repository {
     TLOG_ASSIGN(const std::uint64_t length, logs_->length(head.name));
     if (length != head.offset) return fail(not_at_end(head, length));
     TLOG_TRY(logs_->check_room(head.length));
-    TLOG_ASSIGN(const FrameChain chain, chains_.chain(head.name));
-    return std::make_unique<CopyTaker>(*logs_, chains_, head, *log, chain);
+    return std::make_unique<CopyTaker>(*logs_, chains_, head, *log, chains_.chain(head.name));
   }
 
  private:

@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateways/logset/copy_repository.h"
 #include "gateways/logset/gateway.h"
 #include "gateways/logset/sealed_reader.h"
 #include "gateways/logset/vdisk_repository.h"
+#include "tests/support/fault_files.h"
 #include "tests/support/served_log_rig.h"
+#include "tests/support/temp_directory.h"
 #include "tlog/walk/chain.h"
 
 namespace tlog::testing {
@@ -78,6 +81,41 @@ TEST(PublishedVdisk, damage_in_its_stores_is_no_fault_of_who_asks) {
   const auto answer = handler(request)->answer();
   EXPECT_EQ(answer.status, 500u);
   EXPECT_THAT(answer.body, HasSubstr("too few intact shards"));
+}
+
+// The next try brings the same slice: it is no fork of what could not be kept.
+TEST(CopyRepository, a_slice_that_the_disk_had_no_room_for_is_taken_later) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  const auto published =
+      logset::make_vdisk_repository({.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }});
+  const logset::LogLength whole = published->lengths().value().at(0);
+  std::vector<std::byte> bytes(whole.bytes);
+  ASSERT_TRUE(published->read(whole.name, 0, bytes));
+
+  const TempDirectory directory;
+  FaultFiles files(io::system_files());
+  const auto copy = logset::open_copy_repository(files, directory.file("copy")).value();
+  const auto push = [&]() -> Status {
+    TLOG_ASSIGN(const auto taker,
+                copy->take({.name = whole.name, .offset = 0, .length = whole.bytes}));
+    TLOG_TRY(taker->bytes(bytes));
+    return taker->finish();
+  };
+  files.inject(
+      {.operations = kWriteFile, .error_number = ENOSPC, .path_contains = "/" + whole.name});
+  const Status full = push();
+  ASSERT_TRUE(!full && files.fired());
+  EXPECT_EQ(full.error().code(), Code::kNoSpace);
+  files.clear();
+  const Status taken = push();
+  EXPECT_TRUE(taken) << taken.error().message();
+  EXPECT_EQ(copy->lengths().value().at(0).bytes, whole.bytes);
 }
 
 // What makes it committed is that many different shards are there: one that a mended or copied
