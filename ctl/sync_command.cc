@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "ctl/commands.h"
+#include "gateways/http/token.h"
 #include "gateways/sync/sync.h"
-#include "server/net/credential_files.h"
 #include "tlog/base/clock.h"
 
 namespace tlog::ctl {
@@ -28,14 +28,10 @@ Result<SiteAccess> site_access(const SyncCommand& command, std::string url) {
   }
   SiteAccess site{.url = std::move(url), .ca_file = command.ca_file};
   if (command.token_file.empty()) return site;
-  TLOG_ASSIGN(const net::SecretVector token,
-              net::read_credential(io::system_files(), command.token_file, "token file",
-                                   net::FileSecrecy::kSecret));
-  site.token_header = "Authorization: Bearer ";
-  site.token_header.append(reinterpret_cast<const char*>(token.data()), token.size());
-  while (site.token_header.ends_with('\n') || site.token_header.ends_with('\r')) {
-    site.token_header.pop_back();
-  }
+  TLOG_ASSIGN(const auto token, gateway::BearerToken::load(io::system_files(), command.token_file));
+  const gateway::BearerToken::Secret value = token.header();
+  site.token_header = "Authorization: ";
+  site.token_header.append(reinterpret_cast<const char*>(value.data()), value.size());
   return site;
 }
 

@@ -31,8 +31,9 @@ class GrpcContents final : public Contents {
       TLOG_TRY(io::split_address("cas", options_.target));
     }
     if (!options_.token_file.empty() && options_.token_file != "none") {
-      TLOG_TRY(gateway::BearerToken::load(*options_.files, options_.token_file));
-      TLOG_TRY(load_token());
+      TLOG_ASSIGN(const auto token,
+                  gateway::BearerToken::load(*options_.files, options_.token_file));
+      authorization_ = token.header();
     }
     grpc::ChannelArguments arguments;
     TLOG_ASSIGN(const auto credentials, load_credentials(arguments));
@@ -129,17 +130,6 @@ class GrpcContents final : public Contents {
                                              : reason));
   }
 
-  Status load_token() {
-    TLOG_ASSIGN(const auto token, net::read_credential(*options_.files, options_.token_file,
-                                                       "token file", net::FileSecrecy::kSecret));
-    const auto scheme = std::as_bytes(std::span(std::string_view("Bearer ")));
-    authorization_.assign(scheme.begin(), scheme.end());
-    for (const std::byte byte : token) {
-      if (byte != std::byte{'\n'} && byte != std::byte{'\r'}) authorization_.push_back(byte);
-    }
-    return {};
-  }
-
   Result<std::shared_ptr<grpc::ChannelCredentials>> load_credentials(
       grpc::ChannelArguments& arguments) {
     const bool has_tls = options_.tls || !options_.ca_file.empty();
@@ -165,7 +155,7 @@ class GrpcContents final : public Contents {
   }
 
   const GrpcContentsOptions options_;
-  net::SecretVector authorization_;
+  gateway::BearerToken::Secret authorization_;
   std::unique_ptr<vac::cas::CAS::Stub> contents_;
   std::unique_ptr<vac::cas::NS::Stub> names_;
 };

@@ -1,6 +1,5 @@
 #include "gateways/http/http_server.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -21,16 +20,6 @@ namespace {
 
 constexpr std::size_t kSourceBlock = 256 * 1024;  // of a streamed answer whose length is known
 constexpr char kTlsPriorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
-
-bool is_loopback(const sockaddr* address) {
-  if (address->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
-    return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-  }
-  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
-  return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
-         (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
-}
 
 // What libmicrohttpd says, kept while it starts: the reason for which it cannot.
 struct StartReason {
@@ -134,7 +123,8 @@ class GatewayServer final : public HttpServer {
 
   Status listen(const std::string& address) {
     TLOG_ASSIGN(const io::SocketAddress place, find(address));
-    if (!is_loopback(place.get()) && !is_tls() && !token_ && !options_.insecure) {
+    if (!io::is_loopback_address(io::address_text(place)) && !is_tls() && !token_ &&
+        !options_.insecure) {
       return fail(Code::kInvalidArgument,
                   fmt::format("listen: {}: everybody who reaches this address could read and "
                               "write; give TLS or a token, listen on 127.0.0.1, or say --insecure",

@@ -40,6 +40,13 @@ Result<BearerToken> BearerToken::load(io::FileSystem& files, const std::string& 
   return token;
 }
 
+BearerToken::Secret BearerToken::header() const {
+  const auto scheme = std::as_bytes(std::span(kScheme));
+  Secret header(scheme.begin(), scheme.end());
+  header.insert(header.end(), token_.begin(), token_.end());
+  return header;
+}
+
 bool BearerToken::allows(const std::string* header) const {
   if (header == nullptr || header->size() < kScheme.size() ||
       ::strncasecmp(header->c_str(), kScheme.data(), kScheme.size()) != 0) {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "gateways/http/token.h"
-#include "server/net/credential_files.h"
 #include "tlog/base/wipe.h"
 
 namespace tlog::messages {
@@ -38,13 +37,11 @@ class Curl final : public HttpClient {
   Status begin() {
     if (!curl_) return fail(Code::kUnavailable, "http: libcurl does not start");
     if (place_.token_file.empty()) return {};
-    TLOG_TRY(
-        gateway::BearerToken::load(io::system_files(), place_.token_file));  // says what is wrong
-    TLOG_ASSIGN(const auto bytes, net::read_credential(io::system_files(), place_.token_file,
-                                                       "token file", net::FileSecrecy::kSecret));
-    std::string header = "Authorization: Bearer ";
-    header.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    while (header.ends_with('\n') || header.ends_with('\r')) header.pop_back();
+    TLOG_ASSIGN(const auto token,
+                gateway::BearerToken::load(io::system_files(), place_.token_file));
+    const gateway::BearerToken::Secret value = token.header();
+    std::string header = "Authorization: ";
+    header.append(reinterpret_cast<const char*>(value.data()), value.size());
     headers_.reset(curl_slist_append(nullptr, header.c_str()));
     wipe(std::as_writable_bytes(std::span(header)));
     return {};

@@ -1,6 +1,5 @@
 #include "server/program/http_server.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -10,11 +9,13 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <list>
 #include <string_view>
 
 #include "server/program/storage_addresses.h"
+#include "tlog/io/address.h"
 
 namespace tlog::program {
 namespace {
@@ -85,16 +86,13 @@ MHD_Result send(MHD_Connection* connection, const HttpAnswer& answer) {
 std::string host_of(MHD_Connection* connection) {
   const MHD_ConnectionInfo* info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  char text[INET6_ADDRSTRLEN] = "unknown";
-  if (info == nullptr || info->client_addr == nullptr) return text;
-  if (info->client_addr->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(info->client_addr);
-    ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-  } else if (info->client_addr->sa_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(info->client_addr);
-    ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-  }
-  return text;
+  if (info == nullptr || info->client_addr == nullptr) return "unknown";
+  io::SocketAddress peer;
+  peer.length =
+      info->client_addr->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  std::memcpy(&peer.storage, info->client_addr, peer.length);
+  const std::string text = io::address_text(peer);
+  return text.substr(0, text.rfind(':'));
 }
 
 // Who is connected, in the order in which they came. Threading: libmicrohttpd's thread.

@@ -4,6 +4,7 @@
 // and leave room for those whose stores are quick, however many there are. Nobody is ever stopped
 // for good: of whom everything is stored a batch is always taken.
 #include <utility>
+#include <vector>
 
 #include "server/serve/registry.h"
 
@@ -50,11 +51,14 @@ void Registry::look_again_soon() {
 
 // Also logs whose client is away have memory, and let it go without telling.
 void Registry::look_again() {
+  std::vector<std::shared_ptr<HostedLog>> waiting;  // who is told may change logs_
   for (const auto& [name, hosted] : logs_) {
-    if (hosted->log) count(*hosted, hosted->log->memory_bytes());
+    if (!hosted->log) continue;
+    count(*hosted, hosted->log->memory_bytes());
+    if (hosted->held_back) waiting.push_back(hosted);
   }
   bool any_waits = false;
-  for (const auto& [name, hosted] : std::map(logs_)) {
+  for (const auto& hosted : waiting) {
     if (!hosted->held_back || !hosted->log) continue;
     hosted->held_back = !has_room_for(*hosted);
     if (hosted->held_back)

@@ -59,6 +59,16 @@ TEST_F(HttpAccess, a_token_is_asked_for) {
   EXPECT_THAT(told.head, HasSubstr("WWW-Authenticate: Bearer"));
 }
 
+// Clients have the file with its line's end.
+TEST_F(HttpAccess, what_a_client_makes_of_the_file_is_let_in) {
+  const auto token = BearerToken::load(io::system_files(), directory.file("token"));
+  ASSERT_TRUE(token.has_value()) << token.error().message();
+  const auto header = token->header();
+  const std::string sent(reinterpret_cast<const char*>(header.data()), header.size());
+  EXPECT_EQ(sent, std::string("Bearer ") + kToken);
+  EXPECT_TRUE(token->allows(&sent));
+}
+
 TEST_F(HttpAccess, none_is_no_token) {
   ASSERT_TRUE(serve("127.0.0.1:0", {.token_file = "none"}));
   EXPECT_EQ(code({}), "200");
