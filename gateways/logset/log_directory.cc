@@ -8,6 +8,7 @@ namespace tlog::logset {
 namespace {
 
 constexpr std::string_view kMarkerPrefix = kAppendMarkerPrefix;
+constexpr std::string_view kHalfWrittenEnding = ".tmp";  // write_file_atomically()'s
 constexpr std::uint64_t kRoomKept = 16 * kMiB;  // a full disk is told before, not in the middle
 
 }  // namespace
@@ -37,8 +38,13 @@ Result<std::unique_ptr<LogDirectory>> LogDirectory::open(io::FileSystem& files,
 Status LogDirectory::recover() {
   TLOG_ASSIGN(const auto entries, files_.list(directory_));
   for (const io::DirectoryEntry& entry : entries) {
-    if (entry.name.starts_with(kSpoolPrefix)) TLOG_TRY(files_.remove(place(entry.name)));
-    if (entry.name.starts_with(kMarkerPrefix)) TLOG_TRY(cut_back(entry.name));
+    const bool is_half_marker =
+        entry.name.starts_with(kMarkerPrefix) && entry.name.ends_with(kHalfWrittenEnding);
+    if (entry.name.starts_with(kSpoolPrefix) || is_half_marker) {
+      TLOG_TRY(files_.remove(place(entry.name)));
+    } else if (entry.name.starts_with(kMarkerPrefix)) {
+      TLOG_TRY(cut_back(entry.name));
+    }
   }
   return files_.sync_directory(directory_);
 }

@@ -15,6 +15,7 @@ namespace tlog::logset {
 namespace {
 
 constexpr std::uint64_t kLookAgainNs = 100'000'000;
+constexpr std::uint64_t kOpenAgainNs = 1'000'000'000;
 
 struct PlacedFrame {
   std::uint64_t offset = 0;  // in the log
@@ -76,10 +77,28 @@ class VdiskRepository final : public Repository {
   }
 
  private:
+  // Directories that could not be opened stay so until they are opened anew: a disk that is back,
+  // or a log that was being made just then. Metadata without a writer yet is given as it was found
+  // first: what is there already is not looked for again.
+  Status open_stores() REQUIRES(mutex_) {
+    const std::uint64_t now = system_clock().monotonic_ns();
+    const bool has_unusable =
+        std::any_of(stores_.begin(), stores_.end(), [](const std::unique_ptr<store::Store>& store) {
+          const store::StoreStatus status = store->status();
+          return !status.usable && status.state == store::StoreState::kUp;
+        });
+    const bool may_be_old = has_unusable || epochs_.empty();
+    if (!stores_.empty() && (!may_be_old || now - opened_at_ < kOpenAgainNs)) return {};
+    reader_.reset();
+    store::close_stores(stores_);
+    stores_.clear();
+    TLOG_ASSIGN(stores_, published_.open_stores());
+    opened_at_ = now;
+    return {};
+  }
+
   Status look_again() REQUIRES(mutex_) {
-    if (stores_.empty()) {
-      TLOG_ASSIGN(stores_, published_.open_stores());
-    }
+    TLOG_TRY(open_stores());
     const std::vector<store::Store*> stores = store::borrow(stores_);
     TLOG_ASSIGN(walk::MetadataFound found, walk::read_metadata(published_.vdisk, stores));
     const format::Metadata& metadata = found.metadata;
@@ -195,6 +214,7 @@ class VdiskRepository final : public Repository {
   const VdiskPublished published_;
   Mutex mutex_;
   std::vector<std::unique_ptr<store::Store>> stores_ GUARDED_BY(mutex_);
+  std::uint64_t opened_at_ GUARDED_BY(mutex_) = 0;
   std::optional<SealedReader> reader_ GUARDED_BY(mutex_);
   Uuid uuid_ GUARDED_BY(mutex_);
   bool looked_ GUARDED_BY(mutex_) = false;

@@ -81,9 +81,11 @@ TEST(LogDirectory, large_slices_are_spooled_and_leave_nothing) {
     EXPECT_TRUE(entry.name == "large" || entry.name == ".lock") << entry.name;
   }
   testing::write_text(directory.file(".slice-0123"), "left by a crash");
+  testing::write_text(directory.file(".append-a.tmp"), "likewise");
   logs.reset();
   ASSERT_TRUE(LogDirectory::open(io::system_files(), directory.path()));
   EXPECT_FALSE(io::system_files().exists(directory.file(".slice-0123")).value());
+  EXPECT_FALSE(io::system_files().exists(directory.file(".append-a.tmp")).value());
 }
 
 TEST(LogDirectory, of_many_pushes_of_one_place_one_is_taken) {

@@ -9,6 +9,7 @@
 #include "tests/support/fault_files.h"
 #include "tests/support/served_log_rig.h"
 #include "tests/support/temp_directory.h"
+#include "tlog/store/unusable_store.h"
 #include "tlog/walk/chain.h"
 
 namespace tlog::testing {
@@ -51,6 +52,34 @@ TEST(PublishedVdisk, a_pull_outlives_its_stores) {
   ASSERT_TRUE(again.has_value()) << again.error().message();
   EXPECT_EQ(again->front().bytes, whole.bytes);
   EXPECT_TRUE(read_last());
+}
+
+// A directory that could not be opened at first: what it has counts as soon as it is back, though
+// nothing has failed meanwhile.
+TEST(PublishedVdisk, stores_that_were_away_at_first_are_opened_again) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  std::atomic<int> openings{0};
+  const auto open = [&]() -> Result<std::vector<std::unique_ptr<store::Store>>> {
+    auto stores = rig.stores();
+    if (openings++ > 0) return stores;
+    store::close_and_wait(*stores[1]);
+    stores[1] = store::make_unusable_store("away", Error(Code::kNotFound, "away"), rig.loop());
+    return stores;
+  };
+  const auto published = logset::make_vdisk_repository({.vdisk = "vm1", .open_stores = open});
+  const auto deadline = steady_now() + std::chrono::seconds(20);
+  while (openings < 2 && steady_now() < deadline) {
+    const auto lengths = published->lengths();
+    ASSERT_TRUE(lengths.has_value()) << lengths.error().message();
+    ASSERT_EQ(lengths->size(), 1u);
+  }
+  EXPECT_EQ(openings, 2);
 }
 
 // Who asks has asked rightly: a client that was told 400 would look for the fault on its own side.
