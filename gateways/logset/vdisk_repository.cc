@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "gateways/frames/frame.h"
 #include "gateways/logset/sealed_reader.h"
@@ -16,11 +17,33 @@ namespace {
 
 constexpr std::uint64_t kLookAgainNs = 100'000'000;
 constexpr std::uint64_t kOpenAgainNs = 1'000'000'000;
+constexpr std::size_t kBuiltMax = 32 * kMiB;  // of frames that are kept for who reads on
 
 struct PlacedFrame {
   std::uint64_t offset = 0;  // in the log
   SealedFound sealed;
 };
+
+// The stores while somebody reads from them.
+struct OpenLog {
+  explicit OpenLog(std::vector<std::unique_ptr<store::Store>> opened) : stores(std::move(opened)) {}
+  ~OpenLog() { store::close_stores(stores); }
+  OpenLog(const OpenLog&) = delete;
+  OpenLog& operator=(const OpenLog&) = delete;
+
+  std::vector<std::unique_ptr<store::Store>> stores;
+};
+
+// As of one look at the metadata.
+struct Reader {
+  Reader(std::shared_ptr<OpenLog> opened, const format::Metadata& metadata)
+      : log(std::move(opened)), sealed(metadata, store::borrow(log->stores)) {}
+
+  const std::shared_ptr<OpenLog> log;
+  const SealedReader sealed;
+};
+
+using Frame = std::vector<std::byte>;
 
 struct PublishedEpoch {
   Epoch epoch = 0;
@@ -29,20 +52,18 @@ struct PublishedEpoch {
   std::uint64_t bytes = 0;
 };
 
-class VdiskRepository final : public Repository {
+class VdiskRepository final : public PublishedVdisk {
  public:
   explicit VdiskRepository(VdiskPublished published) : published_(std::move(published)) {}
-  ~VdiskRepository() override { store::close_stores(stores_); }
 
   Result<std::vector<LogLength>> lengths() override EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     const std::uint64_t now = system_clock().monotonic_ns();
     if (!looked_ || now - looked_at_ >= kLookAgainNs) {
       if (Status looked = look_again(); !looked) {
-        // The next request begins anew. Pulls that are under way find no reader meanwhile.
+        // The next request begins anew. Pulls find no reader meanwhile.
         reader_.reset();
-        store::close_stores(stores_);
-        stores_.clear();
+        log_.reset();
         return fail(looked.error());
       }
       looked_ = true;
@@ -57,11 +78,16 @@ class VdiskRepository final : public Repository {
     return all;
   }
 
+  void is_committed(AggregationNumber number) override EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    told_ = std::max(told_, number);
+    looked_ = false;
+  }
+
   Status read(const std::string& log, std::uint64_t offset, ByteSpan into) override
       EXCLUDES(mutex_) {
     const auto of = parse_epoch_log_name(log);
     while (!into.empty()) {
-      MutexLock lock(mutex_);
       TLOG_ASSIGN(const std::size_t done, read_some(of ? of->epoch : 0, offset, into));
       offset += done;
       into = into.subspan(done);
@@ -82,24 +108,25 @@ class VdiskRepository final : public Repository {
   // first: what is there already is not looked for again.
   Status open_stores() REQUIRES(mutex_) {
     const std::uint64_t now = system_clock().monotonic_ns();
-    const bool has_unusable =
-        std::any_of(stores_.begin(), stores_.end(), [](const std::unique_ptr<store::Store>& store) {
-          const store::StoreStatus status = store->status();
-          return !status.usable && status.state == store::StoreState::kUp;
-        });
-    const bool may_be_old = has_unusable || epochs_.empty();
-    if (!stores_.empty() && (!may_be_old || now - opened_at_ < kOpenAgainNs)) return {};
+    const auto is_unusable = [](const std::unique_ptr<store::Store>& store) {
+      const store::StoreStatus status = store->status();
+      return !status.usable && status.state == store::StoreState::kUp;
+    };
+    const bool may_be_old =
+        epochs_.empty() ||
+        (log_ && std::any_of(log_->stores.begin(), log_->stores.end(), is_unusable));
+    if (log_ && (!may_be_old || now - opened_at_ < kOpenAgainNs)) return {};
     reader_.reset();
-    store::close_stores(stores_);
-    stores_.clear();
-    TLOG_ASSIGN(stores_, published_.open_stores());
+    log_.reset();
+    TLOG_ASSIGN(auto opened, published_.open_stores());
+    log_ = std::make_shared<OpenLog>(std::move(opened));
     opened_at_ = now;
     return {};
   }
 
   Status look_again() REQUIRES(mutex_) {
     TLOG_TRY(open_stores());
-    const std::vector<store::Store*> stores = store::borrow(stores_);
+    const std::vector<store::Store*> stores = store::borrow(log_->stores);
     TLOG_ASSIGN(walk::MetadataFound found, walk::read_metadata(published_.vdisk, stores));
     const format::Metadata& metadata = found.metadata;
     if (!uuid_.is_nil() && uuid_ != metadata.format.vdisk) {
@@ -110,17 +137,18 @@ class VdiskRepository final : public Repository {
     }
     uuid_ = metadata.format.vdisk;
     walk::expect_servers(metadata, stores);
-    reader_.emplace(metadata, stores);
-    AggregationNumber proven = metadata.last.empty() ? 0 : metadata.last.back().number;
+    reader_ = std::make_shared<const Reader>(log_, metadata);
+    AggregationNumber proven =
+        std::max(told_, metadata.last.empty() ? 0 : metadata.last.back().number);
     if (!metadata.epochs.empty()) {
       proven = std::max(proven, metadata.epochs.back().first_number - 1);
     }
     for (; next_ <= proven; ++next_) {
-      TLOG_ASSIGN(const SealedFound sealed, reader_->look(next_));
+      TLOG_ASSIGN(const SealedFound sealed, reader_->sealed.look(next_));
       add(metadata, sealed);
     }
     while (!metadata.epochs.empty()) {
-      TLOG_ASSIGN(const auto sealed, reader_->look_for_committed(next_));
+      TLOG_ASSIGN(const auto sealed, reader_->sealed.look_for_committed(next_));
       if (!sealed) break;
       add(metadata, *sealed);
       ++next_;
@@ -163,72 +191,104 @@ class VdiskRepository final : public Repository {
     return number < 2 ? Hash256{} : hashes_[number - 2];
   }
 
-  // From one frame.
+  // From one frame. The stores are asked without the lock: others read meanwhile.
   Result<std::size_t> read_some(Epoch epoch_number, std::uint64_t offset, ByteSpan into)
-      REQUIRES(mutex_) {
-    const auto epoch =
-        std::find_if(epochs_.begin(), epochs_.end(),
-                     [&](const PublishedEpoch& known) { return known.epoch == epoch_number; });
-    if (epoch == epochs_.end() || offset >= epoch->bytes) {
-      return fail(Code::kNotFound, "logset: read: there is nothing so far in this log");
+      EXCLUDES(mutex_) {
+    PlacedFrame placed;
+    Hash256 before;
+    std::shared_ptr<const Reader> reader;
+    std::shared_ptr<const Frame> frame;
+    {
+      MutexLock lock(mutex_);
+      const auto epoch =
+          std::find_if(epochs_.begin(), epochs_.end(),
+                       [&](const PublishedEpoch& known) { return known.epoch == epoch_number; });
+      if (epoch == epochs_.end() || offset >= epoch->bytes) {
+        return fail(Code::kNotFound, "logset: read: there is nothing so far in this log");
+      }
+      if (offset < epoch->opening.size()) {
+        const std::size_t size = std::min(into.size(), epoch->opening.size() - offset);
+        std::memcpy(into.data(), epoch->opening.data() + offset, size);
+        return size;
+      }
+      const auto after = std::upper_bound(
+          epoch->frames.begin(), epoch->frames.end(), offset,
+          [](std::uint64_t at, const PlacedFrame& known) { return at < known.offset; });
+      placed = *(after - 1);
+      before = hash_before(placed.sealed.identity.number);
+      reader = reader_;
+      frame = find_built(placed.sealed.identity);
     }
-    if (offset < epoch->opening.size()) {
-      const std::size_t size = std::min(into.size(), epoch->opening.size() - offset);
-      std::memcpy(into.data(), epoch->opening.data() + offset, size);
-      return size;
+    if (!frame) {
+      TLOG_ASSIGN(frame, build(placed, before, reader));
+      MutexLock lock(mutex_);
+      keep_built(placed.sealed.identity, frame);
     }
-    const auto after = std::upper_bound(
-        epoch->frames.begin(), epoch->frames.end(), offset,
-        [](std::uint64_t at, const PlacedFrame& frame) { return at < frame.offset; });
-    const PlacedFrame& frame = *(after - 1);
-    TLOG_TRY(load(frame));
-    const std::size_t from = offset - frame.offset;
-    const std::size_t size = std::min(into.size(), frame_.size() - from);
-    std::memcpy(into.data(), frame_.data() + from, size);
+    const std::size_t from = offset - placed.offset;
+    const std::size_t size = std::min(into.size(), frame->size() - from);
+    std::memcpy(into.data(), frame->data() + from, size);
     return size;
   }
 
-  Status load(const PlacedFrame& placed) REQUIRES(mutex_) {
+  Result<std::shared_ptr<const Frame>> build(const PlacedFrame& placed, const Hash256& before,
+                                             const std::shared_ptr<const Reader>& reader) const {
     const shard::Identity& identity = placed.sealed.identity;
-    if (frame_of_ == identity) return {};
-    frame_of_ = {};
-    if (!reader_) {
+    if (!reader) {
       return fail(Code::kUnavailable,
                   fmt::format("logset: read: vdisk '{}': its stores did not answer just now; ask "
                               "again",
                               published_.vdisk));
     }
-    TLOG_ASSIGN(Buffer sealed, reader_->read(identity.number, placed.sealed));
+    TLOG_ASSIGN(Buffer sealed, reader->sealed.read(identity.number, placed.sealed));
     const Buffer payload =
         make_aggregation_payload(identity, std::move(sealed), placed.sealed.length);
     const auto head = encode_frame_head({.kind = FrameKind::kAggregation,
                                          .number = identity.number,
                                          .payload_bytes = payload.size(),
-                                         .prev = hash_before(identity.number)});
-    frame_.assign(head.begin(), head.end());
-    frame_.insert(frame_.end(), payload.data(), payload.data() + payload.size());
-    frame_of_ = identity;
-    return {};
+                                         .prev = before});
+    auto frame = std::make_shared<Frame>(head.size() + payload.size());
+    std::memcpy(frame->data(), head.data(), head.size());
+    std::memcpy(frame->data() + head.size(), payload.data(), payload.size());
+    return std::shared_ptr<const Frame>(std::move(frame));
+  }
+
+  // Who reads a frame reads all of it, in pieces.
+  std::shared_ptr<const Frame> find_built(const shard::Identity& identity) const REQUIRES(mutex_) {
+    for (const auto& [of, frame] : built_) {
+      if (of == identity) return frame;
+    }
+    return nullptr;
+  }
+  void keep_built(const shard::Identity& identity, std::shared_ptr<const Frame> frame)
+      REQUIRES(mutex_) {
+    built_bytes_ += frame->size();
+    built_.emplace_back(identity, std::move(frame));
+    while (built_.size() > 1 && built_bytes_ > kBuiltMax) {
+      built_bytes_ -= built_.front().second->size();
+      built_.pop_front();
+    }
   }
 
   const VdiskPublished published_;
   Mutex mutex_;
-  std::vector<std::unique_ptr<store::Store>> stores_ GUARDED_BY(mutex_);
+  std::shared_ptr<OpenLog> log_ GUARDED_BY(mutex_);
   std::uint64_t opened_at_ GUARDED_BY(mutex_) = 0;
-  std::optional<SealedReader> reader_ GUARDED_BY(mutex_);
+  std::shared_ptr<const Reader> reader_ GUARDED_BY(mutex_);
   Uuid uuid_ GUARDED_BY(mutex_);
   bool looked_ GUARDED_BY(mutex_) = false;
   std::uint64_t looked_at_ GUARDED_BY(mutex_) = 0;
   AggregationNumber next_ GUARDED_BY(mutex_) = 1;
+  AggregationNumber told_ GUARDED_BY(mutex_) = 0;   // is_committed()
   std::vector<Hash256> hashes_ GUARDED_BY(mutex_);  // [i] of aggregation i + 1
   std::vector<PublishedEpoch> epochs_ GUARDED_BY(mutex_);
-  shard::Identity frame_of_ GUARDED_BY(mutex_);  // the frame that was built last
-  std::vector<std::byte> frame_ GUARDED_BY(mutex_);
+  // The frames that were built last.
+  std::deque<std::pair<shard::Identity, std::shared_ptr<const Frame>>> built_ GUARDED_BY(mutex_);
+  std::size_t built_bytes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Repository> make_vdisk_repository(VdiskPublished published) {
+std::unique_ptr<PublishedVdisk> make_vdisk_repository(VdiskPublished published) {
   return std::make_unique<VdiskRepository>(std::move(published));
 }
 

@@ -7,8 +7,9 @@
 // frames begin is kept in memory, 64 bytes for each, and is found out by reading one shard of every
 // aggregation once: at the first request, and then of what is new.
 //
-// Threading: any thread but the stores' loop's; requests wait for a look at the stores that is
-// under way. Errors: those of the stores; kNotFound for a vdisk of which they have nothing.
+// Threading: any thread but the stores' loop's; lengths() waits for a look at the stores that is
+// under way, and so do reads; they do not wait for each other. Errors: those of the stores;
+// kNotFound for a vdisk of which they have nothing.
 #pragma once
 
 #include <functional>
@@ -24,6 +25,13 @@ struct VdiskPublished {
   std::function<Result<std::vector<std::unique_ptr<store::Store>>>()> open_stores;
 };
 
-std::unique_ptr<Repository> make_vdisk_repository(VdiskPublished published);
+class PublishedVdisk : public Repository {
+ public:
+  // Somebody has been told before that this one, and so all before it, is committed: it is shown
+  // also while fewer stores are there than would prove it.
+  virtual void is_committed(AggregationNumber number) = 0;
+};
+
+std::unique_ptr<PublishedVdisk> make_vdisk_repository(VdiskPublished published);
 
 }  // namespace tlog::logset
