@@ -175,6 +175,8 @@ void add_where(CLI::App& app, Arguments& a) {
   add(app, "--grpc", "HOST:PORT|unix:PATH",
       "the configuration's cas (contents and names) over gRPC",
       [&a](const std::string& text) { return read_grpc_address(a, text); });
+  app.add_flag("--publish", a.publish,
+               "the configuration's cas.publish to other services; --grpc does so, too");
   add(app, "--token-file", "FILE", "what requests to --logset, --http and --grpc carry, mode 0600",
       reads_text(a.token_file));
   add(app, "--tls-cert", "FILE", "the server's certificate (PEM); from then on TLS only",
@@ -270,6 +272,9 @@ Status check_gateways(const Arguments& a) {
   }
   if (!a.grpc_address.empty() && a.config.empty()) {
     return wrong("--grpc: kept where? name a directory with cas in the file of --config");
+  }
+  if (a.publish && a.config.empty()) {
+    return wrong("--publish: which vdisks? name them with cas.publish in the file of --config");
   }
   if (!a.token_file.empty() && a.logset_address.empty() && a.http_address.empty() &&
       a.grpc_address.empty()) {

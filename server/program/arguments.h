@@ -27,6 +27,7 @@ struct Arguments {
   std::string unix_path;  // instead of the address; "": none
   std::string profile_address;
   std::string logset_address;  // "": repositories are not offered
+  bool publish = false;        // also without grpc_address
   std::string grpc_address;    // of contents and names; "": they are not offered
   std::string token_file;      // of those and --http; "" or "none": no token is asked for
   std::string config;          // a file or etcd://...

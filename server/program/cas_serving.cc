@@ -9,27 +9,51 @@ namespace tlog::program {
 Result<std::unique_ptr<CasServing>> CasServing::start(const Arguments& arguments,
                                                       const config::Cas& cas,
                                                       const CasParts& parts) {
+  std::unique_ptr<CasServing> serving(new CasServing);
+  if (!arguments.grpc_address.empty()) TLOG_TRY(serving->open(arguments, cas, parts));
+  TLOG_ASSIGN(serving->publications_,
+              Publications::start(cas.publish, {.files = parts.files,
+                                                .logger = parts.logger,
+                                                .stores = parts.stores,
+                                                .contents = serving->contents_.get(),
+                                                .view = serving->view_.get()}));
+  return serving;
+}
+
+Status CasServing::open(const Arguments& arguments, const config::Cas& cas, const CasParts& parts) {
   if (cas.directory.empty()) {
     return fail(
         Code::kInvalidArgument,
         fmt::format("--grpc: {} has no place for contents; add cas: {{directory: DIRECTORY}}",
                     arguments.config));
   }
-  std::unique_ptr<CasServing> serving(new CasServing);
   auto opened = cas::open_directory_contents(*parts.files, cas.directory);
   if (!opened) return fail(opened.error().within("--grpc"));
-  serving->contents_ = std::move(*opened);
+  contents_ = std::move(*opened);
+  view_ = std::make_unique<cas::PublishedView>(*contents_);
   cas::GrpcServerOptions options;
   options.certificate_file = arguments.tls_cert;
   options.key_file = arguments.tls_key;
   options.token_file = arguments.token_file;
   options.insecure = arguments.insecure;
   options.files = parts.files;
-  auto started =
-      cas::GrpcServer::start(arguments.grpc_address, options, *serving->contents_, *parts.logger);
+  auto started = cas::GrpcServer::start(arguments.grpc_address, options, *view_, *parts.logger);
   if (!started) return fail(started.error().within("--grpc"));
-  serving->grpc_ = std::move(*started);
-  return serving;
+  grpc_ = std::move(*started);
+  return {};
+}
+
+CasServing::~CasServing() {
+  stop(0);
+}
+
+void CasServing::stop(std::uint64_t grace_ns) {
+  if (grpc_) grpc_->stop(grace_ns);  // what it answers is read from what is published
+  publications_.reset();
+}
+
+std::vector<PublicationStatus> CasServing::publications() const {
+  return publications_ ? publications_->status() : std::vector<PublicationStatus>();
 }
 
 }  // namespace tlog::program

@@ -1,5 +1,5 @@
-// What the configuration's `cas` comes to in this server: the contents of its directory, and
-// --grpc, which serves them.
+// What the configuration's `cas` comes to in this server: the contents of its directory, the vdisks
+// that it publishes, and --grpc, which serves both.
 // Threading: one thread; contents() as gateways/cas/contents.h says.
 // Errors: a directory or an address that cannot be had.
 #pragma once
@@ -8,7 +8,10 @@
 
 #include "gateways/cas/contents.h"
 #include "gateways/cas/grpc_service.h"
+#include "gateways/cas/published_view.h"
 #include "server/program/arguments.h"
+#include "server/program/publications.h"
+#include "server/program/vdisk_stores.h"
 #include "tlog/base/log.h"
 #include "tlog/config/config.h"
 
@@ -17,27 +20,34 @@ namespace tlog::program {
 struct CasParts {  // borrowed
   io::FileSystem* files = nullptr;
   Logger* logger = nullptr;
+  VdiskStores* stores = nullptr;  // of vdisks that are published
 };
 
 class CasServing {
  public:
   static Result<std::unique_ptr<CasServing>> start(const Arguments& arguments,
                                                    const config::Cas& cas, const CasParts& parts);
-  ~CasServing() = default;  // stop(0)
+  ~CasServing();  // stop(0)
   CasServing(const CasServing&) = delete;
   CasServing& operator=(const CasServing&) = delete;
 
   // Calls that are under way have so long.
-  void stop(std::uint64_t grace_ns) { grpc_->stop(grace_ns); }
+  void stop(std::uint64_t grace_ns);
 
-  cas::Contents& contents() { return *contents_; }
-  const std::string& address() const { return grpc_->address(); }
+  std::string address() const { return grpc_ ? grpc_->address() : ""; }  // "": not served
+  std::vector<PublicationStatus> publications() const;
 
  private:
   CasServing() = default;
 
+  Status open(const Arguments& arguments, const config::Cas& cas, const CasParts& parts);
+
+  // In this order: each asks those before it; but what is served is also read from the
+  // publications.
   std::unique_ptr<cas::Contents> contents_;
-  std::unique_ptr<cas::GrpcServer> grpc_;  // asks the contents
+  std::unique_ptr<cas::PublishedView> view_;
+  std::unique_ptr<Publications> publications_;
+  std::unique_ptr<cas::GrpcServer> grpc_;
 };
 
 }  // namespace tlog::program

@@ -197,9 +197,11 @@ std::shared_ptr<LogsetServing> Program::logset() const {
 }
 
 Status Program::start_cas() {
-  if (arguments_.grpc_address.empty()) return {};
-  TLOG_ASSIGN(cas_, CasServing::start(arguments_, config_ ? config_->cas : config::Cas{},
-                                      {.files = &io::system_files(), .logger = logger_.get()}));
+  if (arguments_.grpc_address.empty() && !arguments_.publish) return {};
+  TLOG_ASSIGN(
+      cas_, CasServing::start(
+                arguments_, config_ ? config_->cas : config::Cas{},
+                {.files = &io::system_files(), .logger = logger_.get(), .stores = stores_.get()}));
   return {};
 }
 
@@ -224,7 +226,7 @@ void Program::announce() const {
   if (const auto logset = this->logset()) {
     line += fmt::format(", logset on {}/", logset->url());
   }
-  if (cas_) line += fmt::format(", grpc on {}", cas_->address());
+  if (cas_ && !cas_->address().empty()) line += fmt::format(", grpc on {}", cas_->address());
   if (messages_) line += fmt::format(", messages on {}/", messages_->url());
   std::puts(line.c_str());
   std::fflush(stdout);

@@ -146,7 +146,7 @@ def test_generated_client(directory, target):
     with grpc.insecure_channel(target) as channel:
         address = cas.CASStub(channel).Add(wire.Content(data=b"generated"))
         same(cas.CASStub(channel).Get(address).data, b"generated")
-        page = wire.RemoteLog(tail=address.id, cas="/unix/x")
+        page = wire.RemoteLog(tail=address.id, cas=b"/unix/x")
         cas.NSStub(channel).Update(wire.NameUpdate(name="g", content=page.SerializeToString()))
         same(wire.RemoteLog.FromString(names.NSStub(channel).Fetch(wire.Query(name="g")).data), page)
 

@@ -1,0 +1,50 @@
+// Publications: the vdisks whose log is published under a name (`cas.publish`), each by a thread of
+// its own, once a second, as long as there is something new. What fails is told in the log, once
+// for each reason, and tried again with back-off.
+//
+// Threading: one thread; status() from any. Errors: of start(): credentials of another service that
+// cannot be read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateways/cas/publisher.h"
+#include "server/program/vdisk_stores.h"
+#include "tlog/base/mutex.h"
+
+namespace tlog::program {
+
+struct PublicationStatus {
+  std::string name;  // "vdisk/vm1"
+  std::string to;    // another service; "": this one
+  std::uint64_t contents = 0;
+  std::uint64_t published_ns = 0;  // when the name was last known to tell of everything; 0: never
+  std::string error;               // "" when the last round went well
+};
+
+class Publications {
+ public:
+  struct Parts {  // borrowed
+    io::FileSystem* files = nullptr;
+    Logger* logger = nullptr;
+    VdiskStores* stores = nullptr;
+    cas::Contents* contents = nullptr;   // this server's; null: it has none
+    cas::PublishedView* view = nullptr;  // in front of them
+  };
+  static Result<std::unique_ptr<Publications>> start(
+      const std::vector<config::CasPublish>& publications, const Parts& parts);
+  ~Publications();  // waits for calls that are under way
+
+  std::vector<PublicationStatus> status() const;
+
+ private:
+  class One;
+  Publications() = default;
+
+  std::vector<std::unique_ptr<One>> all_;
+};
+
+}  // namespace tlog::program
