@@ -145,8 +145,7 @@ struct MessagesCommand {
 };
 Status messages_append(const Place& place, const MessagesCommand& command);  // prints the id
 Status messages_list(const MessagesCommand& command);
-Status messages_follow(
-    const MessagesCommand& command);  // until it is told to end; what may pass does not end it
+Status messages_follow(const MessagesCommand& command);  // until it fails
 // Has a node say it again, with the time; `interactive`: each line of standard input.
 Status echo(const MessagesCommand& command, bool interactive);
 

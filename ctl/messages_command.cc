@@ -1,8 +1,6 @@
 // tlogctl messages and tlogctl echo: logs of messages, asked over HTTP; of a vdisk, its marks.
 #include <fmt/format.h>
-#include <signal.h>
 
-#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <iostream>
@@ -22,8 +20,6 @@ constexpr std::uint64_t kSecondNs = 1'000'000'000;
 constexpr std::uint64_t kPage = 1000;
 constexpr std::uint64_t kFollowSeconds = 30;
 constexpr std::uint64_t kAnswerNs = 60 * kSecondNs;
-constexpr std::uint64_t kPauseMinNs = 100'000'000;
-constexpr std::uint64_t kPauseMaxNs = 5 * kSecondNs;
 
 bool is_url(const std::string& where) {
   return where.find("://") != std::string::npos;
@@ -93,41 +89,23 @@ void print(const Json& message, bool json) {
   std::puts(line.c_str());
 }
 
-// Prints one page; `after` becomes the last id that was printed, also when the rest fails.
-Status print_page(HttpClient& client, const MessagesCommand& command, std::uint64_t& after,
-                  std::uint64_t limit, std::uint64_t wait) {
+// Prints one page; answers the last id.
+Result<std::uint64_t> print_page(HttpClient& client, const MessagesCommand& command,
+                                 std::uint64_t after, std::uint64_t limit, std::uint64_t wait) {
   const std::string path =
       fmt::format("{}?after={}&limit={}&wait={}", path_of(command), after, limit, wait);
   TLOG_ASSIGN(const Json page,
               asked(client, command, path, nullptr, 200, kAnswerNs + wait * kSecondNs));
   try {
     for (const Json& message : page.at("messages")) {
-      const auto id = message.at("id").get<std::uint64_t>();
-      if (id <= after) continue;  // an older server may not know `after`
       print(message, command.json);
-      after = id;
+      after = message.at("id").get<std::uint64_t>();
     }
   } catch (const std::exception& error) {
     return fail(Code::kUnavailable,
                 fmt::format("{}: its list is none: {}", command.where, error.what()));
   }
-  return {};
-}
-
-// True: it was told to end meanwhile.
-bool ends_within(const sigset_t& ending, std::uint64_t ns) {
-  sigset_t before;
-  pthread_sigmask(SIG_BLOCK, &ending, &before);
-  const timespec time{.tv_sec = static_cast<time_t>(ns / kSecondNs),
-                      .tv_nsec = static_cast<long>(ns % kSecondNs)};
-  const bool ends = ::sigtimedwait(&ending, nullptr, &time) >= 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return ends;
-}
-
-// What may pass by itself: a node that is away, starts, or has no quorum.
-bool may_pass(Code code) {
-  return code == Code::kUnavailable || code == Code::kTimeout;
+  return after;
 }
 
 }  // namespace
@@ -165,10 +143,10 @@ Status messages_list(const MessagesCommand& command) {
   std::uint64_t after = command.after;
   for (std::uint64_t left = command.limit; left != 0;) {
     const std::uint64_t wanted = std::min(left, kPage);
-    const std::uint64_t before = after;
-    TLOG_TRY(print_page(*client, command, after, wanted, 0));
-    if (after - before < wanted) return {};
+    TLOG_ASSIGN(const std::uint64_t reached, print_page(*client, command, after, wanted, 0));
+    if (reached - after < wanted) return {};
     left -= wanted;
+    after = reached;
   }
   return {};
 }
@@ -179,29 +157,10 @@ Status messages_follow(const MessagesCommand& command) {
                 fmt::format("follow: '{}' is no URL such as http://127.0.0.1:5000", command.where));
   }
   TLOG_ASSIGN(const auto client, client_of(command));
-  sigset_t ending;
-  sigemptyset(&ending);
-  sigaddset(&ending, SIGINT);
-  sigaddset(&ending, SIGTERM);
-  std::uint64_t pause_ns = 0;  // 0: nothing has failed since the last answer
-  for (std::uint64_t after = command.after;;) {
-    const Status printed = print_page(*client, command, after, kPage, kFollowSeconds);
-    if (std::fflush(stdout) != 0) {
-      return fail(Code::kIoError, "write: standard output failed");
-    }
-    if (printed) {
-      pause_ns = 0;
-      continue;
-    }
-    if (!may_pass(printed.error().code())) return fail(printed.error());
-    if (pause_ns == 0) {
-      std::fprintf(stderr, "tlogctl: %s; going on after %" PRIu64 " when it is back\n",
-                   printed.error().message().c_str(), after);
-    }
-    pause_ns = std::clamp(2 * pause_ns, kPauseMinNs, kPauseMaxNs);
-    // Held back only here: elsewhere they end it as they do any program.
-    if (ends_within(ending, pause_ns)) return {};
+  for (std::uint64_t after = command.after; std::fflush(stdout) == 0;) {
+    TLOG_ASSIGN(after, print_page(*client, command, after, kPage, kFollowSeconds));
   }
+  return fail(Code::kIoError, "write: standard output failed");
 }
 
 Status echo(const MessagesCommand& command, bool interactive) {

@@ -23,6 +23,7 @@ struct Given {
   std::string progress = "auto";
   std::string sync_every = "5s";
   std::string size;
+  std::string every = "1s";
   bool no_marks = false;
   bool scan = false;
   // One for each command that has it.
@@ -168,6 +169,52 @@ void add_export(CLI::App& app, Arguments& arguments) {
   exporting->callback([&] { arguments.command = Arguments::Command::kExportShards; });
 }
 
+void add_follow(CLI::App& app, Arguments& arguments, Given& given) {
+  FollowRequest& follow = arguments.follow;
+  CLI::App* command = app.add_subcommand(
+      "follow", "keep a copy of a published log, or the vdisk, up to what is published");
+  command->fallthrough();
+  command->add_option("--remote", follow.remote, "the name system: HOST:PORT or unix:PATH")
+      ->required()
+      ->type_name("ADDRESS");
+  command->add_option("--vdisk", follow.name, "which vdisk, or a whole name as \"vdisk/vm1\"")
+      ->required()
+      ->type_name("V");
+  command
+      ->add_option("--to", follow.to,
+                   "without the key a directory for a verified copy of the log; with it a file, a "
+                   "block device or an NBD URI for the vdisk")
+      ->required()
+      ->type_name("DIR|TARGET");
+  CLI::Option* key =
+      command->add_option("--key-file", follow.key_file, "the vdisk's key")->type_name("FILE");
+  command
+      ->add_option("--cas", follow.cas,
+                   "the contents, when they are elsewhere than the names and than these say")
+      ->type_name("ADDRESS");
+  command->add_flag("--once", follow.once, "up to what is published now, then end");
+  command->add_option("--every", given.every, "how often to look (default 1s)")->type_name("TIME");
+  command->add_option("--token-file", follow.token_file, "what --remote wants to be shown")
+      ->type_name("FILE");
+  command->add_option("--ca-file", follow.ca_file, "TLS, with servers whom this has signed")
+      ->type_name("FILE");
+  command->add_flag("--force", follow.force, "overwrite a target that nothing was followed to")
+      ->needs(key);
+  command->add_flag("--restart", arguments.restore.restart, "do not go on from an earlier run")
+      ->needs(key);
+  command
+      ->add_option("--state", arguments.restore.state_path,
+                   "where the position is kept (default: beside a file)")
+      ->needs(key)
+      ->type_name("FILE");
+  command
+      ->add_option("--sync-every", given.sync_every,
+                   "how often the target is synced while it catches up (default 5s)")
+      ->needs(key)
+      ->type_name("TIME");
+  command->callback([&] { arguments.command = Arguments::Command::kFollow; });
+}
+
 void declare(CLI::App& app, Arguments& arguments, Given& given) {
   app.require_subcommand(1);
   app.set_version_flag("-V,--version", "tlogplay " TLOG_VERSION);
@@ -183,11 +230,13 @@ void declare(CLI::App& app, Arguments& arguments, Given& given) {
   add_restore(app, arguments, given);
   add_recover(app, arguments, given);
   add_export(app, arguments);
+  add_follow(app, arguments, given);
 }
 
 Status check(Arguments& arguments, const Given& given, const Clock& clock) {
   TLOG_ASSIGN(arguments.progress, parse_progress(given.progress, arguments.quiet));
   TLOG_ASSIGN(arguments.restore.sync_every_ns, config::parse_duration_ns(given.sync_every));
+  TLOG_ASSIGN(arguments.follow.every_ns, config::parse_duration_ns(given.every));
   if (!given.size.empty()) {
     TLOG_ASSIGN(arguments.scan.size, config::parse_size(given.size));
     if (arguments.scan.size == 0) return fail(Code::kInvalidArgument, "--size: 0 is no size");

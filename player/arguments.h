@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "player/commands.h"
+#include "player/follow.h"
 #include "player/scan_source.h"
 #include "tlog/base/clock.h"
 
@@ -21,7 +22,8 @@ struct Arguments {
     kVerify,
     kRestore,
     kRecover,
-    kExportShards
+    kExportShards,
+    kFollow
   } command = Command::kInfo;
   std::string config;  // "": ./tlogdisk.yml, then /etc/tlogdisk/tlogdisk.yml
   std::string vdisk;
@@ -31,7 +33,8 @@ struct Arguments {
   InfoOptions info;
   ListOptions list;
   RestoreOptions restore;
-  ScanRequest scan;    // of recover; its vdisk is the one above
+  ScanRequest scan;  // of recover; its vdisk is the one above
+  FollowRequest follow;
   std::string target;  // of export-shards: the folder
   bool force = false;
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "player/export.h"
+#include "player/follow.h"
 #include "player/recover.h"
 #include "player/restore_run.h"
 #include "player/source.h"
@@ -127,9 +128,14 @@ int run_program(const Arguments& arguments, const Clock& clock, const std::atomi
   ToolLogger logger;
   SourceEnvironment environment{io::system_files(), system_random(), logger};
 
+  const Console console{output, progress, clock, stop};
+  if (arguments.command == Arguments::Command::kFollow) {
+    const int code = run_follow(arguments.follow, arguments.restore, console, environment);
+    logger.tell(output);
+    return output.finish() ? code : kExitFailed;
+  }
   auto config = load_config(arguments, environment.files);
   if (!config) return output.failed(config.error());
-  const Console console{output, progress, clock, stop};
   int code = kExitOk;
   if (arguments.command == Arguments::Command::kRecover) {
     code = recover(arguments, console, *config, environment);

@@ -188,9 +188,11 @@ Status Restore::end_early(const Error& error) {
     return {};
   }
   return fail(Code::kCorruption,
-              fmt::format("restore: {}{}; nothing at or after the damage was applied; "
-                          "--up-to-damage completes the restore with what is before it",
-                          error.message(), so_far));
+              fmt::format("restore: {}{}; nothing at or after the damage was applied{}",
+                          error.message(), so_far,
+                          options_.goes_on ? ""
+                                           : "; --up-to-damage completes the restore with what is "
+                                             "before it"));
 }
 
 Status Restore::finish() {
@@ -202,6 +204,11 @@ Status Restore::finish() {
   if (!options_.dry_run) {
     TLOG_TRY(apply_held());
     TLOG_TRY(parts_.target.commit());
+    if (options_.goes_on) {
+      TLOG_TRY(save_position());
+      fill_report();
+      return {};
+    }
     Status removed = parts_.files.remove(state_path_);
     if (!removed && removed.error().code() != Code::kNotFound) {
       parts_.note(removed.error().message());

@@ -34,6 +34,7 @@ struct RestoreOptions {
   bool up_to_damage = false;
   bool dry_run = false;
   bool restart = false;    // forget an unfinished restore of this target
+  bool goes_on = false;    // the position stays when the point is reached: the next run goes on
   std::string state_path;  // default: the target's own
   unsigned read_ahead = 8;
   std::uint64_t batch_bytes = 32 * kMiB;  // sorted over: a file system likes order
@@ -76,6 +77,7 @@ class Restore {
   Status find_position();
   // Why an unfinished restore cannot be continued; empty when it can.
   Result<std::string> obstacle(const RestoreState& state);
+  Error cannot_go_on(const std::string& reason) const;
   Status prepare_target();
   Result<bool> probe_matches(const RestoreProbe& probe);
   Status begin_anew(const std::string& reason);

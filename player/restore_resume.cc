@@ -18,6 +18,7 @@ Status Restore::find_position() {
   if (!state) return fail(state.error());
   TLOG_ASSIGN(std::string reason, obstacle(*state));
   if (!reason.empty()) {
+    if (options_.goes_on) return fail(cannot_go_on(reason));
     parts_.note(fmt::format("the unfinished restore of {} cannot be continued ({}); beginning anew",
                             parts_.target.name(), reason));
     return {};
@@ -27,6 +28,14 @@ Status Restore::find_position() {
   report_.resumed_after = state->sequence;
   bytes_before_ = state->bytes;
   return {};
+}
+
+// What was kept current for long is not thrown away without being told to.
+Error Restore::cannot_go_on(const std::string& reason) const {
+  return Error(Code::kFenced,
+               fmt::format("follow: {}: cannot go on, {}; nothing was changed; --restart begins "
+                           "anew, or name another target",
+                           parts_.target.name(), reason));
 }
 
 Result<std::string> Restore::obstacle(const RestoreState& state) {
@@ -71,6 +80,7 @@ Status Restore::prepare_target() {
 
 Status Restore::begin_anew(const std::string& reason) {
   if (!reason.empty()) {
+    if (options_.goes_on) return fail(cannot_go_on(reason));
     parts_.note(fmt::format("the unfinished restore of {} cannot be continued ({}); beginning anew",
                             parts_.target.name(), reason));
     TLOG_ASSIGN(report_.target, parts_.target.check(false));

@@ -62,6 +62,8 @@ Result<std::unique_ptr<Target>> make_path_target(const TargetOptions& options,
                                                  io::FileSystem& files);
 std::unique_ptr<Target> make_file_target(const TargetOptions& options, io::FileSystem& files);
 std::unique_ptr<Target> make_device_target(const TargetOptions& options, io::FileSystem& files);
+// A file that is written in place, to be kept current.
+std::unique_ptr<Target> make_followed_file(const TargetOptions& options, io::FileSystem& files);
 std::unique_ptr<Target> make_nbd_target(const TargetOptions& options);
 
 // Writes `length` zeros where a file cannot punch a hole.

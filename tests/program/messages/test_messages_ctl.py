@@ -63,44 +63,6 @@ def test_follow():
             following.wait()
 
 
-def test_follow_goes_on():
-    """A node that is away is waited for; what is printed is each message once, in order."""
-    with Nodes(program, secondaries=0) as nodes:
-        nodes.start()
-        complaints = open(os.path.join(nodes.directory, "complaints"), "w")
-
-        def told():
-            with open(complaints.name) as file:
-                return file.read()
-
-        following = subprocess.Popen([tlogctl, "messages", "follow", nodes.master.url, "--json"], stdout=subprocess.PIPE,
-                                     stderr=complaints, text=True)
-        try:
-            sent = []
-            for outage in range(2):
-                for i in range(3):
-                    sent.append(nodes.master.add(f"{outage}.{i}"))
-                    assert json.loads(following.stdout.readline())["id"] == sent[-1]
-                nodes.master.kill()
-                eventually("the outage is told", lambda: f"going on after {sent[-1]} " in told())
-                nodes.start()
-            last = nodes.master.add("last")
-            assert json.loads(following.stdout.readline())["id"] == last
-            assert len(told().splitlines()) == 2, f"each outage is told once: {told()}"
-            nodes.master.kill()
-            eventually("the outage is told", lambda: f"going on after {last} " in told())
-            following.terminate()
-            rest, _ = following.communicate(timeout=PATIENCE)
-            assert rest == "" and following.returncode in (0, -15), (rest, following.returncode)
-        finally:
-            following.kill()
-            following.wait()
-            complaints.close()
-        # What does not pass by itself ends it.
-        nodes.start()
-        assert "not found" in ctl("messages", "follow", nodes.master.url, "--log", "none", wanted=1)
-
-
 def test_token_and_address():
     with Nodes(program, secondaries=0) as nodes:
         token = os.path.join(nodes.directory, "token")
@@ -175,4 +137,4 @@ def test_vdisk():
 
 
 needs_redis()
-run([test_commands, test_follow, test_follow_goes_on, test_token_and_address, test_vdisk])
+run([test_commands, test_follow, test_token_and_address, test_vdisk])

@@ -1,0 +1,89 @@
+#include "player/followed_source.h"
+
+#include "tlog/walk/chain.h"
+#include "tlog/walk/log_place.h"
+#include "tlog/walk/read_ahead.h"
+
+namespace tlog::player {
+namespace {
+
+constexpr unsigned kFetchers = 8;
+
+}  // namespace
+
+Result<std::unique_ptr<FollowedSource>> FollowedSource::open(const Parts& parts,
+                                                             const std::string& key_file) {
+  std::unique_ptr<FollowedSource> source(new FollowedSource(parts));
+  const SourceEnvironment& environment = parts.environment;
+  TLOG_ASSIGN(auto key, seal::MasterKey::load(environment.files, key_file));
+  source->key_ = std::make_unique<seal::MasterKey>(std::move(key));
+  source->sealer_ = std::make_unique<seal::Sealer>(*source->key_, environment.random);
+  TLOG_ASSIGN(source->loop_, io::make_loop({.thread_name = "tlogplay-ring"}, environment.logger));
+  TLOG_TRY(source->loop_->start());
+  start_workers(source->workers_);
+  source->fetchers_.start(kFetchers, "tlogplay-fetch");
+  return source;
+}
+
+FollowedSource::~FollowedSource() {
+  reader_.reset();
+  if (!loop_) return;
+  // An answer that is being handled there may still ask for another content.
+  io::run_on(*loop_, [] {});
+  workers_.stop();
+  fetchers_.stop();
+  loop_->stop();
+}
+
+Status FollowedSource::refresh() {
+  reader_.reset();
+  io::run_on(*loop_, [] {});
+  TLOG_TRY(parts_.index->refresh());
+  TLOG_ASSIGN(places_, find_places(*parts_.index));
+  if (places_.count() == 0) return {};
+  return open_reader();
+}
+
+Status FollowedSource::open_reader() {
+  TLOG_ASSIGN(format::Metadata metadata, metadata_without_tip());
+  vdisk_ = metadata.format.name;
+  TLOG_TRY(walk::check_key(metadata, *sealer_));
+  TLOG_ASSIGN(const auto tip, find_tip(metadata));
+  metadata.last = {tip};
+  const auto bytes = std::make_shared<const Buffer>(format::encode_metadata(metadata));
+  store_ = make_followed_store({parts_.index, &places_, &fetchers_, loop_.get(), vdisk_}, bytes);
+  walk::LogReader::Parts reader;
+  reader.vdisk = vdisk_;
+  reader.stores = {store_.get()};
+  reader.sealer = sealer_.get();
+  reader.workers = &workers_;
+  reader.logger = &parts_.environment.logger;
+  TLOG_ASSIGN(reader_, walk::LogReader::open(std::move(reader)));
+  return {};
+}
+
+// What the newest epoch's opening says, of a log that is cut 1+0.
+Result<format::Metadata> FollowedSource::metadata_without_tip() {
+  TLOG_ASSIGN(const std::string frame, parts_.index->content(places_.newest_opening));
+  TLOG_ASSIGN(const Buffer payload, frame_payload(frame, "follow: opening"));
+  TLOG_ASSIGN(format::Metadata metadata, format::decode_metadata(payload.span()));
+  metadata.format.data_shards = 1;
+  metadata.format.parity_shards = 0;
+  for (format::EpochEntry& epoch : metadata.epochs) epoch.write_quorum = 0;
+  return metadata;
+}
+
+Result<format::AggregationReference> FollowedSource::find_tip(const format::Metadata& metadata) {
+  const AggregationNumber number = places_.count();
+  std::shared_ptr<store::Store> store = make_followed_store(
+      {parts_.index, &places_, &fetchers_, loop_.get(), vdisk_}, std::make_shared<const Buffer>());
+  const auto place = std::make_shared<const walk::LogPlace>(
+      metadata.format, std::vector<store::Store*>{store.get()}, store);
+  walk::ReadAhead ahead(place, *sealer_, workers_);
+  ahead.start(walk::epoch_of(metadata, number), number);
+  walk::Found found = ahead.next();
+  if (!found.visited) return fail(found.visited.error().within("follow"));
+  return walk::reference_of(found.visited->opened);
+}
+
+}  // namespace tlog::player
