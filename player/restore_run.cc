@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "player/vdisk_target.h"
-#include "tlog/base/stripe_limits.h"
 #include "tlog/format/stripes.h"
 
 namespace tlog::player {
@@ -106,7 +105,7 @@ int run_restore(const RestoreJob& job, CommandContext& context, const config::Co
   if (report.error().code() != Code::kCorruption) return context.output.failed(report.error());
   return context.output.failed(
       Error(Code::kCorruption, report.error().message() + job.beyond_damage),
-      Position{context.striped ? restore.report().sequence / kStripeUnitRecords + 1
+      Position{context.striped ? context.striped->unit_of(restore.report().sequence + 1)
                                : restore.last_aggregation() + 1,
                restore.report().sequence + 1});
 }

@@ -33,7 +33,7 @@ class Striped final : public StripedLog {
   Status find_head();
   Result<TimestampNs> time_of(Sequence sequence);
   Result<Sequence> whole_before(StripePart& part, TimestampNs time);
-  AggregationNumber unit_of(Sequence sequence) const {
+  AggregationNumber unit_of(Sequence sequence) const override {
     return (sequence - 1) / map_.end_of_unit(1) + 1;
   }
 

@@ -43,6 +43,8 @@ class StripedLog : public walk::LogReader {
   virtual const std::vector<StripeEnd>& ends() const = 0;
   // Of records that some stripes have behind what all of them have; "" when there are none.
   virtual std::string uneven() const = 0;
+  // What this record is visited in, whether it can be read or not.
+  virtual AggregationNumber unit_of(Sequence sequence) const = 0;
 };
 
 }  // namespace tlog::player

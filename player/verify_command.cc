@@ -4,7 +4,6 @@
 
 #include "player/commands.h"
 #include "player/time_point.h"
-#include "tlog/base/stripe_limits.h"
 
 namespace tlog::player {
 
@@ -57,7 +56,7 @@ Status verify(CommandContext& context, Verified& verified) {
 
 // The first that is not whole. Of a striped log it may have been read in part.
 AggregationNumber broken_number(const CommandContext& context, const Verified& verified) {
-  return context.striped ? verified.sequence / kStripeUnitRecords + 1 : verified.number + 1;
+  return context.striped ? context.striped->unit_of(verified.sequence + 1) : verified.number + 1;
 }
 
 Json as_json(const CommandContext& context, const Verified& verified, double seconds,

@@ -25,8 +25,6 @@ class Api {
   // The logs are borrowed; the first is the one of the short paths. At least one.
   Api(Options options, std::vector<MessageLog*> logs)
       : options_(std::move(options)), logs_(std::move(logs)) {}
-  // Once, before handle(), if it is only known then.
-  void set_server_id(std::string id) { options_.server_id = std::move(id); }
 
   std::unique_ptr<gateway::HttpExchange> handle(const gateway::HttpRequest& request) const;
 
@@ -40,7 +38,7 @@ class Api {
                                                   MessageLog& log) const;
   gateway::HttpAnswer list(const gateway::HttpRequest& request, MessageLog& log) const;
 
-  Options options_;
+  const Options options_;
   const std::vector<MessageLog*> logs_;
 };
 

@@ -204,12 +204,8 @@ void Filling::records(Link& source, Buffer body) {
               life = std::weak_ptr<int>(life_), bytes = std::make_shared<Buffer>(std::move(body))] {
     UseGate::Use use(*gate);
     if (!use) return;
-    auto decoded =
-        std::make_shared<Result<protocol::DecodedBatch>>(protocol::decode_batch(std::move(*bytes)));
-    if (*decoded) {
-      if (auto intact = protocol::verify_hashes((*decoded)->batch.records); !intact)
-        *decoded = fail(intact.error());
-    }
+    auto decoded = std::make_shared<Result<protocol::DecodedBatch>>(
+        protocol::decode_verified(std::move(*bytes)));
     loop->post([this, life, serial, decoded] {
       if (!life.expired()) verified(serial, std::move(*decoded));
     });

@@ -83,6 +83,7 @@ Status MemoryLog::wait_stored(Sequence sequence, std::uint64_t timeout_ns) {
     case Watermark::Outcome::kReached:
       return {};
     case Watermark::Outcome::kPoisoned:
+    case Watermark::Outcome::kEnded:
       return fail(Code::kShutdown, "wait: the log has been stopped");
     case Watermark::Outcome::kTimeout:
       break;

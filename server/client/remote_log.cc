@@ -16,8 +16,6 @@ namespace {
 // While somebody takes records, writers are paced by the arena; servers that take nothing for so
 // long are not waited for: the journal has what the arena loses.
 constexpr std::uint64_t kStuckNs = 250'000'000;
-// How long a wait for the standbys may last before it is looked whether it is still wanted.
-constexpr std::uint64_t kWaitSliceNs = 250'000'000;
 
 // Records as the vdisk's journal has them.
 class JournalSource final : public RecordSource {
@@ -97,6 +95,7 @@ class RemoteLog final : public session::LogSide {
                                                   std::uint64_t timeout_ns) override;
   void stop_waiting() override {
     waiting_ended_ = true;
+    if (core_ != nullptr) core_->stored.wake();
     client_->stop_waiting();
   }
   void add_status(session::VdiskStatus& status) const override;
@@ -255,23 +254,18 @@ Epoch RemoteLog::epoch() const {
 }
 
 Status RemoteLog::wait_stored(Sequence target, std::uint64_t timeout_ns) {
-  for (std::uint64_t left = timeout_ns;;) {
-    const std::uint64_t slice = std::min(left, kWaitSliceNs);
-    const Watermark::Outcome outcome = core_->stored.wait(target, slice);
-    if (outcome == Watermark::Outcome::kReached) return {};
-    left -= slice;
-    if (outcome == Watermark::Outcome::kPoisoned) {
-      MutexLock lock(core_->mutex());
-      if (core_->state == session::State::kFailed) {
-        return fail(Code::kIoError, fmt::format("wait for slave sync: {}: failed: {}", core_->who(),
-                                                core_->reason));
-      }
+  const Watermark::Outcome outcome = core_->stored.wait(target, timeout_ns, &waiting_ended_);
+  if (outcome == Watermark::Outcome::kReached) return {};
+  if (outcome == Watermark::Outcome::kPoisoned) {
+    MutexLock lock(core_->mutex());
+    if (core_->state == session::State::kFailed) {
+      return fail(Code::kIoError,
+                  fmt::format("wait for slave sync: {}: failed: {}", core_->who(), core_->reason));
     }
-    if (waiting_ended_ || outcome == Watermark::Outcome::kPoisoned) {
-      return fail(Code::kShutdown,
-                  fmt::format("wait for slave sync: {}: the vdisk is closing", core_->who()));
-    }
-    if (left == 0) break;
+  }
+  if (outcome != Watermark::Outcome::kTimeout) {
+    return fail(Code::kShutdown,
+                fmt::format("wait for slave sync: {}: the vdisk is closing", core_->who()));
   }
   return fail(Code::kTimeout,
               fmt::format("wait for slave sync: {}: sequence {} is not stored (stored: {}): {}",

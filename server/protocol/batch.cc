@@ -128,4 +128,10 @@ Status verify_hashes(std::span<const format::Record> records) {
   return status;
 }
 
+Result<DecodedBatch> decode_verified(Buffer body) {
+  TLOG_ASSIGN(DecodedBatch decoded, decode_batch(std::move(body)));
+  TLOG_TRY(verify_hashes(decoded.batch.records));
+  return decoded;
+}
+
 }  // namespace tlog::protocol

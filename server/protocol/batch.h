@@ -45,5 +45,7 @@ Result<DecodedBatch> decode_batch(Buffer body);
 // Fills, or compares with, the hash of every record. kCorruption naming the first wrong sequence.
 void fill_hashes(std::span<format::Record> records);
 Status verify_hashes(std::span<const format::Record> records);
+// Both: decode_batch(), and its records have their hashes.
+Result<DecodedBatch> decode_verified(Buffer body);
 
 }  // namespace tlog::protocol

@@ -22,7 +22,8 @@ void Watermark::wake() {
   if (waiters_.load() != 0) futex_wake(version_, kWakeAll);
 }
 
-Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_ns) {
+Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_ns,
+                                   const std::atomic<bool>* ended) {
   if (value_.load() >= target) return Outcome::kReached;
   const std::uint64_t start = system_clock().monotonic_ns();
   waiters_.fetch_add(1);
@@ -32,6 +33,10 @@ Watermark::Outcome Watermark::wait(std::uint64_t target, std::uint64_t timeout_n
     if (value_.load() >= target) break;
     if (poisoned_.load()) {
       outcome = Outcome::kPoisoned;
+      break;
+    }
+    if (ended != nullptr && ended->load()) {
+      outcome = Outcome::kEnded;
       break;
     }
     if (timeout_ns == kForever) {
