@@ -1,7 +1,6 @@
 #include "gateways/cas/grpc_service.h"
 
 #include <fmt/format.h>
-#include <grpc/impl/codegen/log.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -13,6 +12,7 @@
 #include "gateways/cas/calls.h"
 #include "gateways/cas/doorman.h"
 #include "gateways/cas/name_service.grpc.pb.h"
+#include "gateways/cas/quiet.h"
 #include "gateways/cas/remote_log.grpc.pb.h"
 #include "gateways/cas/status_codes.h"
 #include "gateways/http/token.h"
@@ -76,7 +76,8 @@ class Call final : public grpc::ServerUnaryReactor {
 // because the library answers one that cannot be read as if there were no such call.
 class Front {
  public:
-  Front(Contents& contents, Calls& calls) : contents_(contents), calls_(calls) {}
+  Front(Contents& contents, Calls& calls, Logger& logger)
+      : contents_(contents), calls_(calls), logger_(logger) {}
 
   void allow_everything() { is_unix_ = true; }
   void set_token(gateway::BearerToken token) { token_ = std::move(token); }
@@ -105,7 +106,7 @@ class Front {
                           "request: it is no message of this call, or its name is no UTF-8");
             }
             Answer made;
-            TLOG_TRY(ask(contents_, read, made));
+            if (Status done = ask(contents_, read, made); !done) return told(done.error());
             bool own_buffer = false;
             (void)grpc::SerializationTraits<Answer>::Serialize(made, &into, &own_buffer);
             return {};
@@ -134,8 +135,18 @@ class Front {
             "this server wants a token; send the metadata `authorization: Bearer ...`"};
   }
 
+  // What the callers cannot help has to be known here as well.
+  tl::unexpected<Error> told(const Error& error) {
+    const Code code = error.code();
+    if (code == Code::kIoError || code == Code::kCorruption || code == Code::kNoSpace) {
+      logger_.error(fmt::format("event=cas_trouble reason=\"{}\"", error.message()));
+    }
+    return fail(error);
+  }
+
   Contents& contents_;
   Calls& calls_;
+  Logger& logger_;
   bool is_unix_ = false;
   std::optional<gateway::BearerToken> token_;
 };
@@ -207,10 +218,6 @@ using RawNames = vac::cas::NS::WithRawCallbackMethod_Update<
 using RawOldNames = vac::ns::NS::WithRawCallbackMethod_Update<
     vac::ns::NS::WithRawCallbackMethod_Fetch<vac::ns::NS::Service>>;
 
-// What strangers send is no event of ours, and each of them would have its line on standard error.
-void keep_quiet(gpr_log_func_args*) {}
-void keep_protobuf_quiet(google::protobuf::LogLevel, const char*, int, const std::string&) {}
-
 void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) {
   grpc::ResourceQuota quota("tlog-grpc");
   quota.Resize(options.memory_max);
@@ -237,14 +244,12 @@ class RunningServer final : public GrpcServer {
  public:
   RunningServer(const GrpcServerOptions& options, Contents& contents, Logger& logger)
       : options_(options),
-        logger_(logger),
         calls_(Calls::start(options.threads, options.memory_max)),
-        front_(contents, *calls_) {}
+        front_(contents, *calls_, logger) {}
   ~RunningServer() override { stop(0); }
 
   Status start(const std::string& address) {
-    gpr_set_log_function(&keep_quiet);
-    google::protobuf::SetLogHandler(&keep_protobuf_quiet);
+    keep_libraries_quiet();
     const std::string wanted = address.starts_with(':') ? "127.0.0.1" + address : address;
     is_unix_ = io::is_unix_address(wanted);
     TLOG_ASSIGN(const auto credentials, load_credentials());
@@ -336,7 +341,6 @@ class RunningServer final : public GrpcServer {
   }
 
   const GrpcServerOptions options_;
-  Logger& logger_;
   bool is_unix_ = false;
   const std::unique_ptr<Calls> calls_;
   Front front_;

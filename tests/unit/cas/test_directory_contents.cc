@@ -229,6 +229,24 @@ TEST(DirectoryContents, what_is_added_again_after_a_failure_outlives_a_power_cut
   }
 }
 
+// That a content is there does not say that its directory would be there after a loss of power: a
+// server may have been killed before it had synced that.
+TEST(DirectoryContents, directories_that_were_there_are_synced_before_anything_is_confirmed) {
+  const testing::TempDirectory directory;
+  opened(directory)->add("content").value();
+  testing::FaultFiles files(io::system_files());
+  auto contents = open_directory_contents(files, directory.file("cas")).value();
+  const testing::Fault counted{.operations = testing::kSyncDirectory,
+                               .nth = 1'000'000,
+                               .path_contains = "cas/contents"};
+  files.inject(counted);
+  EXPECT_TRUE(contents->add("content"));
+  EXPECT_EQ(files.count(), 2u);  // contents, and its part
+  files.inject(counted);
+  EXPECT_TRUE(contents->add("content"));
+  EXPECT_EQ(files.count(), 1u);  // the part: nobody says that it has been
+}
+
 TEST(DirectoryContents, after_a_directory_could_not_be_synced_nothing_is_taken_until_opened_anew) {
   const testing::TempDirectory directory;
   testing::FaultFiles files(io::system_files());
