@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The files for containers and systemd say only what the programs understand: docker-compose.yml parses and refers to
 targets of the Dockerfile, volumes and services that exist; each tlogserver's flags are taken by tlogserver; the
-configuration is one; the unit's settings are known to systemd. No container is built or started."""
+configuration is one; the images have the libraries that the programs need; the unit's settings are known to systemd. No container is built or started."""
 import os
 import re
 import shutil
@@ -12,6 +12,7 @@ import tempfile
 import yaml
 
 tlogserver, tlogctl, source = sys.argv[1:4]
+plugin, sanitized = (sys.argv[4:6] + ["", ""])[:2]
 docker = os.path.join(source, "packaging/docker")
 problems = []
 
@@ -88,6 +89,42 @@ if shutil.which("systemd-analyze"):
         said = run("systemd-analyze", "verify", "--man=no", copy).stdout
         ours = [line for line in said.splitlines() if "tlogserver.service" in line]
         expect(not ours, "\n".join(ours))
+
+
+def packages_of(program):
+    """The Debian packages with the libraries that it asks for itself; none where there is no dpkg."""
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", program).stdout)
+    files = {}
+    for line in run("ldd", program).stdout.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0] in needed:
+            # The package knows the file by the name that it has in /usr or in /.
+            path = os.path.realpath(words[2])
+            files[path] = files[path.removeprefix("/usr")] = words[0]
+    said = run("dpkg", "-S", *files).stdout
+    return {files[path]: package for package, path in re.findall(r"^([^:\s]+)\S*: (/\S+)$", said, re.MULTILINE)}
+
+
+def with_what_they_need(packages):
+    known, new = set(), set(packages)
+    while new:
+        known |= new
+        said = run("dpkg-query", "-W", "-f=${Depends}, ", *new).stdout
+        new = {re.split(r"[ :]", name.strip())[0] for name in re.split(r"[,|]", said) if name.strip()} - known
+    return known
+
+
+if shutil.which("dpkg") and shutil.which("readelf") and not sanitized:
+    with open(os.path.join(docker, "Dockerfile")) as file:
+        listed = re.findall(r"apt-get install -y --no-install-recommends (.*?)&&", file.read().replace("\\\n", ""))
+    installed = with_what_they_need(listed[0].split() + ["libc6", "libstdc++6", "libgcc-s1"])
+    for program in filter(None, [tlogserver, tlogctl, plugin]):
+        owners = packages_of(program)
+        expect(owners, f"{program}: which libraries does it need?")
+        for library, package in owners.items():
+            expect(package in installed, f"Dockerfile: {os.path.basename(program)} needs {library}, of {package}")
+        # nbdkit forks after it has loaded a plugin, and its threads would be gone.
+        expect(program != plugin or not any("grpc" in library for library in owners), f"{plugin}: linked with gRPC")
 
 shell = run("bash", "-n", os.path.join(source, "scripts/cluster"))
 expect(shell.returncode == 0, shell.stdout)
