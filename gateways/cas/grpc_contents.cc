@@ -23,6 +23,22 @@ constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
+Error error_of(const grpc::Status& status) {
+  const std::string reason = status.error_message().substr(0, kReasonBytesMax);
+  if (status.error_code() == grpc::RESOURCE_EXHAUSTED) {
+    // The library's own words, here and at the other end.
+    if (reason.starts_with("Received message larger")) {
+      return {Code::kNotSupported, "the answer is longer than 4 MiB, which is not taken"};
+    }
+    if (reason.starts_with("Received RST_STREAM")) {
+      return {Code::kUnavailable, "the service has no memory left for this call; ask again later"};
+    }
+  }
+  return {code_of_grpc(status.error_code()),
+          reason.empty() ? fmt::format("gRPC status {}", static_cast<int>(status.error_code()))
+                         : reason};
+}
+
 class GrpcContents final : public Contents {
  public:
   explicit GrpcContents(const GrpcContentsOptions& options) : options_(options) {}
@@ -121,15 +137,8 @@ class GrpcContents final : public Contents {
     }
     const grpc::Status status = ask(context);
     if (status.ok()) return {};
-    const std::string reason = status.error_message().substr(0, kReasonBytesMax);
-    const bool is_too_large = status.error_code() == grpc::RESOURCE_EXHAUSTED &&
-                              reason.starts_with("Received message larger");
-    return fail(is_too_large ? Code::kNotSupported : code_of_grpc(status.error_code()),
-                fmt::format("cas: {}: {}: {}: {}", operation, options_.target, object,
-                            is_too_large     ? "the answer is longer than 4 MiB, which is not taken"
-                            : reason.empty() ? fmt::format("gRPC status {}",
-                                                           static_cast<int>(status.error_code()))
-                                             : reason));
+    return fail(error_of(status).within(
+        fmt::format("cas: {}: {}: {}", operation, options_.target, object)));
   }
 
   Result<std::shared_ptr<grpc::ChannelCredentials>> load_credentials(

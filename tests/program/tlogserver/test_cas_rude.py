@@ -16,12 +16,14 @@ import time
 import grpc
 
 from cas_site import MULTIHASH, CasSite, Snippet
+from half_sent import HalfSent
 
 server = sys.argv[1]
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
 dice = random.Random(seed)
 print(f"seed {seed}: test_cas_rude.py tlogserver {seed}", flush=True)
 MiB = 1 << 20
+BUSY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes.fromhex("000000040000000000")
 
@@ -158,10 +160,33 @@ def test_more_than_fits(site):
 
     with concurrent.futures.ThreadPoolExecutor(40) as pool:
         list(pool.map(work, range(40)))
-    assert codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}, codes
+    assert codes <= BUSY, codes
     used = memory_of(site.process)
     print(f"  memory at most {used} MiB, refusals {codes or 'none'}", flush=True)
     assert used < 900, f"{used} MiB"
+
+
+def test_half_sent(site, client):
+    """Ten connections that begin 32 Adds of 4 MiB each and end none of them: 1.2 GiB. The server's memory has a bound, and
+    others are served."""
+    path = site.target.removeprefix("unix:")
+    rude = [HalfSent(path, 32) for _ in range(10)]
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        sending = [pool.submit(one.send_for, 5) for one in rude]
+        served = 0
+        while not all(one.done() for one in sending):
+            content = os.urandom(100_000)
+            try:
+                assert client.get(client.add(content)) == content
+                served += 1
+            except grpc.RpcError as error:  # the library may take memory from the wrong one
+                assert error.code() in BUSY, error
+            time.sleep(0.05)
+        assert served > 0
+    print(f"  {sum(one.result() for one in sending) // MiB} MiB were sent in halves, {served} others were served, memory at most {memory_of(site.process)} MiB", flush=True)
+    assert memory_of(site.process) < 900
+    for one in rude:
+        one.close()
 
 
 def varint(number):
@@ -229,6 +254,7 @@ def main():
             client = Client(snippets, channel)
             test_garbage(path, client)
             test_many_connections(site, client, snippets)
+            test_half_sent(site, client)
         test_more_than_fits(site)
         test_kills(site, snippets)
         code = site.stop()

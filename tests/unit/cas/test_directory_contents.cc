@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <future>
 #include <thread>
 
 #include "gateways/cas/directory_contents.h"
@@ -236,9 +238,8 @@ TEST(DirectoryContents, directories_that_were_there_are_synced_before_anything_i
   opened(directory)->add("content").value();
   testing::FaultFiles files(io::system_files());
   auto contents = open_directory_contents(files, directory.file("cas")).value();
-  const testing::Fault counted{.operations = testing::kSyncDirectory,
-                               .nth = 1'000'000,
-                               .path_contains = "cas/contents"};
+  const testing::Fault counted{
+      .operations = testing::kSyncDirectory, .nth = 1'000'000, .path_contains = "cas/contents"};
   files.inject(counted);
   EXPECT_TRUE(contents->add("content"));
   EXPECT_EQ(files.count(), 2u);  // contents, and its part
@@ -283,6 +284,59 @@ TEST(DirectoryContents, a_full_disk_is_told_and_goes_by) {
   }
   EXPECT_TRUE(contents->add("content"));
   EXPECT_TRUE(contents->update("name", "after"));
+}
+
+// The system's, with a directory that takes its time to be synced.
+class SlowDirectory final : public io::FileSystem {
+ public:
+  std::function<void()> before_sync;
+
+  Status sync_directory(const std::string& path) override {
+    if (path.ends_with("names") && before_sync) before_sync();
+    return below_.sync_directory(path);
+  }
+  Result<std::unique_ptr<io::File>> open(const std::string& path, io::OpenOptions o) override {
+    return below_.open(path, o);
+  }
+  Status make_directories(const std::string& path) override {
+    return below_.make_directories(path);
+  }
+  Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override {
+    return below_.list(path);
+  }
+  Status remove(const std::string& path) override { return below_.remove(path); }
+  Status rename(const std::string& from, const std::string& to) override {
+    return below_.rename(from, to);
+  }
+  Result<bool> exists(const std::string& path) override { return below_.exists(path); }
+  Result<unsigned> mode(const std::string& path) override { return below_.mode(path); }
+  Result<std::uint64_t> free_bytes(const std::string& p) override { return below_.free_bytes(p); }
+  Result<std::unique_ptr<io::RingMapping>> map_ring(const std::string& p, std::size_t n) override {
+    return below_.map_ring(p, n);
+  }
+  std::string boot_id() override { return below_.boot_id(); }
+
+ private:
+  io::FileSystem& below_ = io::system_files();
+};
+
+TEST(DirectoryContents, a_name_is_not_read_before_it_is_synced) {
+  const testing::TempDirectory directory;
+  SlowDirectory files;
+  auto contents = open_directory_contents(files, directory.file("cas")).value();
+  ASSERT_TRUE(contents->update("name", "before"));
+  std::promise<void> at_sync, go_on;
+  files.before_sync = [&] {
+    at_sync.set_value();
+    go_on.get_future().wait();
+  };
+  std::thread updating([&] { EXPECT_TRUE(contents->update("name", "after")); });
+  at_sync.get_future().wait();
+  auto seen = std::async(std::launch::async, [&] { return contents->fetch("name").value(); });
+  EXPECT_EQ(seen.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+  go_on.set_value();
+  updating.join();
+  EXPECT_EQ(seen.get(), "after");
 }
 
 TEST(DirectoryContents, many_at_once) {

@@ -134,6 +134,7 @@ TEST_F(GrpcCalls, a_service_that_hangs_is_not_waited_for_longer_than_said) {
   const auto got = client({.call_ns = 200'000'000})->get("x");
   EXPECT_EQ(got.error().code(), Code::kTimeout);
   gate.open();
+  server.reset();  // which is in there
 }
 
 TEST_F(GrpcCalls, several_at_once) {
