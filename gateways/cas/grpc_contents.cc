@@ -6,7 +6,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "gateways/cas/quiet.h"
+#include "gateways/cas/libraries.h"
 #include "gateways/cas/remote_log.grpc.pb.h"
 #include "gateways/cas/status_codes.h"
 #include "gateways/http/token.h"
@@ -44,7 +44,7 @@ class GrpcContents final : public Contents {
   explicit GrpcContents(const GrpcContentsOptions& options) : options_(options) {}
 
   Status open() {
-    keep_libraries_quiet();
+    prepare_libraries();
     if (!io::is_unix_address(options_.target)) {
       TLOG_TRY(io::split_address("cas", options_.target));
     }

@@ -11,8 +11,8 @@
 
 #include "gateways/cas/calls.h"
 #include "gateways/cas/doorman.h"
+#include "gateways/cas/libraries.h"
 #include "gateways/cas/name_service.grpc.pb.h"
-#include "gateways/cas/quiet.h"
 #include "gateways/cas/remote_log.grpc.pb.h"
 #include "gateways/cas/status_codes.h"
 #include "gateways/http/token.h"
@@ -249,7 +249,7 @@ class RunningServer final : public GrpcServer {
   ~RunningServer() override { stop(0); }
 
   Status start(const std::string& address) {
-    keep_libraries_quiet();
+    prepare_libraries();
     const std::string wanted = address.starts_with(':') ? "127.0.0.1" + address : address;
     is_unix_ = io::is_unix_address(wanted);
     TLOG_ASSIGN(const auto credentials, load_credentials());
