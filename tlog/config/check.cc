@@ -91,11 +91,8 @@ const Cluster* check_cluster(const Config& config, const Tlog& tlog, const std::
   }
   const Cluster* cluster = config.find_cluster(tlog.cluster);
   if (cluster == nullptr) {
-    std::string_view near = nearest(tlog.cluster, names);
     problems.add(first_known(problems, {own, "tlog/cluster", trail}),
-                 fmt::format("no such cluster: {}{}, expected {}", in_quotes(tlog.cluster),
-                             near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                             alternatives(names)));
+                 no_such_cluster(config, tlog.cluster));
   }
   return cluster;
 }
@@ -216,6 +213,14 @@ std::string first_known(const Problems& problems, std::initializer_list<std::str
     if (problems.knows(trail)) return trail;
   }
   return *(trails.end() - 1);
+}
+
+std::string no_such_cluster(const Config& config, std::string_view name) {
+  const std::vector<std::string_view> names = cluster_names(config);
+  const std::string_view near = nearest(name, names);
+  return fmt::format("no such cluster: {}{}, expected {}", in_quotes(name),
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
+                     names.empty() ? "one of clusters, which has none" : alternatives(names));
 }
 
 std::vector<std::string_view> cluster_names(const Config& config) {

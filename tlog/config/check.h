@@ -34,6 +34,8 @@ void check_stripes(const Config& config, Problems& problems);
 void check_logs(Config& config, Problems& problems);
 
 std::vector<std::string_view> cluster_names(const Config& config);
+// "no such cluster: 'lcoal'; did you mean 'local'?, expected ..."
+std::string no_such_cluster(const Config& config, std::string_view name);
 // The first trail that stands in the file: where a problem of several keys is best shown.
 std::string first_known(const Problems& problems, std::initializer_list<std::string> trails);
 

@@ -35,10 +35,7 @@ void check_cluster_of(const Config& config, const Log& log, const std::string& t
   if (log.cluster.empty()) return;
   const Cluster* cluster = config.find_cluster(log.cluster);
   if (cluster == nullptr) {
-    problems.add(trail_of(trail, "cluster"),
-                 fmt::format("no such cluster: {}, expected {}", in_quotes(log.cluster),
-                             config.clusters.empty() ? "one of clusters, which has none"
-                                                     : alternatives(cluster_names(config))));
+    problems.add(trail_of(trail, "cluster"), no_such_cluster(config, log.cluster));
     return;
   }
   const unsigned shards = config.tlog.data_shards + config.tlog.parity_shards;

@@ -16,11 +16,7 @@ void check_block_cluster(const Config& config, const std::string& name, const st
   if (name.empty()) return;
   const Cluster* cluster = config.find_cluster(name);
   if (cluster == nullptr) {
-    const std::vector<std::string_view> names = cluster_names(config);
-    std::string_view near = nearest(name, names);
-    problems.add(trail, fmt::format("no such cluster: {}{}, expected {}", in_quotes(name),
-                                    near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                                    alternatives(names)));
+    problems.add(trail, no_such_cluster(config, name));
   } else if (!cluster->directories.empty()) {
     problems.add(trail, fmt::format("cluster '{}' has directories, expected a cluster of servers",
                                     cluster->name));

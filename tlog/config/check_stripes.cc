@@ -68,9 +68,7 @@ void check_stripe_clusters(const Config& config, const Vdisk& vdisk, Problems& p
   for (std::size_t i = 0; i < tlog.stripe_clusters.size(); ++i) {
     const std::string& name = tlog.stripe_clusters[i];
     if (name.empty() || config.find_cluster(name) != nullptr) continue;
-    problems.add(trail_of(own, std::to_string(i)),
-                 fmt::format("no such cluster: {}, expected {}", in_quotes(name),
-                             alternatives(cluster_names(config))));
+    problems.add(trail_of(own, std::to_string(i)), no_such_cluster(config, name));
   }
   const std::size_t count = tlog.stripe_clusters.size();
   if (count < 2 || count > kStripesMax) {

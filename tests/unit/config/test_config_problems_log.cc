@@ -81,6 +81,14 @@ const BadInput kBadLogs[] = {
       "5:44: logs.a.quorum: 4 nodes are wanted, and there are 3",
       "6:29: logs.b.secondaries: a secondary has none",
       "6:60: logs.b.cluster: no such cluster: 'd'"}},
+    {"logs_cluster_near",
+     "clusters: {local: {directories: [a, b, c, d, e, f]}}\nVDISKS\nlogs: {a: {cluster: lcoal}}\n",
+     {"3:21: logs.a.cluster: no such cluster: 'lcoal'; did you mean 'local'?, expected local"}},
+    {"stripe_clusters_near",
+     "clusters:\n  first: {directories: [a]}\n  second: {directories: [b]}\nVDISKS\n"
+     "tlog: {servers: [\"unix:/a\", \"unix:/b\"], distribution: stripe, "
+     "stripeClusters: [first, secnod]}\n",
+     {"5:87: tlog.stripeClusters.1: no such cluster: 'secnod'; did you mean 'second'?"}},
 };
 
 TLOG_BAD_INPUTS(Logs, kBadLogs);
