@@ -14,11 +14,11 @@ namespace {
 // connection instead of the reason.
 constexpr std::uint64_t kDroppedBytesMax = kMiB;
 
-HttpAnswer failed_answer() {
-  return text_answer(500, "this failed; the server's log may say why");
-}
-
 }  // namespace
+
+HttpAnswer Call::failed() const {
+  return make_refusal_(500, "this failed; the server's log may say why");
+}
 
 void Calls::add(Call* call) {
   MutexLock lock(mutex_);
@@ -62,21 +62,21 @@ void Call::begin(const HttpHandler& handler, const HttpRequest& request) {
     dropped_bytes_max_ = std::max(bytes_max_, kDroppedBytesMax);
     dropping_ = !exchange_->wants_body();
   } catch (const std::exception&) {
-    refuse(failed_answer(), bytes_max_);
+    refuse(failed(), bytes_max_);
   }
 }
 
 bool Call::body(ConstByteSpan piece) {
   bytes_ += piece.size();
   if (!refusal_ && bytes_ > bytes_max_) {
-    refuse(text_answer(413, fmt::format("request: body: longer than {} bytes", bytes_max_)),
+    refuse(make_refusal_(413, fmt::format("request: body: longer than {} bytes", bytes_max_)),
            bytes_max_);
   }
   if (dropping_) return bytes_ <= bytes_max_ + dropped_bytes_max_;
   try {
     if (Status taken = exchange_->body(piece); !taken) dropping_ = true;
   } catch (const std::exception&) {
-    refuse(failed_answer(), bytes_max_);
+    refuse(failed(), bytes_max_);
   }
   return true;
 }
@@ -86,7 +86,7 @@ HttpAnswer Call::answer() {
   try {
     return exchange_->answer();
   } catch (const std::exception&) {
-    return failed_answer();
+    return failed();
   }
 }
 

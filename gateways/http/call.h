@@ -29,7 +29,9 @@ class Calls {
 
 class Call {
  public:
-  Call(Calls& calls, std::uint64_t body_bytes_max) : calls_(calls), bytes_max_(body_bytes_max) {
+  // `refusal` outlives it.
+  Call(Calls& calls, const HttpRefusal& refusal, std::uint64_t body_bytes_max)
+      : calls_(calls), make_refusal_(refusal), bytes_max_(body_bytes_max) {
     calls_.add(this);
   }
   ~Call() { calls_.remove(this); }
@@ -54,7 +56,10 @@ class Call {
   void cancel() EXCLUDES(mutex_);
 
  private:
+  HttpAnswer failed() const;
+
   Calls& calls_;
+  const HttpRefusal& make_refusal_;
   const std::uint64_t bytes_max_;
   std::uint64_t bytes_ = 0;
   bool dropping_ = false;

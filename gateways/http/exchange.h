@@ -89,6 +89,10 @@ std::unique_ptr<HttpExchange> answered(HttpAnswer answer);
 HttpAnswer text_answer(unsigned status, std::string_view reason);
 HttpAnswer method_not_allowed(std::string_view allowed);  // "GET, HEAD"
 
+// How a server tells what it refuses by itself, before an exchange is asked: text_answer(), or what
+// its clients expect instead.
+using HttpRefusal = std::function<HttpAnswer(unsigned status, std::string_view reason)>;
+
 // The status that an error has for a client: 400, 403, 404, 409, 503, 504, 507, or 500.
 unsigned status_of(Code code);
 

@@ -214,18 +214,19 @@ class GatewayServer final : public HttpServer {
   // Why a request is not given to the handler, if it is not.
   std::optional<HttpAnswer> refusal_of(const Result<HttpRequest>& request,
                                        MHD_Connection* connection) {
-    if (stopping_) return text_answer(503, "this server stops; ask again later");
+    if (stopping_) return options_.refusal(503, "this server stops; ask again later");
     const char* said = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     const std::optional<std::string> sent =
         said == nullptr ? std::nullopt : std::optional<std::string>(said);
     if (token_ && !token_->allows(sent ? &*sent : nullptr)) {
-      HttpAnswer answer = text_answer(401, "this server wants a token; send Authorization: Bearer");
+      HttpAnswer answer =
+          options_.refusal(401, "this server wants a token; send Authorization: Bearer");
       answer.headers.emplace_back("WWW-Authenticate", "Bearer");
       return answer;
     }
-    if (!request) return text_answer(400, request.error().message());
+    if (!request) return options_.refusal(400, request.error().message());
     if (request->content_length.value_or(0) > options_.body_bytes_max) {
-      return text_answer(
+      return options_.refusal(
           413, fmt::format("request: body: longer than {} bytes", options_.body_bytes_max));
     }
     return std::nullopt;
@@ -268,8 +269,8 @@ class GatewayServer final : public HttpServer {
     auto* call = static_cast<std::shared_ptr<Call>*>(*request);
     try {
       if (call == nullptr) {
-        call = new std::shared_ptr<Call>(
-            std::make_shared<Call>(server->calls_, server->options_.body_bytes_max));
+        call = new std::shared_ptr<Call>(std::make_shared<Call>(
+            server->calls_, server->options_.refusal, server->options_.body_bytes_max));
         *request = call;  // completed() has it now
         return server->begin(connection, path, method, *call);
       }

@@ -30,6 +30,7 @@ struct HttpServerOptions {
   // "none": no token is asked for.
   std::string token_file = {};
   bool insecure = false;  // an address that is not loopback needs neither TLS nor a token
+  HttpRefusal refusal = &text_answer;
   io::FileSystem* files = &io::system_files();
 };
 

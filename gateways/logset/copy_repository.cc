@@ -129,7 +129,7 @@ class CopyRepository final : public Repository {
     // In this order: a chain that is too new is found out by append(), which looks at the length.
     TLOG_ASSIGN(const std::uint64_t length, logs_->length(head.name));
     if (length != head.offset) return fail(not_at_end(head, length));
-    TLOG_TRY(logs_->check_room(head.length));
+    TLOG_TRY(logs_->check_room(head));
     return std::make_unique<CopyTaker>(*logs_, chains_, head, *log, chains_.chain(head.name));
   }
 

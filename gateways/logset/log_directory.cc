@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateways/frames/frame.h"
 
 namespace tlog::logset {
@@ -20,9 +22,10 @@ Error not_at_end(const SliceHead& head, std::uint64_t length) {
 }
 
 Result<std::unique_ptr<LogDirectory>> LogDirectory::open(io::FileSystem& files,
-                                                         const std::string& directory) {
+                                                         const std::string& directory,
+                                                         std::size_t logs_max) {
   TLOG_TRY(files.make_directories(directory));
-  std::unique_ptr<LogDirectory> logs(new LogDirectory(files, directory));
+  std::unique_ptr<LogDirectory> logs(new LogDirectory(files, directory, logs_max));
   TLOG_ASSIGN(logs->lock_, files.open(logs->place(".lock"), {.write = true, .create = true}));
   if (Status locked = logs->lock_->try_lock(); !locked) {
     return fail(locked.error().code(),
@@ -31,6 +34,9 @@ Result<std::unique_ptr<LogDirectory>> LogDirectory::open(io::FileSystem& files,
                             directory));
   }
   TLOG_TRY(logs->recover());
+  TLOG_ASSIGN(const std::size_t count, logs->count_files());
+  MutexLock lock(logs->mutex_);
+  logs->count_ = count;
   return logs;
 }
 
@@ -111,9 +117,9 @@ Result<std::vector<LogLength>> LogDirectory::lengths() {
   std::vector<LogLength> all;
   for (const io::DirectoryEntry& entry : entries) {
     if (entry.is_directory || !is_log_name(entry.name)) continue;
-    if (all.size() == kLogsMax) {
+    if (all.size() == logs_max_) {
       return fail(Code::kNoSpace, fmt::format("logset: {}: more than {} logs; split the repository",
-                                              directory_, kLogsMax));
+                                              directory_, logs_max_));
     }
     TLOG_ASSIGN(const std::uint64_t bytes, length(entry.name));
     all.push_back({.name = entry.name, .bytes = bytes});
@@ -131,12 +137,47 @@ Status LogDirectory::read(const std::string& log, std::uint64_t offset, ByteSpan
                                           place(log)));
 }
 
-Status LogDirectory::check_room(std::uint64_t bytes) {
+Status LogDirectory::check_room(const SliceHead& head) {
+  if (head.offset == 0) {
+    TLOG_ASSIGN(const bool is_new, make_new(head.name));
+    if (is_new) made(false);  // append() has the last word
+  }
   TLOG_ASSIGN(const std::uint64_t free, files_.free_bytes(directory_));
-  if (bytes < free && free - bytes > kRoomKept) return {};
+  if (head.length < free && free - head.length > kRoomKept) return {};
   return fail(Code::kNoSpace, fmt::format("logset: {}: {} bytes are free, the slice has {}; make "
                                           "room",
-                                          directory_, free, bytes));
+                                          directory_, free, head.length));
+}
+
+Result<std::size_t> LogDirectory::count_files() {
+  TLOG_ASSIGN(const auto entries, files_.list(directory_));
+  return static_cast<std::size_t>(
+      std::count_if(entries.begin(), entries.end(), [](const io::DirectoryEntry& entry) {
+        return !entry.is_directory && is_log_name(entry.name);
+      }));
+}
+
+Result<bool> LogDirectory::make_new(const std::string& name) {
+  TLOG_ASSIGN(const bool exists, files_.exists(place(name)));
+  if (exists) return false;
+  MutexLock lock(mutex_);
+  if (count_ + making_ >= logs_max_) {
+    TLOG_ASSIGN(count_, count_files());  // what is being made may be counted twice, which passes
+  }
+  if (count_ + making_ >= logs_max_) {
+    return fail(Code::kNoSpace,
+                fmt::format("logset: slice: '{}' would be log {} of {}, at most {} are taken; use "
+                            "another repository, or fewer and longer logs",
+                            name, count_ + making_ + 1, directory_, logs_max_));
+  }
+  ++making_;
+  return true;
+}
+
+void LogDirectory::made(bool is_there) {
+  MutexLock lock(mutex_);
+  --making_;
+  count_ += is_there ? 1 : 0;
 }
 
 Status LogDirectory::append(const SliceHead& head, SpooledSlice& slice, const Check& check) {
@@ -156,13 +197,21 @@ Status LogDirectory::append(const SliceHead& head, SpooledSlice& slice, const Ch
     entry.bytes = length;
     entry.appending = true;
   }
-  Status written = write(head, slice);
+  Status written = write_new_or_old(head, slice);
   // A full disk is no broken one: what got there is taken back, and the next slice may have room.
   const bool is_as_before =
       !written && written.error().code() == Code::kNoSpace && take_back(head.name);
   MutexLock lock(entry.mutex);
   entry.appending = false;
   entry.failed = !written && !is_as_before;
+  return written;
+}
+
+Status LogDirectory::write_new_or_old(const SliceHead& head, SpooledSlice& slice) {
+  if (head.offset != 0) return write(head, slice);
+  TLOG_ASSIGN(const bool is_new, make_new(head.name));
+  Status written = write(head, slice);
+  if (is_new) made(written.has_value());
   return written;
 }
 

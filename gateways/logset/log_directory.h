@@ -27,7 +27,8 @@ class LogDirectory {
  public:
   // Makes the directory when there is none.
   static Result<std::unique_ptr<LogDirectory>> open(io::FileSystem& files,
-                                                    const std::string& directory);
+                                                    const std::string& directory,
+                                                    std::size_t logs_max = kLogsMax);
 
   Result<std::vector<LogLength>> lengths();
   Result<std::uint64_t> length(const std::string& log);  // 0: there is none
@@ -36,8 +37,8 @@ class LogDirectory {
   // locked.
   using Check = std::function<Status()>;
   Status append(const SliceHead& head, SpooledSlice& slice, const Check& check = nullptr);
-  // kNoSpace when so much more does not fit.
-  Status check_room(std::uint64_t bytes);
+  // kNoSpace when so much more does not fit, or when the slice would begin a log too many.
+  Status check_room(const SliceHead& head);
 
   const std::string& path() const { return directory_; }
   io::FileSystem& files() { return files_; }
@@ -51,21 +52,31 @@ class LogDirectory {
     Mutex append_mutex;  // held by who appends; before `mutex`
   };
 
-  LogDirectory(io::FileSystem& files, std::string directory)
-      : files_(files), directory_(std::move(directory)) {}
+  LogDirectory(io::FileSystem& files, std::string directory, std::size_t logs_max)
+      : files_(files), directory_(std::move(directory)), logs_max_(logs_max) {}
   Status recover();
   Status cut_back(const std::string& marker);
   Status take_back(const std::string& name);  // what an append has left, if anything
   Log& log(const std::string& name) EXCLUDES(mutex_);
   Result<std::uint64_t> length_of(const std::string& name, Log& log);
   Status write(const SliceHead& head, SpooledSlice& slice);
+  Status write_new_or_old(const SliceHead& head, SpooledSlice& slice);
+  Result<std::size_t> count_files();
+  // kNoSpace when the log is new and one too many. It counts as being made until made().
+  Result<bool> make_new(const std::string& name) EXCLUDES(mutex_);
+  void made(bool is_there) EXCLUDES(mutex_);
   std::string place(const std::string& name) const { return io::join_path(directory_, name); }
 
   io::FileSystem& files_;
   const std::string directory_;
+  const std::size_t logs_max_;
   std::unique_ptr<io::File> lock_;
   Mutex mutex_;
   std::map<std::string, std::unique_ptr<Log>> logs_ GUARDED_BY(mutex_);
+  // Logs there may be: those that were found, those that were made since. Too high at times (some
+  // were removed by hand), never too low but for what others put there.
+  std::size_t count_ GUARDED_BY(mutex_) = 0;
+  std::size_t making_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tlog::logset

@@ -30,7 +30,7 @@ class PlainRepository final : public Repository {
   Result<std::unique_ptr<SliceTaker>> take(const SliceHead& head) override {
     TLOG_ASSIGN(const std::uint64_t length, logs_->length(head.name));
     if (length != head.offset) return fail(not_at_end(head, length));
-    TLOG_TRY(logs_->check_room(head.length));
+    TLOG_TRY(logs_->check_room(head));
     return std::make_unique<PlainTaker>(*logs_, head);
   }
 

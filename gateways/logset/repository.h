@@ -32,6 +32,9 @@ class Repository {
   virtual Result<std::unique_ptr<SliceTaker>> take(const SliceHead& head) = 0;
 };
 
+// One that is there by name and answers everything with `why`, as a fault of the server's.
+std::unique_ptr<Repository> make_broken_repository(const Error& why);
+
 Error not_at_end(const SliceHead& head, std::uint64_t length);
 
 }  // namespace tlog::logset

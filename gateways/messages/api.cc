@@ -24,11 +24,15 @@ gateway::HttpAnswer answer(unsigned status, std::string text) {
   return {.status = status, .type = std::string(kJson), .body = std::move(text)};
 }
 
+}  // namespace
+
 gateway::HttpAnswer refusal(unsigned status, std::string_view reason) {
   gateway::HttpAnswer refused = answer(status, error_json(reason));
   if (status == 503) refused.headers.emplace_back("Retry-After", kRetrySeconds);
   return refused;
 }
+
+namespace {
 
 gateway::HttpAnswer wrong_method(std::string_view method, std::string_view allowed) {
   gateway::HttpAnswer refused = refusal(

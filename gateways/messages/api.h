@@ -16,6 +16,9 @@
 
 namespace tlog::messages {
 
+// {"error": reason}; also for what the server refuses before a request comes here.
+gateway::HttpAnswer refusal(unsigned status, std::string_view reason);
+
 class Api {
  public:
   struct Options {

@@ -24,6 +24,13 @@ Result<std::shared_ptr<logset::Repository>> open_repository(const config::Repo& 
   return std::shared_ptr<logset::Repository>(std::move(opened));
 }
 
+// What is wrong with one repository is no reason not to serve the others; a wrong configuration
+// is.
+bool is_of_its_contents(const Error& error) {
+  return error.code() == Code::kCorruption || error.code() == Code::kFenced ||
+         error.code() == Code::kIoError;
+}
+
 std::string_view kind_of(const config::Repo& repo) {
   if (!repo.vdisk.empty()) return "vdisk";
   return repo.copy.empty() ? "logs" : "copy";
@@ -60,7 +67,16 @@ Status LogsetServing::open(const std::vector<config::Repo>& repos, const LogsetP
   repos_ = repos;
   for (const config::Repo& repo : repos) {
     auto opened = open_repository(repo, parts);
-    if (!opened) return fail(opened.error().within("--logset: repos." + repo.name));
+    if (!opened) {
+      const Error why = opened.error().within("--logset: repos." + repo.name);
+      if (!is_of_its_contents(why)) return fail(why);
+      parts.logger->error(fmt::format(
+          "event=repository_not_offered repo={} reason=\"{}\" consequence=\"requests for it are "
+          "answered 500 until it is mended and the server started again; the others are served\"",
+          repo.name, why.message()));
+      opened = std::shared_ptr<logset::Repository>(logset::make_broken_repository(
+          Error(why.code(), why.message() + "; then start the server again")));
+    }
     const logset::Offered offered{.repository = std::move(*opened),
                                   .traffic = std::make_shared<logset::Traffic>(system_clock())};
     // Looking at a vdisk's is work for its stores, and waits until somebody asks for it.

@@ -128,6 +128,7 @@ Result<std::unique_ptr<MessageLogs>> MessageLogs::start(const Arguments& argumen
   options.key_file = arguments.tls_key;
   options.token_file = arguments.token_file;
   options.insecure = arguments.insecure;
+  options.refusal = &messages::refusal;
   auto http =
       gateway::HttpServer::start(arguments.http_address, options,
                                  [api = all->api_.get()](const gateway::HttpRequest& request) {

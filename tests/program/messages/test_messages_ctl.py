@@ -90,6 +90,14 @@ def test_token_and_address():
             return found.returncode == 0 and found.stdout
 
         assert eventually("it is appended", append) == "1\n"
+        # What is refused before the API is asked is told as it tells everything.
+        bearer = {"Authorization": "Bearer 0123456789abcdef0123456789abcdef"}
+        for status, method, path, body, headers in (
+                (401, "GET", "/messages", None, {}), (401, "POST", "/messages", "{}", {"Authorization": "Bearer no"}),
+                (400, "GET", "/messages?after=%zz", None, bearer),
+                (413, "POST", "/messages", iter([b"x" * 65536] * 17), bearer)):
+            found, said = nodes.master.request(method, path, body, headers=headers)
+            assert found == status and json.loads(said)["error"], (status, found, said)
         # Everybody's address needs more than that it is asked for.
         refused = subprocess.run([program, "--address", "127.0.0.1:0", "--http", "0.0.0.0:0", "--config",
                                   nodes.master.config, "--memorystorage", "--priv-key-file",

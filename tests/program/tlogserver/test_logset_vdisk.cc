@@ -23,7 +23,7 @@ struct LogsetVdisk : ::testing::Test {
                "keyFile: key\nclusters: {c: {directories: [s0, s1, s2, s3, s4, s5]}}\n"
                "vdisks: {vm1: {size: 8MiB, storage: {file: blocks}}}\n"
                "repos: {pub: {vdisk: vm1}}\n");
-    write_text(directory.file("copy.yml"), "repos: {vm: {copy: copy}}\n");
+    write_text(directory.file("copy.yml"), "repos: {vm: {copy: copy}, others: others}\n");
     const auto made = run_command({TLOGCTL, "keygen", directory.file("key")});
     if (!made.ok()) throw std::runtime_error(made.text());
     builder.emplace(directory.file("tlogdisk.yml"), "vm1");
@@ -189,7 +189,18 @@ TEST_F(LogsetVdisk, a_copy_takes_nothing_that_is_damaged_or_another_history) {
   rotten[first + 300] = static_cast<char>(rotten[first + 300] ^ 1);
   write_text(directory.file("copy/" + log), rotten);
   EXPECT_FALSE(restore("rotten.img").ok());
-  EXPECT_THROW(copy->start(), std::runtime_error);
+  // It is offered no more, and says why; what else the server has is served.
+  copy->start();
+  for (const std::string path : {"/vm/offsets", "/vm/pull", "/vm/push"}) {
+    const HttpReply broken = path == "/vm/offsets"
+                                 ? http_get(host_of(*copy), path)
+                                 : post(*copy, path, path == "/vm/pull" ? "\n" : log + " 0 1\nx");
+    EXPECT_EQ(broken.status, 500) << path;
+    EXPECT_THAT(broken.body, HasSubstr(log)) << path;
+    EXPECT_THAT(broken.body, HasSubstr("start the server again")) << path;
+  }
+  EXPECT_EQ(post(*copy, "/others/push", "a 0 1\nx").status, 200);
+  EXPECT_EQ(http_get(host_of(*copy), "/others/offsets").body, "a 1\n\n");
 }
 
 }  // namespace

@@ -57,6 +57,44 @@ TEST(LogDirectory, logs_of_others_are_served_and_grow) {
   EXPECT_EQ(testing::read_text(directory.file("own")), "12345678");
 }
 
+// One log too many would make all of them unreadable: it is refused, and the others go on.
+TEST(LogDirectory, no_more_logs_are_made_than_can_be_told) {
+  const testing::TempDirectory directory;
+  const auto open = [&] {
+    return LogDirectory::open(io::system_files(), directory.path(), 3).value();
+  };
+  auto logs = open();
+  for (const std::string name : {"a", "b", "c"}) ASSERT_TRUE(add_slice(*logs, name, 0, "x"));
+  for (int opened = 0; opened < 2; ++opened) {
+    const Status refused = add_slice(*logs, "d", 0, "x");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::kNoSpace);
+    EXPECT_THAT(refused.error().message(), ::testing::HasSubstr("at most 3"));
+    EXPECT_FALSE(logs->check_room({.name = "e", .offset = 0, .length = 1}));
+    EXPECT_TRUE(add_slice(*logs, "b", static_cast<std::uint64_t>(1 + opened), "y"));
+    EXPECT_EQ(logs->lengths().value().size(), 3u);
+    logs.reset();
+    logs = open();
+  }
+  ASSERT_TRUE(io::system_files().remove(directory.file("a")));
+  EXPECT_TRUE(add_slice(*logs, "d", 0, "x"));
+  EXPECT_FALSE(add_slice(*logs, "e", 0, "x"));
+}
+
+TEST(LogDirectory, no_more_logs_are_made_by_many_at_once) {
+  const testing::TempDirectory directory;
+  auto logs = LogDirectory::open(io::system_files(), directory.path(), 5).value();
+  std::vector<std::thread> pushers;
+  for (int i = 0; i < 12; ++i) {
+    pushers.emplace_back([&, i] { (void)add_slice(*logs, "log" + std::to_string(i), 0, "x"); });
+  }
+  for (std::thread& pusher : pushers) pusher.join();
+  const auto lengths = logs->lengths();
+  ASSERT_TRUE(lengths.has_value()) << lengths.error().message();
+  EXPECT_LE(lengths->size(), 5u);
+  EXPECT_GE(lengths->size(), 1u);
+}
+
 TEST(LogDirectory, one_process_at_a_time) {
   const testing::TempDirectory directory;
   auto logs = LogDirectory::open(io::system_files(), directory.path()).value();
