@@ -111,6 +111,16 @@ TEST(Arguments, a_unix_socket_may_be_an_address) {
   EXPECT_EQ(result.arguments.unix_path, "/run/t.sock");
 }
 
+TEST(Arguments, contents_over_grpc) {
+  for (const char* address : {"127.0.0.1:0", ":17500", "[::1]:1", "unix:/run/cas.sock"}) {
+    const Parsed result =
+        parsed({"-memorystorage", "-config", "c", "--grpc", address, "--token-file", "t"});
+    ASSERT_FALSE(result.exit_code.has_value()) << address;
+    EXPECT_EQ(result.arguments.grpc_address, address);
+    EXPECT_EQ(result.arguments.token_file, "t");
+  }
+}
+
 TEST(Arguments, what_is_wrong_is_named) {
   const struct {
     std::vector<std::string> words;
@@ -139,6 +149,12 @@ TEST(Arguments, what_is_wrong_is_named) {
                {{"-unix", "/s", "-address", "h:1"}, "--unix"},
                {{"-address", "unix:"}, "--address"},
                {{"-address", "unix:/" + std::string(200, 'x')}, "--address"},
+               {{"-config", "c", "--grpc", "nowhere"}, "--grpc"},
+               {{"-config", "c", "--grpc", "h:99999"}, "--grpc"},
+               {{"-config", "c", "--grpc", "unix:"}, "--grpc"},
+               {{"-config", "c", "--grpc", "unix:/" + std::string(200, 'x')}, "--grpc"},
+               {{"--grpc", "127.0.0.1:0"}, "--grpc: kept where?"},
+               {{"-config", "c", "--token-file", "t"}, "--token-file"},
                {{"-tls-cert", "c"}, "--tls-cert"},
                {{"-tls-key", "c"}, "--tls-key"},
                {{"-tls-ca", "c"}, "--tls-ca"},
