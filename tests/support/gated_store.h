@@ -3,6 +3,7 @@
 // writes to them stands at that very call until it is ended. Threading: any thread.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "tlog/base/mutex.h"
+#include "tlog/format/metadata.h"
 #include "tlog/io/loop.h"
 #include "tlog/store/store.h"
 
@@ -24,19 +26,28 @@ class Gate {
     kPutAnswers,  // done, and not answered: the server does not know
     kGets,
   };
-  void hold(Holds what, unsigned behind) {
+  explicit Gate(std::string vdisk) : vdisk_(std::move(vdisk)) {}
+
+  // `only_new`: of puts only shards of aggregations with greater numbers than all before: what a
+  // writer mends meanwhile is neither counted nor held.
+  void hold(Holds what, unsigned behind, bool only_new = false) {
     MutexLock lock(mutex_);
     holds_ = what;
     left_ = behind;
     held_ = 0;
+    before_ = only_new ? newest_ : 0;
   }
   // Whether this call is one of those that are held.
-  bool holds(Holds what) {
+  bool holds_put(Holds what, const std::string& key) {
+    const auto shard = format::parse_shard_key(vdisk_, key);
     MutexLock lock(mutex_);
-    if (holds_ != what) return false;
-    if (left_ == 0) return true;
-    --left_;
-    return false;
+    if (!shard) return false;
+    newest_ = std::max(newest_, shard->number);
+    return shard->number > before_ && holds(what);
+  }
+  bool holds_get() {
+    MutexLock lock(mutex_);
+    return holds(Holds::kGets);
   }
   void keep(std::function<void()> fail_it) {
     MutexLock lock(mutex_);
@@ -55,7 +66,17 @@ class Gate {
   }
 
  private:
+  bool holds(Holds what) REQUIRES(mutex_) {
+    if (holds_ != what) return false;
+    if (left_ == 0) return true;
+    --left_;
+    return false;
+  }
+
+  const std::string vdisk_;
   mutable Mutex mutex_;
+  AggregationNumber newest_ GUARDED_BY(mutex_) = 0;  // that has been put
+  AggregationNumber before_ GUARDED_BY(mutex_) = 0;  // likewise, at hold()
   Holds holds_ GUARDED_BY(mutex_) = Holds::kNothing;
   unsigned left_ GUARDED_BY(mutex_) = 0;
   unsigned held_ GUARDED_BY(mutex_) = 0;
@@ -70,15 +91,15 @@ class GatedStore final : public store::Store {
   void put(std::string key, std::vector<ConstByteSpan> pieces, store::PutOptions options,
            store::PutDone done) override {
     const auto keep = [&] { gate_.keep([done] { done(ended()); }); };
-    if (gate_.holds(Gate::Holds::kPuts)) return keep();
-    if (gate_.holds(Gate::Holds::kPutAnswers)) {
+    if (gate_.holds_put(Gate::Holds::kPuts, key)) return keep();
+    if (gate_.holds_put(Gate::Holds::kPutAnswers, key)) {
       keep();
       done = [](const Status&) {};
     }
     inner_->put(std::move(key), std::move(pieces), options, std::move(done));
   }
   void get(std::string key, store::GetDone done) override {
-    if (gate_.holds(Gate::Holds::kGets)) return gate_.keep([done] { done(ended()); });
+    if (gate_.holds_get()) return gate_.keep([done] { done(ended()); });
     inner_->get(std::move(key), std::move(done));
   }
   void stat(std::string key, store::StatDone done) override {

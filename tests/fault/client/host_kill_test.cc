@@ -69,7 +69,7 @@ class HostKill : public ::testing::Test {
     return count;
   }
 
-  Gate gate;
+  Gate gate{"vm1"};
   ServerRig server;
   TempDirectory directory;
   ForgetfulFiles files{directory.path()};

@@ -63,7 +63,7 @@ class KillMoments : public ::testing::Test {
   void flush_and_kill(Gate::Holds holds, unsigned let_through) {
     SessionClient client = rig.client();
     come_back(client);
-    gate.hold(holds, let_through);
+    gate.hold(holds, let_through, true);
     client.write(20);
     model = client.model();
     replied = false;
@@ -84,7 +84,7 @@ class KillMoments : public ::testing::Test {
 
   static constexpr std::uint64_t kFlush = 1001;
   static constexpr std::uint64_t kStatus = 1002;
-  Gate gate;
+  Gate gate{"vm1"};
   ServerRig rig;
   std::vector<SentRecord> model;
   Sequence told = 0;  // to be stored
