@@ -3,6 +3,8 @@
 messages: three nodes, each with one redis-server of its own that syncs every write before it answers (appendfsync
 always); 64 clients that each post one message after the other. logset: a log of --size pushed, pulled and brought from
 site to site, by curl and by `tlogctl sync`, beside `curl | curl` of the same bytes (faces_logset.py says who the peer is).
+follow: a published vdisk of --size followed from a store of contents and from a view of its log, beside `tlogplay
+restore` from its stores.
 Prints one table in Markdown with what is wanted beside each figure. Everything it starts it ends; figures of a busy
 machine mean little: the last column is its load.
 """
@@ -17,6 +19,7 @@ import urllib.request
 from benchlib import cluster_run
 from benchlib.cluster_settings import run
 from benchlib.cluster_table import interleaved, limit_row, median
+from benchlib.faces_follow import measure_follow
 from benchlib.faces_logset import measure_logset
 from benchlib.servers import Failed
 
@@ -124,12 +127,13 @@ def measure_messages(settings, fleet, note):
 
 def programs(settings):
     return [os.path.join(settings.build, *path) for path in
-            (("server", "program", "tlogserver"), ("ctl", "tlogctl"), ("tests", "bench", "messages_load"))]
+            (("server", "program", "tlogserver"), ("ctl", "tlogctl"), ("player", "tlogplay"), ("nbdkit-plugin", "tlogdisk.so"),
+             ("tests", "bench", "messages_load"))]
 
 
-LINES = {"messages": measure_messages, "logset": measure_logset}
+LINES = {"messages": measure_messages, "logset": measure_logset, "follow": measure_follow}
 
 
 def main(root, words):
-    bench = cluster_run.Bench("faces", __doc__, LINES, programs=programs, tools=("redis-server", "curl"))
+    bench = cluster_run.Bench("faces", __doc__, LINES, programs=programs, tools=("redis-server", "curl", "nbdkit", "nbdcopy"))
     return cluster_run.main(bench, root, words)
