@@ -1,5 +1,6 @@
 #include "gateways/http/http_server.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
+#include <thread>
 
 #include "gateways/http/call.h"
 #include "gateways/http/request.h"
@@ -23,13 +25,15 @@ constexpr char kTlsPriorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 // What libmicrohttpd says, kept while it starts: the reason for which it cannot.
 struct StartReason {
+  std::thread::id starter = std::this_thread::get_id();  // what other threads say is of connections
   std::atomic<bool> starting{true};
   std::string text;
 };
 
 void note_start_reason(void* into, const char* format, va_list arguments) {
   auto* reason = static_cast<StartReason*>(into);
-  if (!reason->starting) return;  // later it tells of connections that went, from any thread
+  // Later it tells of connections that went, from any thread.
+  if (!reason->starting || std::this_thread::get_id() != reason->starter) return;
   char text[256];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -108,17 +112,18 @@ class GatewayServer final : public HttpServer {
   ~GatewayServer() override { stop(0); }
 
   Status load_credentials() {
-    if (!options_.token_file.empty() && options_.token_file != "none") {
-      TLOG_ASSIGN(token_, BearerToken::load(*options_.files, options_.token_file));
-    }
-    if (options_.certificate_file.empty() != options_.key_file.empty()) {
-      return fail(Code::kInvalidArgument,
-                  "tls: a certificate and its key are given together; name both files");
-    }
-    if (!is_tls()) return {};
-    TLOG_TRY(load_pem(options_.certificate_file, "certificate", net::FileSecrecy::kPublic,
-                      certificate_));
-    return load_pem(options_.key_file, "key file", net::FileSecrecy::kSecret, key_);
+    TLOG_ASSIGN(Credentials loaded, load());
+    use(std::move(loaded));
+    return {};
+  }
+
+  // The new certificate needs a new daemon: it listens on the same socket before the old one ceases
+  // to, so that nobody is refused. The old one goes on with the connections that it has.
+  Status read_credentials_again() override {
+    TLOG_ASSIGN(Credentials loaded, load());
+    if (is_tls()) TLOG_TRY(listen_anew(loaded));
+    use(std::move(loaded));
+    return {};
   }
 
   Status listen(const std::string& address) {
@@ -130,8 +135,7 @@ class GatewayServer final : public HttpServer {
                               "write; give TLS or a token, listen on 127.0.0.1, or say --insecure",
                               address));
     }
-    start_daemon(place);
-    reason_.starting = false;
+    daemon_ = start_daemon(place.get(), MHD_INVALID_SOCKET, credentials_);
     if (!daemon_) {
       return fail(
           Code::kIoError,
@@ -155,6 +159,7 @@ class GatewayServer final : public HttpServer {
     const MHD_socket listening = MHD_quiesce_daemon(daemon_.get());
     if (!calls_.wait_for_none(grace_ns)) calls_.cancel();
     daemon_.reset();
+    former_.clear();
     if (listening != MHD_INVALID_SOCKET) ::close(listening);
   }
 
@@ -162,6 +167,60 @@ class GatewayServer final : public HttpServer {
   struct StopDaemon {
     void operator()(MHD_Daemon* daemon) const { MHD_stop_daemon(daemon); }
   };
+
+  using Daemon = std::unique_ptr<MHD_Daemon, StopDaemon>;
+  struct Credentials {
+    std::shared_ptr<const BearerToken> token;
+    net::SecretVector certificate, key;
+  };
+
+  Result<Credentials> load() const {
+    Credentials loaded;
+    if (!options_.token_file.empty() && options_.token_file != "none") {
+      TLOG_ASSIGN(auto token, BearerToken::load(*options_.files, options_.token_file));
+      loaded.token = std::make_shared<const BearerToken>(std::move(token));
+    }
+    if (options_.certificate_file.empty() != options_.key_file.empty()) {
+      return fail(Code::kInvalidArgument,
+                  "tls: a certificate and its key are given together; name both files");
+    }
+    if (!is_tls()) return loaded;
+    TLOG_TRY(load_pem(options_.certificate_file, "certificate", net::FileSecrecy::kPublic,
+                      loaded.certificate));
+    TLOG_TRY(load_pem(options_.key_file, "key file", net::FileSecrecy::kSecret, loaded.key));
+    return loaded;
+  }
+
+  void use(Credentials loaded) EXCLUDES(token_mutex_) {
+    MutexLock lock(token_mutex_);
+    token_ = loaded.token;
+    credentials_ = std::move(loaded);
+  }
+  std::shared_ptr<const BearerToken> current_token() const EXCLUDES(token_mutex_) {
+    MutexLock lock(token_mutex_);
+    return token_;
+  }
+
+  Status listen_anew(Credentials& credentials) {
+    const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_LISTEN_FD);
+    const int listening = info == nullptr ? -1 : ::fcntl(info->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (listening < 0) return fail(Code::kIoError, "listen: the socket cannot be shared");
+    Daemon made = start_daemon(nullptr, listening, credentials);
+    if (!made) {
+      ::close(listening);
+      return fail(Code::kInvalidArgument, fmt::format("tls: {}: {}; is the key the certificate's?",
+                                                      options_.certificate_file, reason_.text));
+    }
+    ::close(MHD_quiesce_daemon(daemon_.get()));
+    std::erase_if(former_, [](const Daemon& daemon) {
+      const MHD_DaemonInfo* found =
+          MHD_get_daemon_info(daemon.get(), MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+      return found != nullptr && found->num_connections == 0;
+    });
+    former_.push_back(std::move(daemon_));
+    daemon_ = std::move(made);
+    return {};
+  }
 
   Status load_pem(const std::string& path, const std::string& what, net::FileSecrecy secrecy,
                   net::SecretVector& into) const {
@@ -184,23 +243,30 @@ class GatewayServer final : public HttpServer {
     return found.front();
   }
 
-  void start_daemon(const io::SocketAddress& place) {
-    const unsigned flags = unsigned{MHD_USE_INTERNAL_POLLING_THREAD} |
-                           unsigned{MHD_USE_THREAD_PER_CONNECTION} | unsigned{MHD_USE_POLL} |
-                           unsigned{MHD_USE_ITC} | unsigned{MHD_USE_ERROR_LOG} |
-                           (is_tls() ? unsigned{MHD_USE_TLS} : 0u) |
-                           (place.storage.ss_family == AF_INET6 ? unsigned{MHD_USE_IPv6} : 0u);
-    std::vector<MHD_OptionItem> tls;
+  // On `socket`, or at `place`.
+  Daemon start_daemon(const sockaddr* place, MHD_socket socket, Credentials& credentials) {
+    const bool is_v6 = place != nullptr && place->sa_family == AF_INET6;
+    const unsigned flags =
+        unsigned{MHD_USE_INTERNAL_POLLING_THREAD} | unsigned{MHD_USE_THREAD_PER_CONNECTION} |
+        unsigned{MHD_USE_POLL} | unsigned{MHD_USE_ITC} | unsigned{MHD_USE_ERROR_LOG} |
+        (is_tls() ? unsigned{MHD_USE_TLS} : 0u) | (is_v6 ? unsigned{MHD_USE_IPv6} : 0u);
+    std::vector<MHD_OptionItem> more;
     if (is_tls()) {
-      tls.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, certificate_.data()});
-      tls.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, key_.data()});
-      tls.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTlsPriorities)});
+      more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, credentials.certificate.data()});
+      more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, credentials.key.data()});
+      more.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTlsPriorities)});
     }
-    tls.push_back({MHD_OPTION_END, 0, nullptr});
-    daemon_.reset(
+    if (place != nullptr) {
+      more.push_back({MHD_OPTION_SOCK_ADDR, 0, const_cast<sockaddr*>(place)});
+    } else {
+      more.push_back({MHD_OPTION_LISTEN_SOCKET, socket, nullptr});
+    }
+    more.push_back({MHD_OPTION_END, 0, nullptr});
+    reason_.text.clear();
+    reason_.starting = true;
+    Daemon made(
         MHD_start_daemon(flags, 0, nullptr, nullptr, &GatewayServer::asked, this,                 //
                          MHD_OPTION_EXTERNAL_LOGGER, &note_start_reason, &reason_,                //
-                         MHD_OPTION_SOCK_ADDR, place.get(),                                       //
                          MHD_OPTION_CONNECTION_LIMIT, options_.connections_max,                   //
                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, options_.per_address_max,            //
                          MHD_OPTION_CONNECTION_TIMEOUT, options_.idle_seconds,                    //
@@ -208,7 +274,9 @@ class GatewayServer final : public HttpServer {
                          MHD_OPTION_CONNECTION_MEMORY_INCREMENT, options_.connection_memory / 4,  //
                          MHD_OPTION_UNESCAPE_CALLBACK, &leave_encoded, nullptr,                   //
                          MHD_OPTION_NOTIFY_COMPLETED, &GatewayServer::completed, nullptr,         //
-                         MHD_OPTION_ARRAY, tls.data(), MHD_OPTION_END));
+                         MHD_OPTION_ARRAY, more.data(), MHD_OPTION_END));
+    reason_.starting = false;
+    return made;
   }
 
   // Why a request is not given to the handler, if it is not.
@@ -218,7 +286,8 @@ class GatewayServer final : public HttpServer {
     const char* said = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     const std::optional<std::string> sent =
         said == nullptr ? std::nullopt : std::optional<std::string>(said);
-    if (token_ && !token_->allows(sent ? &*sent : nullptr)) {
+    const auto token = current_token();
+    if (token && !token->allows(sent ? &*sent : nullptr)) {
       HttpAnswer answer =
           options_.refusal(401, "this server wants a token; send Authorization: Bearer");
       answer.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -292,13 +361,15 @@ class GatewayServer final : public HttpServer {
 
   const HttpServerOptions options_;
   const HttpHandler handler_;
-  std::optional<BearerToken> token_;
-  net::SecretVector certificate_, key_;
+  mutable Mutex token_mutex_;
+  std::shared_ptr<const BearerToken> token_ GUARDED_BY(token_mutex_);
+  Credentials credentials_;  // of the thread of start()
   std::string address_;
   StartReason reason_;
   Calls calls_;
   std::atomic<bool> stopping_{false};
-  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // last: its threads use the others
+  std::vector<Daemon> former_;  // with the certificates of before, until their connections end
+  Daemon daemon_;               // last, with these: their threads use the others
 };
 
 }  // namespace

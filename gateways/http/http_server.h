@@ -44,6 +44,11 @@ class HttpServer {
   virtual const std::string& address() const = 0;  // with the real port
   virtual bool is_tls() const = 0;
   std::string url() const { return (is_tls() ? "https://" : "http://") + address(); }
+  // Reads certificate, key and token again. Connections that come from now on have the new
+  // certificate, those that are there keep theirs; requests that come from now on need the new
+  // token. An error: one of the files cannot be used, and all is as before. From the thread of
+  // start().
+  virtual Status read_credentials_again() = 0;
   // Takes no more connections, waits for the requests under way for at most `grace_ns`, cancels
   // what is left and ends all connections. Nothing calls the handler afterwards.
   virtual void stop(std::uint64_t grace_ns) = 0;

@@ -29,6 +29,7 @@ class LogsetServing {
   ~LogsetServing();
   std::string url() const { return http_->url(); }
   std::vector<server::RepositoryStatus> status() const;
+  Status read_credentials_again() { return http_->read_credentials_again(); }
   // Takes no more requests, and gives those that are under way so long.
   void stop(std::uint64_t grace_ns);
 

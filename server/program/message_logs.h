@@ -33,6 +33,7 @@ class MessageLogs {
                                                     const Parts& parts);
   ~MessageLogs();
   std::string url() const { return http_->url(); }
+  Status read_credentials_again() { return http_->read_credentials_again(); }
   // Takes nothing more; who waits is answered.
   void stop();
 

@@ -42,6 +42,7 @@ class Program {
   Result<server::ServerOptions> options();
   Result<std::shared_ptr<const net::Tls>> load_tls();
   void read_again();
+  void tell_reread(std::string_view of, const Status& status);
   Status start_pages();
   Status start_gateways();
   Status start_cas();
@@ -238,16 +239,26 @@ void Program::read_again() {
   if (Status opened = logger_->reopen(); !opened) {
     logger_->error(fmt::format("event=log_not_reopened reason=\"{}\"", opened.error().message()));
   }
-  if (!arguments_.tls()) return;
-  auto tls = load_tls();
-  if (!tls) {
-    logger_->error(
-        fmt::format("event=tls_not_reloaded reason=\"{}\" consequence=\"those of before stay\"",
-                    tls.error().message()));
-    return;
+  if (arguments_.tls()) {
+    auto tls = load_tls();
+    if (tls) server_->set_tls(std::move(*tls));
+    tell_reread("", tls ? Status() : Status(fail(tls.error())));
   }
-  server_->set_tls(std::move(*tls));
-  logger_->info("event=tls_reloaded");
+  if (!arguments_.tls() && arguments_.token_file.empty()) return;
+  if (const auto logset = this->logset()) {
+    tell_reread(" of=logset", logset->read_credentials_again());
+  }
+  if (messages_) tell_reread(" of=http", messages_->read_credentials_again());
+}
+
+void Program::tell_reread(std::string_view of, const Status& status) {
+  if (status) {
+    logger_->info(fmt::format("event=tls_reloaded{}", of));
+  } else {
+    logger_->error(
+        fmt::format("event=tls_not_reloaded{} reason=\"{}\" consequence=\"those of before stay\"",
+                    of, status.error().message()));
+  }
 }
 
 bool Program::serve_until_told() {

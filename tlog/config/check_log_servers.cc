@@ -78,8 +78,9 @@ void check_vdisk(const Vdisk& vdisk, Problems& problems) {
 }
 
 // What does nothing would be taken for a promise.
-void check_without_servers(const std::string& trail, Problems& problems) {
+void check_without_servers(const std::string& trail, bool has_secondaries, Problems& problems) {
   for (const char* key : kOnlyWithServers) {
+    if (has_secondaries && std::string_view(key) == "tls") continue;  // it is sent to them by that
     const std::string own = trail_of(trail, key);
     if (!problems.knows(own)) continue;
     problems.add(own, "does nothing without servers, expected servers too");
@@ -113,11 +114,13 @@ void take_log_servers(Config& config, Problems& problems) {
 }
 
 void check_log_servers(const Config& config, Problems& problems) {
-  if (config.tlog.servers.empty()) check_without_servers("tlog", problems);
+  const bool has_secondaries = std::any_of(config.logs.begin(), config.logs.end(),
+                                           [](const Log& log) { return !log.secondaries.empty(); });
+  if (config.tlog.servers.empty()) check_without_servers("tlog", has_secondaries, problems);
   for (const Vdisk& vdisk : config.vdisks) {
     if (vdisk.tlog.servers.empty()) {
       const std::string trail = trail_of("vdisks", vdisk.name) + "/tlog";
-      check_without_servers(trail, problems);
+      check_without_servers(trail, false, problems);
     } else {
       check_vdisk(vdisk, problems);
     }
