@@ -124,6 +124,24 @@ std::string repository_text(const Json& repository) {
   return text;
 }
 
+std::string publications_text(const Json& json) {
+  const auto publications = json.find("publications");
+  if (publications == json.end() || !publications->is_array()) return "";
+  std::string text;
+  for (const Json& one : *publications) {
+    if (!one.is_object()) continue;
+    const std::string to = text_of(one, "to");
+    const std::string complete = ago_text(one, "complete_ns");
+    text +=
+        fmt::format("\npublished {}: {}\n", text_of(one, "name"), to.empty() ? "here" : "to " + to);
+    text += table_row("contents", fmt::to_string(number_of(one, "contents")));
+    text += table_row("complete", complete.empty() ? "never so far" : complete + " ago");
+    const std::string error = text_of(one, "error");
+    if (!error.empty()) text += table_row("ERROR", error);
+  }
+  return text;
+}
+
 std::string repositories_text(const Json& json) {
   const auto repositories = json.find("repositories");
   if (repositories == json.end() || !repositories->is_array()) return "";
@@ -154,11 +172,12 @@ Result<std::string> server_status_text(const std::string& address, const std::st
                                            number_of(json, "stored_records")));
   const auto sessions = json.find("sessions");
   if (sessions == json.end() || !sessions->is_array() || sessions->empty())
-    return text + "no vdisk is written or read\n" + repositories_text(json);
+    return text + "no vdisk is written or read\n" + repositories_text(json) +
+           publications_text(json);
   for (const Json& session : *sessions) {
     if (session.is_object()) text += session_text(session);
   }
-  return text + repositories_text(json);
+  return text + repositories_text(json) + publications_text(json);
 }
 
 }  // namespace tlog::ctl

@@ -11,12 +11,14 @@ Result<std::unique_ptr<CasServing>> CasServing::start(const Arguments& arguments
                                                       const CasParts& parts) {
   std::unique_ptr<CasServing> serving(new CasServing);
   if (!arguments.grpc_address.empty()) TLOG_TRY(serving->open(arguments, cas, parts));
-  TLOG_ASSIGN(serving->publications_,
+  TLOG_ASSIGN(auto publications,
               Publications::start(cas.publish, {.files = parts.files,
                                                 .logger = parts.logger,
                                                 .stores = parts.stores,
                                                 .contents = serving->contents_.get(),
                                                 .view = serving->view_.get()}));
+  MutexLock lock(serving->mutex_);
+  serving->publications_ = std::move(publications);
   return serving;
 }
 
@@ -49,11 +51,17 @@ CasServing::~CasServing() {
 
 void CasServing::stop(std::uint64_t grace_ns) {
   if (grpc_) grpc_->stop(grace_ns);  // what it answers is read from what is published
-  publications_.reset();
+  std::unique_ptr<Publications> ending;
+  {
+    MutexLock lock(mutex_);
+    ending = std::move(publications_);
+  }
+  // Without the lock: it waits for stores, whose loop may be asking for the status.
 }
 
-std::vector<PublicationStatus> CasServing::publications() const {
-  return publications_ ? publications_->status() : std::vector<PublicationStatus>();
+std::vector<server::PublicationStatus> CasServing::publications() const {
+  MutexLock lock(mutex_);
+  return publications_ ? publications_->status() : std::vector<server::PublicationStatus>();
 }
 
 }  // namespace tlog::program

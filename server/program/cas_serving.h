@@ -1,6 +1,6 @@
 // What the configuration's `cas` comes to in this server: the contents of its directory, the vdisks
 // that it publishes, and --grpc, which serves both.
-// Threading: one thread; contents() as gateways/cas/contents.h says.
+// Threading: one thread, but publications(), any; contents() as gateways/cas/contents.h says.
 // Errors: a directory or an address that cannot be had.
 #pragma once
 
@@ -35,7 +35,7 @@ class CasServing {
   void stop(std::uint64_t grace_ns);
 
   std::string address() const { return grpc_ ? grpc_->address() : ""; }  // "": not served
-  std::vector<PublicationStatus> publications() const;
+  std::vector<server::PublicationStatus> publications() const;
 
  private:
   CasServing() = default;
@@ -46,7 +46,8 @@ class CasServing {
   // publications.
   std::unique_ptr<cas::Contents> contents_;
   std::unique_ptr<cas::PublishedView> view_;
-  std::unique_ptr<Publications> publications_;
+  mutable Mutex mutex_;
+  std::unique_ptr<Publications> publications_ GUARDED_BY(mutex_);
   std::unique_ptr<cas::GrpcServer> grpc_;
 };
 

@@ -47,7 +47,8 @@ class Program {
   Status start_gateways();
   Status start_cas();
   Status start_messages();
-  std::shared_ptr<LogsetServing> logset() const EXCLUDES(logset_mutex_);
+  std::shared_ptr<LogsetServing> logset() const EXCLUDES(gateways_mutex_);
+  std::shared_ptr<CasServing> cas() const EXCLUDES(gateways_mutex_);
   void announce() const;
   void end();
 
@@ -62,9 +63,9 @@ class Program {
   std::unique_ptr<server::Server> server_;
   std::unique_ptr<HttpServer> pages_;
   std::vector<config::Repo> repos_;
-  mutable Mutex logset_mutex_;  // the status is asked for while it starts
-  std::shared_ptr<LogsetServing> logset_ GUARDED_BY(logset_mutex_);
-  std::unique_ptr<CasServing> cas_;
+  mutable Mutex gateways_mutex_;  // the status is asked for while it starts
+  std::shared_ptr<LogsetServing> logset_ GUARDED_BY(gateways_mutex_);
+  std::shared_ptr<CasServing> cas_ GUARDED_BY(gateways_mutex_);
   std::optional<config::Config> config_;
   std::shared_ptr<const seal::MasterKey> key_;
   std::unique_ptr<MessageLogs> messages_;
@@ -141,6 +142,10 @@ Result<server::ServerOptions> Program::options() {
     const auto logset = this->logset();
     return logset ? logset->status() : std::vector<server::RepositoryStatus>();
   };
+  options.publications = [this] {
+    const auto cas = this->cas();
+    return cas ? cas->publications() : std::vector<server::PublicationStatus>();
+  };
   return options;
 }
 
@@ -187,23 +192,30 @@ Status Program::start_gateways() {
                                                  {.files = &io::system_files(),
                                                   .logger = logger_.get(),
                                                   .stores = stores_.get()}));
-  MutexLock lock(logset_mutex_);
+  MutexLock lock(gateways_mutex_);
   logset_ = std::move(started);
   return {};
 }
 
 std::shared_ptr<LogsetServing> Program::logset() const {
-  MutexLock lock(logset_mutex_);
+  MutexLock lock(gateways_mutex_);
   return logset_;
 }
 
 Status Program::start_cas() {
   if (arguments_.grpc_address.empty() && !arguments_.publish) return {};
-  TLOG_ASSIGN(
-      cas_, CasServing::start(
-                arguments_, config_ ? config_->cas : config::Cas{},
-                {.files = &io::system_files(), .logger = logger_.get(), .stores = stores_.get()}));
+  TLOG_ASSIGN(auto started, CasServing::start(arguments_, config_ ? config_->cas : config::Cas{},
+                                              {.files = &io::system_files(),
+                                               .logger = logger_.get(),
+                                               .stores = stores_.get()}));
+  MutexLock lock(gateways_mutex_);
+  cas_ = std::move(started);
   return {};
+}
+
+std::shared_ptr<CasServing> Program::cas() const {
+  MutexLock lock(gateways_mutex_);
+  return cas_;
 }
 
 Status Program::start_messages() {
@@ -227,7 +239,9 @@ void Program::announce() const {
   if (const auto logset = this->logset()) {
     line += fmt::format(", logset on {}/", logset->url());
   }
-  if (cas_ && !cas_->address().empty()) line += fmt::format(", grpc on {}", cas_->address());
+  if (const auto cas = this->cas(); cas && !cas->address().empty()) {
+    line += fmt::format(", grpc on {}", cas->address());
+  }
   if (messages_) line += fmt::format(", messages on {}/", messages_->url());
   std::puts(line.c_str());
   std::fflush(stdout);
@@ -268,7 +282,7 @@ bool Program::serve_until_told() {
   tell_manager("STOPPING=1");
   logger_->info("event=stopping");
   if (const auto logset = this->logset()) logset->stop(kGatewayGraceNs);
-  if (cas_) cas_->stop(kGatewayGraceNs);
+  if (const auto cas = this->cas()) cas->stop(kGatewayGraceNs);
   messages_.reset();  // it stores what it has taken, and asks the server until then
   const bool everything_stored = server_->stop(arguments_.stop_timeout_ns);
   if (!everything_stored) {
@@ -279,11 +293,12 @@ bool Program::serve_until_told() {
 
 void Program::end() {
   if (const auto logset = this->logset()) logset->stop(0);
-  cas_.reset();
+  if (const auto cas = this->cas()) cas->stop(0);
   messages_.reset();
   pages_.reset();  // its thread asks the server
   server_.reset();
-  MutexLock lock(logset_mutex_);
+  MutexLock lock(gateways_mutex_);
+  cas_.reset();
   logset_.reset();  // the server has asked for its status until now
   workers_.stop();
   if (loop_) loop_->stop();

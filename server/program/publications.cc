@@ -63,9 +63,11 @@ class Publications::One {
     thread_.join();
   }
 
-  PublicationStatus status() const EXCLUDES(mutex_) {
+  server::PublicationStatus status() const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    return status_;
+    server::PublicationStatus status = status_;
+    if (complete_at_) status.complete_ns = system_clock().monotonic_ns() - *complete_at_;
+    return status;
   }
 
  private:
@@ -98,7 +100,7 @@ class Publications::One {
       status_.error = error;
       if (done) {
         status_.contents = done->contents;
-        status_.published_ns = system_clock().wall_ns();
+        complete_at_ = system_clock().monotonic_ns();
       }
     }
     if (event.empty()) return;
@@ -118,7 +120,8 @@ class Publications::One {
   mutable Mutex mutex_;
   CondVar changed_;
   bool stopping_ GUARDED_BY(mutex_) = false;
-  PublicationStatus status_ GUARDED_BY(mutex_);
+  server::PublicationStatus status_ GUARDED_BY(mutex_);
+  std::optional<std::uint64_t> complete_at_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
@@ -151,8 +154,8 @@ Result<std::unique_ptr<Publications>> Publications::start(
 
 Publications::~Publications() = default;
 
-std::vector<PublicationStatus> Publications::status() const {
-  std::vector<PublicationStatus> all;
+std::vector<server::PublicationStatus> Publications::status() const {
+  std::vector<server::PublicationStatus> all;
   for (const auto& one : all_) all.push_back(one->status());
   return all;
 }

@@ -13,17 +13,10 @@
 
 #include "gateways/cas/publisher.h"
 #include "server/program/vdisk_stores.h"
+#include "server/serve/publication_status.h"
 #include "tlog/base/mutex.h"
 
 namespace tlog::program {
-
-struct PublicationStatus {
-  std::string name;  // "vdisk/vm1"
-  std::string to;    // another service; "": this one
-  std::uint64_t contents = 0;
-  std::uint64_t published_ns = 0;  // when the name was last known to tell of everything; 0: never
-  std::string error;               // "" when the last round went well
-};
 
 class Publications {
  public:
@@ -38,7 +31,7 @@ class Publications {
       const std::vector<config::CasPublish>& publications, const Parts& parts);
   ~Publications();  // waits for calls that are under way
 
-  std::vector<PublicationStatus> status() const;
+  std::vector<server::PublicationStatus> status() const;
 
  private:
   class One;

@@ -95,6 +95,21 @@ std::string repositories_table(const std::vector<server::RepositoryStatus>& repo
   return html + "</table>\n";
 }
 
+std::string publications_table(const std::vector<server::PublicationStatus>& publications) {
+  if (publications.empty()) return "";
+  std::string html =
+      "<h2>Publications</h2>\n<table>\n<tr><th>name</th><th>to</th><th>contents</th>"
+      "<th>complete</th><th>state</th></tr>\n";
+  for (const server::PublicationStatus& one : publications) {
+    html += fmt::format("<tr{}><td>{}</td><td>{}</td><td>{}</td><td>{}{}</td><td>{}</td></tr>\n",
+                        one.error.empty() ? "" : " class=\"bad\"", escaped(one.name),
+                        one.to.empty() ? "here" : escaped(one.to), one.contents,
+                        seconds_text(one.complete_ns), one.complete_ns ? " ago" : "",
+                        escaped(one.error));
+  }
+  return html + "</table>\n";
+}
+
 }  // namespace
 
 std::string status_page(const server::ServerStatus& status, const ProcessStatus& process) {
@@ -118,7 +133,8 @@ std::string status_page(const server::ServerStatus& status, const ProcessStatus&
       "<th>from</th><th>epoch</th><th>received</th><th>stored</th><th>memory</th>"
       "<th>state</th></tr>\n";
   for (const server::SessionStatus& session : status.sessions) html += session_row(session);
-  html += "</table>\n" + repositories_table(status.repositories);
+  html += "</table>\n" + repositories_table(status.repositories) +
+          publications_table(status.publications);
   html +=
       "<p><a href=\"/metrics\">metrics</a> <a href=\"/health\">health</a> "
       "<a href=\"/status\">status (JSON)</a></p>\n</body></html>\n";

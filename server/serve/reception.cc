@@ -135,8 +135,10 @@ const std::string& Reception::status_text() {
   const std::uint64_t now = core_->parts.clock->monotonic_ns();
   if (status_text_.empty() || now - status_made_ns_ >= kStatusIsNewNs) {
     const auto& repositories = core_->options.repositories;
+    const auto& publications = core_->options.publications;
     status_text_ = server_json(*core_, sessions(),
-                               repositories ? repositories() : std::vector<RepositoryStatus>());
+                               repositories ? repositories() : std::vector<RepositoryStatus>(),
+                               publications ? publications() : std::vector<PublicationStatus>());
     status_made_ns_ = now;
   }
   return status_text_;

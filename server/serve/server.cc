@@ -125,6 +125,7 @@ ServerStatus ServerImpl::status() const {
     status.memory_bytes_max = core_->options.memory_bytes_max;
     status.sessions = reception_->sessions();
     if (core_->options.repositories) status.repositories = core_->options.repositories();
+    if (core_->options.publications) status.publications = core_->options.publications();
   };
   if (loop_.in_loop_thread())
     look();

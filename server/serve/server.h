@@ -22,6 +22,7 @@
 #include "server/net/channel.h"
 #include "server/net/tls.h"
 #include "server/serve/log_look.h"
+#include "server/serve/publication_status.h"
 #include "server/serve/repository_status.h"
 #include "server/serve/slave_sync.h"
 
@@ -76,6 +77,7 @@ struct ServerOptions {
   // Of the sets of logs that the process offers besides; called on the loop, must not wait. Null:
   // none.
   std::function<std::vector<RepositoryStatus>()> repositories;
+  std::function<std::vector<PublicationStatus>()> publications;  // likewise
   // Records are taken so long after they have come, for tests and for teaching; 0: at once.
   std::uint64_t replication_delay_ns = 0;
 };
@@ -106,6 +108,7 @@ struct ServerStatus {
   std::uint64_t memory_bytes_max = 0;
   std::vector<SessionStatus> sessions;  // by vdisk's name
   std::vector<RepositoryStatus> repositories;
+  std::vector<PublicationStatus> publications;
 };
 
 class Server {

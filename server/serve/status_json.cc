@@ -93,7 +93,8 @@ std::string session_json(const Core& core, const SessionStatus& session,
 }
 
 std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions,
-                        const std::vector<RepositoryStatus>& repositories) {
+                        const std::vector<RepositoryStatus>& repositories,
+                        const std::vector<PublicationStatus>& publications) {
   Json json = json_of(core);
   json["connections"] = core.connections;
   json["refused"] = core.refused;
@@ -110,6 +111,14 @@ std::string server_json(const Core& core, const std::vector<SessionStatus>& sess
   if (!repositories.empty()) json["repositories"] = Json::array();
   for (const RepositoryStatus& repository : repositories) {
     json["repositories"].push_back(json_of(repository));
+  }
+  if (!publications.empty()) json["publications"] = Json::array();
+  for (const PublicationStatus& publication : publications) {
+    json["publications"].push_back({{"name", publication.name},
+                                    {"to", publication.to},
+                                    {"contents", publication.contents},
+                                    {"complete_ns", json_of(publication.complete_ns)},
+                                    {"error", publication.error}});
   }
   return dumped(json);
 }

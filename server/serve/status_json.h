@@ -13,6 +13,7 @@ std::string session_json(const Core& core, const SessionStatus& session,
                          const std::optional<flush::LogWriterStatus>& log);
 // The whole server's.
 std::string server_json(const Core& core, const std::vector<SessionStatus>& sessions,
-                        const std::vector<RepositoryStatus>& repositories);
+                        const std::vector<RepositoryStatus>& repositories,
+                        const std::vector<PublicationStatus>& publications);
 
 }  // namespace tlog::server

@@ -199,6 +199,11 @@ def stores_down_while_a_follower_reads(directory):
     assert site.is_disk(site.path("disk.img"))
     size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(site.path("cas")) for name in names)
     assert size < 1 << 20, f"{size} bytes: the log's bytes stay in the log"
+    server = "unix:" + site.path("server.sock")
+    status = json.loads(site.run(["tlogctl", "server-status", server, "--json"]))
+    shown, = status["publications"]
+    assert shown["name"] == "vdisk/vm1" and shown["to"] == "" and shown["contents"] > 6 and not shown["error"], shown
+    assert "published vdisk/vm1: here" in site.run(["tlogctl", "server-status", server])
     for one in (1, 4):
         site.redis[one].kill()
     copy = site.follower(remote, "--to", site.path("copy"), "--once")
