@@ -16,6 +16,8 @@ namespace tlog::player {
 namespace {
 
 constexpr std::uint64_t kPauseMostNs = 30'000'000'000;
+// Who is told to stop waits for a call that is under way.
+constexpr std::uint64_t kCallNs = 20'000'000'000;
 constexpr auto kLookForStop = std::chrono::milliseconds(50);
 
 // A name that is not there may come: its publisher has only just begun.
@@ -119,9 +121,12 @@ class FollowedTarget final : public Followed {
          [this](const std::string& text) { console_.output.note(text); }},
         options_);
     auto report = restore.run();
-    if (!report) return fail(report.error());
+    if (restore.has_prepared()) options_.restart = false;
+    if (!report) {
+      target_.reset();  // an export that is gone is connected to anew
+      return fail(report.error());
+    }
     began_ = true;
-    options_.restart = false;
     last_ = reader->head().number;
     report_ = *report;
     return true;
@@ -143,6 +148,7 @@ class FollowedTarget final : public Followed {
   const Console& console_;
   const SourceEnvironment& environment_;
   const std::unique_ptr<FollowedSource> source_;
+  std::unique_ptr<Target> target_;
   bool began_ = false;
   AggregationNumber last_ = 0;
   RestoreReport report_;
@@ -164,17 +170,17 @@ Result<Remote> open_remote(const FollowRequest& request, const SourceEnvironment
   options.token_file = request.token_file;
   options.ca_file = request.ca_file;
   options.files = &environment.files;
+  options.call_ns = kCallNs;
   TLOG_ASSIGN(remote.names, cas::make_grpc_contents(options));
+  // Whether there are contents elsewhere is all that is wanted of it here.
+  cas::LogIndex look(*remote.names, name);
+  if (Status looked = look.refresh_head(); !looked) {
+    const Error error = looked.error().within("follow");
+    return fail(request.once ? error : waiting_for(error));
+  }
   std::string cas = request.cas;
-  if (cas.empty()) {
-    // Whether there are contents elsewhere is all that is wanted of it here.
-    cas::LogIndex look(*remote.names, name);
-    if (Status looked = look.refresh_head(); !looked) {
-      return fail(looked.error().within("follow"));
-    }
-    if (!look.head().cas.empty()) {
-      TLOG_ASSIGN(cas, cas::target_of_multiaddr(look.head().cas));
-    }
+  if (cas.empty() && !look.head().cas.empty()) {
+    TLOG_ASSIGN(cas, cas::target_of_multiaddr(look.head().cas));
   }
   if (!cas.empty() && cas != request.remote) {
     options.target = cas;
@@ -244,14 +250,8 @@ class Loop {
  private:
   Result<bool> round() {
     if (!followed_) {
-      auto remote = open_remote(request_, environment_);
-      if (!remote) return fail(request_.once ? remote.error() : waiting_for(remote.error()));
-      remote_ = std::move(*remote);
+      TLOG_ASSIGN(remote_, open_remote(request_, environment_));
       TLOG_ASSIGN(followed_, open_followed(request_, options_, remote_, console_, environment_));
-    }
-    if (Status looked = remote_.index->refresh(); !looked) {
-      const Error error = looked.error().within("follow");
-      return fail(request_.once ? error : waiting_for(error));
     }
     return followed_->follow();
   }

@@ -29,27 +29,33 @@ class FollowedFile final : public Target {
                        format_bytes(options_.size));
   }
 
+  // With its size: one that somebody has cut is another one.
   Result<std::string> identity() override {
     struct stat found {};
     if (::stat(options_.name.c_str(), &found) != 0) return std::string();
-    return fmt::format("followed:{}:{}", found.st_dev, found.st_ino);
+    return fmt::format("followed:{}:{}:{}", found.st_dev, found.st_ino, found.st_size);
+  }
+
+  Result<std::string> stamp() override {
+    struct stat found {};
+    if (::stat(options_.name.c_str(), &found) != 0) return std::string("gone");
+    return fmt::format("{}.{:09}", found.st_mtim.tv_sec, found.st_mtim.tv_nsec);
   }
 
   Status prepare(bool resuming) override {
-    io::OpenOptions how;
-    how.write = true;
-    how.create = !resuming;
-    how.exclusive = !resuming && !options_.force;
-    TLOG_ASSIGN(file_, files_.open(options_.name, how));
-    if (Status locked = file_->try_lock(); !locked) {
-      return fail(
-          locked.error().code(),
-          fmt::format("follow: {}: in use by another process; end it first", options_.name));
+    if (!file_) TLOG_TRY(take_hold(resuming));
+    if (!resuming) {
+      TLOG_TRY(file_->resize(0));
+      TLOG_TRY(file_->resize(options_.size));
+      const std::string folder = io::parent_path(options_.name);
+      return files_.sync_directory(folder.empty() ? "." : folder);
     }
-    if (!resuming) TLOG_TRY(file_->resize(0));
-    TLOG_TRY(file_->resize(options_.size));
-    const std::string folder = io::parent_path(options_.name);
-    return resuming ? Status() : files_.sync_directory(folder.empty() ? "." : folder);
+    TLOG_ASSIGN(const std::uint64_t size, file_->size());
+    if (size == options_.size) return {};
+    return fail(Code::kFenced,
+                fmt::format("follow: {}: it has {} bytes, and the vdisk {}: another vdisk is told "
+                            "of now; name another target",
+                            options_.name, size, options_.size));
   }
 
   Status apply(std::span<const Change> changes) override {
@@ -69,6 +75,22 @@ class FollowedFile final : public Target {
   std::string default_state_path() const override { return options_.name + ".tlogplay-follow"; }
 
  private:
+  // Kept until it ends: nobody else may write to it between two rounds.
+  Status take_hold(bool resuming) {
+    io::OpenOptions how;
+    how.write = true;
+    how.create = !resuming;
+    how.exclusive = !resuming && !options_.force;
+    TLOG_ASSIGN(auto file, files_.open(options_.name, how));
+    if (Status locked = file->try_lock(); !locked) {
+      return fail(
+          locked.error().code(),
+          fmt::format("follow: {}: in use by another process; end it first", options_.name));
+    }
+    file_ = std::move(file);
+    return {};
+  }
+
   const TargetOptions options_;
   io::FileSystem& files_;
   std::unique_ptr<io::File> file_;

@@ -1,5 +1,8 @@
 #include "player/followed_source.h"
 
+#include <fmt/format.h>
+
+#include "player/restore_run.h"
 #include "tlog/walk/chain.h"
 #include "tlog/walk/log_place.h"
 #include "tlog/walk/read_ahead.h"
@@ -26,22 +29,41 @@ Result<std::unique_ptr<FollowedSource>> FollowedSource::open(const Parts& parts,
 }
 
 FollowedSource::~FollowedSource() {
-  reader_.reset();
+  if (loop_) end_reader();
   if (!loop_) return;
-  // An answer that is being handled there may still ask for another content.
-  io::run_on(*loop_, [] {});
   workers_.stop();
   fetchers_.stop();
   loop_->stop();
 }
 
-Status FollowedSource::refresh() {
+// Until nobody asks for a content, nor handles the answer of one.
+void FollowedSource::end_reader() {
   reader_.reset();
+  in_flight_.wait_for_none();
   io::run_on(*loop_, [] {});
+}
+
+FollowedStoreParts FollowedSource::store_parts() {
+  return {.index = parts_.index,
+          .places = &places_,
+          .workers = &fetchers_,
+          .loop = loop_.get(),
+          .in_flight = &in_flight_,
+          .slow = &slow_,
+          .vdisk = vdisk_};
+}
+
+Status FollowedSource::refresh() {
+  // Of a walk that has ended early.
+  in_flight_.wait_for_none();
   TLOG_TRY(parts_.index->refresh());
+  if (reader_ && told_ == parts_.index->head_bytes()) return {};
+  end_reader();
   TLOG_ASSIGN(places_, find_places(*parts_.index));
   if (places_.count() == 0) return {};
-  return open_reader();
+  TLOG_TRY(open_reader());
+  told_ = parts_.index->head_bytes();
+  return {};
 }
 
 Status FollowedSource::open_reader() {
@@ -51,7 +73,7 @@ Status FollowedSource::open_reader() {
   TLOG_ASSIGN(const auto tip, find_tip(metadata));
   metadata.last = {tip};
   const auto bytes = std::make_shared<const Buffer>(format::encode_metadata(metadata));
-  store_ = make_followed_store({parts_.index, &places_, &fetchers_, loop_.get(), vdisk_}, bytes);
+  store_ = make_followed_store(store_parts(), bytes);
   walk::LogReader::Parts reader;
   reader.vdisk = vdisk_;
   reader.stores = {store_.get()};
@@ -67,6 +89,19 @@ Result<format::Metadata> FollowedSource::metadata_without_tip() {
   TLOG_ASSIGN(const std::string frame, parts_.index->content(places_.newest_opening));
   TLOG_ASSIGN(const Buffer payload, frame_payload(frame, "follow: opening"));
   TLOG_ASSIGN(format::Metadata metadata, format::decode_metadata(payload.span()));
+  if (metadata.format.vdisk != parts_.index->head().vdisk) {
+    return fail(Code::kCorruption, "follow: opening: it is of another vdisk than its page says");
+  }
+  TLOG_TRY(check_whole(metadata.format));
+  if (format_ && (format_->size != metadata.format.size ||
+                  format_->block_size != metadata.format.block_size)) {
+    return fail(
+        Code::kCorruption,
+        fmt::format("follow: opening: the vdisk has {} bytes now, and had {}: a vdisk keeps "
+                    "its size for ever",
+                    metadata.format.size, format_->size));
+  }
+  format_ = metadata.format;
   metadata.format.data_shards = 1;
   metadata.format.parity_shards = 0;
   for (format::EpochEntry& epoch : metadata.epochs) epoch.write_quorum = 0;
@@ -75,13 +110,14 @@ Result<format::Metadata> FollowedSource::metadata_without_tip() {
 
 Result<format::AggregationReference> FollowedSource::find_tip(const format::Metadata& metadata) {
   const AggregationNumber number = places_.count();
-  std::shared_ptr<store::Store> store = make_followed_store(
-      {parts_.index, &places_, &fetchers_, loop_.get(), vdisk_}, std::make_shared<const Buffer>());
+  std::shared_ptr<store::Store> store =
+      make_followed_store(store_parts(), std::make_shared<const Buffer>());
   const auto place = std::make_shared<const walk::LogPlace>(
       metadata.format, std::vector<store::Store*>{store.get()}, store);
   walk::ReadAhead ahead(place, *sealer_, workers_);
   ahead.start(walk::epoch_of(metadata, number), number);
   walk::Found found = ahead.next();
+  in_flight_.wait_for_none();
   if (!found.visited) return fail(found.visited.error().within("follow"));
   return walk::reference_of(found.visited->opened);
 }

@@ -21,7 +21,7 @@ class FollowedSource {
                                                       const std::string& key_file);
   ~FollowedSource();
 
-  // Asks the name again. The reader of before is gone then.
+  // Asks the name again. When it tells of more, the reader of before is gone.
   Status refresh();
   // Null while the log has no aggregation.
   walk::LogReader* reader() { return reader_.get(); }
@@ -30,6 +30,8 @@ class FollowedSource {
  private:
   explicit FollowedSource(const Parts& parts) : parts_(parts) {}
   Status open_reader();
+  void end_reader();
+  FollowedStoreParts store_parts();
   Result<format::Metadata> metadata_without_tip();
   Result<format::AggregationReference> find_tip(const format::Metadata& metadata);
 
@@ -40,7 +42,11 @@ class FollowedSource {
   io::Workers workers_;   // of the reader
   io::Workers fetchers_;  // wait for contents
   std::string vdisk_;
+  InFlight in_flight_;
+  SlowFrames slow_;
   FollowedPlaces places_;
+  std::string told_;  // by the name, when the reader was opened
+  std::optional<format::VdiskFormat> format_;
   std::shared_ptr<store::Store> store_;
   std::unique_ptr<walk::LogReader> reader_;
 };

@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "gateways/frames/frame.h"
 
 namespace tlog::player {
 namespace {
+
+// Near what a reader waits for (walk/read_ahead.cc).
+constexpr std::chrono::seconds kSlow{5};
+constexpr std::size_t kSlowFramesMax = 8;
 
 class FollowedStore final : public store::Store {
  public:
@@ -31,9 +37,13 @@ class FollowedStore final : public store::Store {
       return parts_.loop->post(
           [done = std::move(done)] { done(fail(Code::kNotFound, "not found")); });
     }
-    parts_.workers->submit([this, key = *of, done = std::move(done)] {
+    parts_.in_flight->begin();
+    parts_.workers->submit([this, in_flight = parts_.in_flight, loop = parts_.loop, key = *of,
+                            done = std::move(done)] {
       auto bytes = std::make_shared<Result<Buffer>>(read(key));
-      parts_.loop->post([bytes, done] { done(std::move(*bytes)); });
+      // Who has the answer may let this store go.
+      loop->post([bytes, done] { done(std::move(*bytes)); });
+      in_flight->end();
     });
   }
   void stat(std::string key, store::StatDone done) override {
@@ -59,6 +69,8 @@ class FollowedStore final : public store::Store {
     const std::size_t first = parts_.places->firsts[key.number - 1];
     const std::size_t end = parts_.places->firsts[key.number];
     if (parts_.index->piece(first).epoch != key.epoch) return fail(Code::kNotFound, "not found");
+    if (auto kept = parts_.slow->take(key.number)) return std::move(*kept);
+    const auto began = std::chrono::steady_clock::now();
     std::string frame;
     for (std::size_t i = first; i < end; ++i) {
       // An opening of a later epoch, behind it.
@@ -66,7 +78,11 @@ class FollowedStore final : public store::Store {
       TLOG_ASSIGN(const std::string content, parts_.index->content(i));
       frame += content;
     }
-    return frame_payload(frame, fmt::format("aggregation {}", key.number));
+    auto payload = frame_payload(frame, fmt::format("aggregation {}", key.number));
+    if (payload && std::chrono::steady_clock::now() - began > kSlow) {
+      parts_.slow->keep(key.number, *payload);
+    }
+    return payload;
   }
   template <class Answer, class Done>
   void refuse(Done done) {
@@ -81,6 +97,23 @@ class FollowedStore final : public store::Store {
 };
 
 }  // namespace
+
+std::optional<Buffer> SlowFrames::take(AggregationNumber number) {
+  MutexLock lock(mutex_);
+  for (auto kept = kept_.begin(); kept != kept_.end(); ++kept) {
+    if (kept->first != number) continue;
+    Buffer payload = std::move(kept->second);
+    kept_.erase(kept);
+    return payload;
+  }
+  return std::nullopt;
+}
+
+void SlowFrames::keep(AggregationNumber number, const Buffer& payload) {
+  MutexLock lock(mutex_);
+  kept_.emplace_back(number, Buffer::copy_of(payload.span()));
+  if (kept_.size() > kSlowFramesMax) kept_.pop_front();
+}
 
 Result<FollowedPlaces> find_places(const cas::LogIndex& index) {
   FollowedPlaces places;

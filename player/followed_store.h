@@ -6,9 +6,12 @@
 // what the log does not have.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
 
 #include "gateways/cas/log_index.h"
+#include "tlog/base/mutex.h"
 #include "tlog/format/metadata.h"
 #include "tlog/io/workers.h"
 #include "tlog/store/store.h"
@@ -27,11 +30,48 @@ Result<FollowedPlaces> find_places(const cas::LogIndex& index);
 // The payload of a frame; `what` for messages.
 Result<Buffer> frame_payload(std::string_view frame, const std::string& what);
 
+// Contents that are being asked for. Threading: any.
+class InFlight {
+ public:
+  void begin() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    ++count_;
+  }
+  void end() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    --count_;
+    changed_.notify_all();
+  }
+  void wait_for_none() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    while (count_ > 0) changed_.wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  unsigned count_ GUARDED_BY(mutex_) = 0;
+};
+
+// Frames that took long, for who asks again: what is fetched once on a slow link is not fetched in
+// vain. Threading: any.
+class SlowFrames {
+ public:
+  std::optional<Buffer> take(AggregationNumber number) EXCLUDES(mutex_);
+  void keep(AggregationNumber number, const Buffer& payload) EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::deque<std::pair<AggregationNumber, Buffer>> kept_ GUARDED_BY(mutex_);
+};
+
 struct FollowedStoreParts {  // borrowed
   cas::LogIndex* index = nullptr;
   const FollowedPlaces* places = nullptr;
   io::Workers* workers = nullptr;
   io::Loop* loop = nullptr;
+  InFlight* in_flight = nullptr;  // index and places stay as they are while anything is
+  SlowFrames* slow = nullptr;
   std::string vdisk;
 };
 // `metadata` may be changed until the store is used.

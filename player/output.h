@@ -33,7 +33,8 @@ class Output {
   void warning(std::string_view text);  // always
   // Reports an error, also as a JSON document when asked for, and answers the program's exit code.
   int failed(const Error& error, std::optional<Position> position = std::nullopt);
-  // What was written is on its way. False when the results could not be written (a full disk, a closed pipe).
+  // What was written is on its way. False when the results could not be written (a full disk, a
+  // closed pipe).
   bool finish();
 
  private:

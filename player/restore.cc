@@ -13,12 +13,26 @@ namespace {
 // Of one batch. Small aggregations are joined too, and a batch takes no more than a large one does.
 constexpr std::size_t kHeldMax = 1024;
 constexpr std::size_t kPartsMax = 64 * kKiB;
+constexpr std::uint64_t kProbeStep = 64 * kKiB;
+constexpr std::uint64_t kProbeSearchMax = 1024 * kMiB;
+
+bool overlaps(const RestoreProbe& probe, std::span<const Change> changes) {
+  return std::any_of(changes.begin(), changes.end(), [&](const Change& change) {
+    return change.offset < probe.offset + probe.length &&
+           probe.offset < change.offset + change.length;
+  });
+}
 }  // namespace
 
 Restore::Restore(Parts parts, RestoreOptions options)
     : parts_(std::move(parts)), options_(std::move(options)) {
-  state_path_ =
-      options_.state_path.empty() ? parts_.target.default_state_path() : options_.state_path;
+  state_path_ = options_.state_path;
+  if (!state_path_.empty()) return;
+  state_path_ = parts_.target.default_state_path();
+  constexpr std::string_view kSuffix = ".tlogplay-state";
+  if (!options_.goes_on || !state_path_.ends_with(kSuffix)) return;
+  // Who restores there later must not believe it.
+  state_path_.replace(state_path_.size() - kSuffix.size(), kSuffix.size(), ".tlogplay-follow");
 }
 
 Error Restore::interrupted() const {
@@ -47,7 +61,10 @@ Result<RestoreReport> Restore::run() {
   TLOG_ASSIGN(cut_, resolve(parts_.reader, options_.until, range_, how));
   TLOG_TRY(find_position());
   TLOG_ASSIGN(report_.target, parts_.target.check(resuming_));
-  if (!options_.dry_run) TLOG_TRY(prepare_target());
+  if (!options_.dry_run) {
+    TLOG_TRY(prepare_target());
+    has_prepared_ = true;
+  }
   if (Status walked = walk(); !walked) TLOG_TRY(end_early(walked.error()));
   TLOG_TRY(finish());
   return report_;
@@ -123,9 +140,9 @@ Status Restore::hold(seal::Opened& opened) {
   return applied;
 }
 
-void Restore::remember_probe(std::span<const Change> changes) {
-  if (!parts_.target.wants_probe()) return;
-  reached_.probe.reset();
+// The first data in it that tells it from blank.
+std::optional<RestoreProbe> Restore::probe_of(std::span<const Change> changes) const {
+  if (!parts_.target.wants_probe()) return std::nullopt;
   for (const Change& change : changes) {
     if (change.kind != ChangeKind::kData) continue;
     ConstByteSpan piece = change.pieces.front();
@@ -133,16 +150,31 @@ void Restore::remember_probe(std::span<const Change> changes) {
     bool telling = std::any_of(piece.begin(), piece.end(),
                                [](std::byte byte) { return byte != std::byte{0}; });
     if (!telling) continue;
-    reached_.probe =
-        RestoreProbe{change.offset, static_cast<std::uint32_t>(piece.size()), crc32c(piece)};
-    return;
+    return RestoreProbe{change.offset, static_cast<std::uint32_t>(piece.size()), crc32c(piece)};
   }
+  return std::nullopt;
+}
+
+// What is kept current is not begun anew for having been killed: where what it is known by is about
+// to be overwritten, it is to be known by what comes now, too.
+Status Restore::guard_probe(std::span<const Change> changes,
+                            const std::optional<RestoreProbe>& next) {
+  if (!options_.goes_on || !saved_.probe || !overlaps(*saved_.probe, changes)) return {};
+  TLOG_TRY(save_position(At::kOnTheWay));
+  saved_.next_probe = next;
+  return save_state(parts_.files, state_path_, saved_);
 }
 
 Status Restore::apply_held() {
   auto changes = batch_.changes();
+  const std::optional<RestoreProbe> probe = probe_of(changes);
+  TLOG_TRY(guard_probe(changes, probe));
   TLOG_TRY(parts_.target.apply(changes));
-  if (!changes.empty()) remember_probe(changes);
+  if (probe) {
+    reached_.probe = probe;
+  } else if (reached_.probe && overlaps(*reached_.probe, changes)) {
+    reached_.probe.reset();
+  }
   batch_.clear();
   held_.clear();
   held_bytes_ = 0;
@@ -150,16 +182,47 @@ Status Restore::apply_held() {
   bool due = parts_.clock.monotonic_ns() - saved_at_ns_ >= options_.sync_every_ns;
   // In the middle of an aggregation is no position; the end is near then.
   if (!due || cut_inside_) return {};
-  return save_position();
+  return save_position(At::kOnTheWay);
 }
 
-Status Restore::save_position() {
+// When what it was known by was overwritten with nothing telling: the first thing that is there.
+Result<std::optional<RestoreProbe>> Restore::find_probe() {
+  const std::uint64_t size = parts_.reader.metadata().format.size;
+  Buffer bytes(kProbeStep);
+  RestoreProbe probe;
+  for (std::uint64_t at = 0; at < std::min(size, kProbeSearchMax); at += kProbeStep) {
+    const ByteSpan piece = bytes.span().first(std::min<std::uint64_t>(kProbeStep, size - at));
+    TLOG_TRY(parts_.target.read(at, piece));
+    const bool is_blank = all_zero(piece);
+    // Where all is blank, any blank target will do.
+    if (is_blank && at != 0) continue;
+    probe = {at, static_cast<std::uint32_t>(piece.size()), crc32c(piece)};
+    if (!is_blank) break;
+  }
+  return std::optional(probe);
+}
+
+Status Restore::save_position(At at) {
   TLOG_TRY(parts_.target.sync());
   saved_at_ns_ = parts_.clock.monotonic_ns();
   if (applied_.number == 0) return {};
+  if (options_.goes_on && parts_.target.wants_probe() && !applied_.probe) {
+    TLOG_ASSIGN(applied_.probe, find_probe());
+    reached_.probe = applied_.probe;
+  }
   applied_.until = cut_.sequence;
+  applied_.follows = options_.goes_on;
+  applied_.next_probe.reset();
+  applied_.stamp.clear();
   TLOG_ASSIGN(applied_.target, parts_.target.identity());
-  return save_state(parts_.files, state_path_, applied_);
+  if (options_.goes_on && at == At::kEnd) {
+    // Nothing beyond this is in it, and the next point is a later one.
+    applied_.until = applied_.sequence;
+    TLOG_ASSIGN(applied_.stamp, parts_.target.stamp());
+  }
+  TLOG_TRY(save_state(parts_.files, state_path_, applied_));
+  saved_ = applied_;
+  return {};
 }
 
 // The log, the stores or the user ended the walk before the point was reached.
@@ -169,7 +232,7 @@ Status Restore::end_early(const Error& error) {
   if (own_error_ && !is_interruption) return fail(error);
   if (!options_.dry_run) {
     TLOG_TRY(apply_held());
-    TLOG_TRY(save_position());
+    TLOG_TRY(save_position(At::kEnd));
   }
   std::string so_far = "; nothing was restored yet";
   if (options_.dry_run) {
@@ -203,12 +266,13 @@ Status Restore::finish() {
   }
   if (!options_.dry_run) {
     TLOG_TRY(apply_held());
-    TLOG_TRY(parts_.target.commit());
     if (options_.goes_on) {
-      TLOG_TRY(save_position());
+      // Nobody lets go of the target: it is written on.
+      TLOG_TRY(save_position(At::kEnd));
       fill_report();
       return {};
     }
+    TLOG_TRY(parts_.target.commit());
     Status removed = parts_.files.remove(state_path_);
     if (!removed && removed.error().code() != Code::kNotFound) {
       parts_.note(removed.error().message());

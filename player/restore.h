@@ -33,8 +33,10 @@ struct RestoreOptions {
   Until until;
   bool up_to_damage = false;
   bool dry_run = false;
-  bool restart = false;    // forget an unfinished restore of this target
-  bool goes_on = false;    // the position stays when the point is reached: the next run goes on
+  bool restart = false;  // forget an unfinished restore of this target
+  // The target is kept current: the position stays when the point is reached, and the next run
+  // goes on there; what cannot be gone on with is refused, and never begun anew without `restart`.
+  bool goes_on = false;
   std::string state_path;  // default: the target's own
   unsigned read_ahead = 8;
   std::uint64_t batch_bytes = 32 * kMiB;  // sorted over: a file system likes order
@@ -72,12 +74,14 @@ class Restore {
   // How far it came; after an error too.
   const RestoreReport& report() const { return report_; }
   AggregationNumber last_aggregation() const { return reached_.number; }
+  bool has_prepared() const { return has_prepared_; }  // the target: `restart` has been obeyed
 
  private:
   Status find_position();
   // Why an unfinished restore cannot be continued; empty when it can.
   Result<std::string> obstacle(const RestoreState& state);
   Error cannot_go_on(const std::string& reason) const;
+  Status check_goes_on(const RestoreState& state);
   Status prepare_target();
   Result<bool> probe_matches(const RestoreProbe& probe);
   Status begin_anew(const std::string& reason);
@@ -85,8 +89,11 @@ class Restore {
   Result<bool> visit(walk::Visited& visited);
   Status hold(seal::Opened& opened);
   Status apply_held();
-  Status save_position();
-  void remember_probe(std::span<const Change> changes);
+  Result<std::optional<RestoreProbe>> find_probe();
+  enum class At { kOnTheWay, kEnd };
+  Status save_position(At at);
+  std::optional<RestoreProbe> probe_of(std::span<const Change> changes) const;
+  Status guard_probe(std::span<const Change> changes, const std::optional<RestoreProbe>& next);
   Status end_early(const Error& error);
   void fill_report();
   Status finish();
@@ -99,6 +106,7 @@ class Restore {
   Range range_;
   Cut cut_;
   bool resuming_ = false;
+  bool has_prepared_ = false;
   std::uint64_t bytes_before_ = 0;  // of the run that is continued
 
   Batch batch_;
@@ -106,6 +114,7 @@ class Restore {
   std::uint64_t held_bytes_ = 0;
   RestoreState reached_;     // by what has been visited
   RestoreState applied_;     // by what is in the target
+  RestoreState saved_;       // by the state's file
   bool cut_inside_ = false;  // the last visited aggregation was not taken whole
   std::uint64_t began_at_ns_ = 0;
   std::uint64_t saved_at_ns_ = 0;

@@ -16,6 +16,7 @@ Status Restore::find_position() {
   if (!state && state.error().code() == Code::kNotFound) return {};
   if (options_.restart) return {};
   if (!state) return fail(state.error());
+  if (options_.goes_on) TLOG_TRY(check_goes_on(*state));
   TLOG_ASSIGN(std::string reason, obstacle(*state));
   if (!reason.empty()) {
     if (options_.goes_on) return fail(cannot_go_on(reason));
@@ -33,14 +34,35 @@ Status Restore::find_position() {
 // What was kept current for long is not thrown away without being told to.
 Error Restore::cannot_go_on(const std::string& reason) const {
   return Error(Code::kFenced,
-               fmt::format("follow: {}: cannot go on, {}; nothing was changed; --restart begins "
-                           "anew, or name another target",
+               fmt::format("follow: {}: cannot go on, {}; nothing was changed; --restart --force "
+                           "begins anew, or name another target",
                            parts_.target.name(), reason));
+}
+
+// What passes by itself, and what somebody else has done to the target.
+Status Restore::check_goes_on(const RestoreState& state) {
+  const walk::LogHead& head = parts_.reader.head();
+  const bool is_same = state.vdisk == parts_.reader.metadata().format.vdisk && state.follows;
+  if (is_same && (state.number > head.number || state.until > cut_.sequence)) {
+    return fail(
+        Code::kUnavailable,
+        fmt::format("follow: {}: it has been at sequence {}, and up to {} is told now; "
+                    "waiting for the rest",
+                    parts_.target.name(), std::max(state.sequence, state.until), cut_.sequence));
+  }
+  if (state.stamp.empty()) return {};
+  TLOG_ASSIGN(const std::string stamp, parts_.target.stamp());
+  if (stamp == state.stamp) return {};
+  return fail(cannot_go_on("somebody else has written to it"));
 }
 
 Result<std::string> Restore::obstacle(const RestoreState& state) {
   const auto& metadata = parts_.reader.metadata();
   if (state.vdisk != metadata.format.vdisk) return std::string("it was of another vdisk");
+  if (state.follows != options_.goes_on) {
+    return std::string(state.follows ? "it is kept current by `tlogplay follow`"
+                                     : "it was restored, and not followed");
+  }
   if (state.until > cut_.sequence) {
     return fmt::format("it went to sequence {}, this one to {}", state.until, cut_.sequence);
   }
@@ -71,11 +93,18 @@ Status Restore::prepare_target() {
   TLOG_TRY(parts_.target.prepare(true));
   if (applied_.probe) {
     TLOG_ASSIGN(bool same, probe_matches(*applied_.probe));
+    if (!same && applied_.next_probe) {
+      TLOG_ASSIGN(same, probe_matches(*applied_.next_probe));
+    }
     if (!same) return begin_anew("the target does not hold what was written to it");
   }
   // Kept before anything is applied: from now on the target may hold records up to the new point.
   applied_.until = reached_.until = cut_.sequence;
-  return save_state(parts_.files, state_path_, applied_);
+  if (cut_.sequence > applied_.sequence) applied_.stamp.clear();
+  reached_.stamp.clear();
+  TLOG_TRY(save_state(parts_.files, state_path_, applied_));
+  saved_ = applied_;
+  return {};
 }
 
 Status Restore::begin_anew(const std::string& reason) {
@@ -90,6 +119,7 @@ Status Restore::begin_anew(const std::string& reason) {
   bytes_before_ = 0;
   reached_ = applied_ = RestoreState{};
   reached_.vdisk = applied_.vdisk = parts_.reader.metadata().format.vdisk;
+  reached_.follows = applied_.follows = options_.goes_on;
   // First of all: a position must never be believed of a target that was begun again.
   Status removed = parts_.files.remove(state_path_);
   if (!removed && removed.error().code() != Code::kNotFound) return removed;

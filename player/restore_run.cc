@@ -53,17 +53,6 @@ bool reaches_for_the_end(const Until& until, const walk::LogHead& head) {
   return until.kind == Until::Kind::kNewest;
 }
 
-// A stripe is a part of the writes: nothing that ever was on a disk.
-Status check_whole(const CommandContext& context) {
-  const format::VdiskFormat& format = context.reader.metadata().format;
-  const auto stripe = format::stripe_of(format.vdisk);
-  if (!stripe || !format.name.ends_with(format::stripe_name("", stripe->index))) return {};
-  return fail(Code::kNotSupported,
-              fmt::format("restore: {}: is {} of a log, which has a part of its writes only; name "
-                          "the clusters of all of them as tlog.stripeClusters of the vdisk",
-                          format.name, format::describe(*stripe)));
-}
-
 int tell_lost_tail(const RestoreJob& job, CommandContext& context) {
   const walk::LogHead& head = context.reader.head();
   return context.output.failed(
@@ -76,9 +65,19 @@ int tell_lost_tail(const RestoreJob& job, CommandContext& context) {
 
 }  // namespace
 
+Status check_whole(const format::VdiskFormat& format) {
+  const auto stripe = format::stripe_of(format.vdisk);
+  if (!stripe || !format.name.ends_with(format::stripe_name("", stripe->index))) return {};
+  return fail(Code::kNotSupported,
+              fmt::format("restore: {}: is {} of a log, which has a part of its writes only; name "
+                          "the clusters of all of them as tlog.stripeClusters of the vdisk",
+                          format.name, format::describe(*stripe)));
+}
+
 int run_restore(const RestoreJob& job, CommandContext& context, const config::Config& config,
                 const SourceEnvironment& environment) {
-  if (auto whole = check_whole(context); !whole) return context.output.failed(whole.error());
+  if (auto whole = check_whole(context.reader.metadata().format); !whole)
+    return context.output.failed(whole.error());
   bool tail_is_lost =
       !job.lost_tail.empty() && reaches_for_the_end(job.options.until, context.reader.head());
   if (tail_is_lost && !job.options.up_to_damage) return tell_lost_tail(job, context);

@@ -24,6 +24,9 @@ struct RestoreJob {
   const ScanSummary* scan = nullptr;
 };
 
+// A stripe is a part of the writes: nothing that ever was on a disk.
+Status check_whole(const format::VdiskFormat& format);
+
 int run_restore(const RestoreJob& job, CommandContext& context, const config::Config& config,
                 const SourceEnvironment& environment);
 

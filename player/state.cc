@@ -22,6 +22,18 @@ bool parse_hash(std::string_view text, Hash256& hash) {
   return true;
 }
 
+std::optional<RestoreProbe> probe_in(const nlohmann::json& json, const char* name) {
+  const auto probe = json.find(name);
+  if (probe == json.end()) return std::nullopt;
+  return RestoreProbe{probe->at("offset").get<std::uint64_t>(),
+                      probe->at("length").get<std::uint32_t>(),
+                      probe->at("crc32c").get<std::uint32_t>()};
+}
+
+nlohmann::ordered_json as_json(const RestoreProbe& probe) {
+  return {{"offset", probe.offset}, {"length", probe.length}, {"crc32c", probe.crc32c}};
+}
+
 Error unreadable(const std::string& path, std::string_view reason) {
   return Error(Code::kInvalidArgument,
                fmt::format("resume: {}: {}; remove this file to begin anew", path, reason));
@@ -47,11 +59,10 @@ Result<RestoreState> load_state(io::FileSystem& files, const std::string& path) 
     state.bytes = json.at("bytes").get<std::uint64_t>();
     state.sequence = json.at("sequence").get<Sequence>();
     state.time = json.at("time").get<TimestampNs>();
-    if (auto probe = json.find("probe"); probe != json.end()) {
-      state.probe = RestoreProbe{probe->at("offset").get<std::uint64_t>(),
-                                 probe->at("length").get<std::uint32_t>(),
-                                 probe->at("crc32c").get<std::uint32_t>()};
-    }
+    state.probe = probe_in(json, "probe");
+    state.next_probe = probe_in(json, "next_probe");
+    state.follows = json.value("follows", false);
+    state.stamp = json.value("stamp", "");
     if (!parse_hash(json.at("hash").get<std::string>(), state.hash)) {
       return fail(unreadable(path, "the hash is not one"));
     }
@@ -68,11 +79,10 @@ Status save_state(io::FileSystem& files, const std::string& path, const RestoreS
       {"hash", state.hash.hex()},   {"records", state.records},    {"bytes", state.bytes},
       {"sequence", state.sequence}, {"time", state.time},
   };
-  if (state.probe) {
-    json["probe"] = {{"offset", state.probe->offset},
-                     {"length", state.probe->length},
-                     {"crc32c", state.probe->crc32c}};
-  }
+  if (state.probe) json["probe"] = as_json(*state.probe);
+  if (state.next_probe) json["next_probe"] = as_json(*state.next_probe);
+  if (state.follows) json["follows"] = true;
+  if (!state.stamp.empty()) json["stamp"] = state.stamp;
   // Target names come from the command line and need not be UTF-8.
   std::string text =
       json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -33,6 +33,12 @@ struct RestoreState {
   Sequence sequence = 0;  // the last of that aggregation
   TimestampNs time = 0;
   std::optional<RestoreProbe> probe;
+  // Of a target that is kept current (RestoreOptions::goes_on):
+  bool follows = false;
+  // What the next batch writes first: where it was begun, the target holds this, or still `probe`.
+  std::optional<RestoreProbe> next_probe;
+  std::string
+      stamp;  // Target::stamp() when nothing was under way; "": something is, or it has none
 };
 
 Result<RestoreState> load_state(io::FileSystem& files, const std::string& path);

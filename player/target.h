@@ -29,6 +29,8 @@ class Target {
   virtual Result<std::string> check(bool resuming) = 0;
   // Tells one target from another across runs, for resuming. Empty: there is nothing to resume on.
   virtual Result<std::string> identity() = 0;
+  // Tells whether anybody else has written to it since it was synced; "": it cannot be told.
+  virtual Result<std::string> stamp() { return std::string(); }
   // Begins: takes hold of it; makes it all zeros unless `resuming`. After it, identity() is final.
   virtual Status prepare(bool resuming) = 0;
   virtual Status apply(std::span<const Change> changes) = 0;

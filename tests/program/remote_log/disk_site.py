@@ -39,7 +39,7 @@ class DiskSite:
     def run(self, words, code=0):
         """What a program says, that has to end with this code."""
         done = subprocess.run([self.programs.get(words[0], words[0]), *words[1:]], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=120)
+                              stderr=subprocess.PIPE, text=True, timeout=120, cwd=self.directory)
         if done.returncode != code:
             raise AssertionError(f"{words}: {done.returncode} and not {code}: {done.stdout}{done.stderr}")
         return done.stdout + done.stderr

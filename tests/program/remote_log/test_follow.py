@@ -159,6 +159,19 @@ def what_is_wrong_is_named(directory):
     os.remove(image)
     os.rename(image + ".kept", image)
     site.run(follow)
+    # Nor when it was cut, or written to by somebody else.
+    os.truncate(image, 0)
+    said = site.run(follow, code=1)
+    assert "--restart" in said and os.path.getsize(image) == 0, said
+    site.run([*follow, "--restart", "--force"])
+    assert site.is_disk(image)
+    with open(image, "r+b") as file:
+        file.seek(5 << 20)
+        file.write(b"not the vdisk's")
+    said = site.run(follow, code=1)
+    assert "somebody else" in said and "--restart" in said, said
+    site.run([*follow, "--restart", "--force"])
+    assert site.is_disk(image)
     # A file that was never followed to is not overwritten.
     with open(site.path("precious"), "wb") as file:
         file.write(b"mine")
@@ -172,6 +185,53 @@ def what_is_wrong_is_named(directory):
     there.stop()
     said = site.run(copy, code=1)
     assert there.target in said, said
+
+
+def an_export_is_kept_current(directory):
+    """An NBD export: over rounds without data, kills of the follower, and a restore to the same one."""
+    there = third_party.ThirdParty()
+    site = site_with(there, directory, "none")
+    site.publish("--publish")
+    export = rig.Child(["nbdkit", "-f", "-U", site.path("out.sock"), "-P", site.path("out.pid"), "memory",
+                        str(disk_site.SIZE)], site.path("out.log"))
+    export.start()
+    rig.eventually("the export is served", lambda: os.path.exists(site.path("out.pid")) and os.path.getsize(site.path("out.pid")))
+    uri = f"nbd+unix:///?socket={site.path('out.sock')}"
+    words = site.follower(there.target, "--to", uri, "--key-file", site.key, "--force")
+
+    def is_disk():
+        site.run(["nbdcopy", uri, site.path("seen.img")])
+        return site.is_disk(site.path("seen.img"))
+
+    for round_ in range(4):
+        site.write(30)
+        rig.eventually("all is published", lambda: there_is_all(site, there))
+        site.run([*words, "--once"])
+        assert is_disk(), f"round {round_}"
+        site.client.zero(1 << 20, round_ << 21)  # a round that tells no data
+        site.disk[round_ << 21:(round_ << 21) + (1 << 20)] = bytes(1 << 20)
+        rig.eventually("all is published", lambda: there_is_all(site, there))
+        site.run([*words, "--once"])
+        assert is_disk(), f"round {round_}, of zeros"
+    follower = rig.Child([*words, "--every", "20ms"], site.path("follow.log"), cwd=directory)
+    for _ in range(10):
+        follower.start()
+        for _ in range(3):
+            site.write(10)
+            site.flush()
+        follower.kill()
+    rig.eventually("all is published", lambda: there_is_all(site, there))
+    site.run([*words, "--once"])
+    assert is_disk(), "after kills of the follower"
+    # Who restores there does not take the follower's position for its own.
+    with open(site.path("noise"), "wb") as file:
+        file.write(site.random.randbytes(disk_site.SIZE))
+    site.run(["nbdcopy", site.path("noise"), uri])
+    site.run(["tlogplay", "--config", site.config, "restore", "vm1", "--to", uri, "--force"])
+    assert is_disk(), "restored"
+    export.kill()
+    site.end()
+    there.stop()
 
 
 def answers(path):
@@ -233,7 +293,7 @@ def stores_down_while_a_follower_reads(directory):
 
 
 for test in (kills_of_followers_and_publishers, publisher_killed_at_its_calls, what_is_wrong_is_named,
-             stores_down_while_a_follower_reads):
+             an_export_is_kept_current, stores_down_while_a_follower_reads):
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         test(directory)
