@@ -17,8 +17,13 @@ Result<std::unique_ptr<CasServing>> CasServing::start(const Arguments& arguments
                                                 .stores = parts.stores,
                                                 .contents = serving->contents_.get(),
                                                 .view = serving->view_.get()}));
-  MutexLock lock(serving->mutex_);
-  serving->publications_ = std::move(publications);
+  {
+    MutexLock lock(serving->mutex_);
+    serving->publications_ = std::move(publications);
+  }
+  // Last: whoever asks before a vdisk's name is claimed would be told that its contents are not
+  // there, and nobody may ask while a publication that could not be started is taken down again.
+  if (serving->view_) TLOG_TRY(serving->serve(arguments, parts));
   return serving;
 }
 
@@ -33,6 +38,10 @@ Status CasServing::open(const Arguments& arguments, const config::Cas& cas, cons
   if (!opened) return fail(opened.error().within("--grpc"));
   contents_ = std::move(*opened);
   view_ = std::make_unique<cas::PublishedView>(*contents_);
+  return {};
+}
+
+Status CasServing::serve(const Arguments& arguments, const CasParts& parts) {
   cas::GrpcServerOptions options;
   options.certificate_file = arguments.tls_cert;
   options.key_file = arguments.tls_key;

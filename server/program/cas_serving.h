@@ -41,6 +41,7 @@ class CasServing {
   CasServing() = default;
 
   Status open(const Arguments& arguments, const config::Cas& cas, const CasParts& parts);
+  Status serve(const Arguments& arguments, const CasParts& parts);
 
   // In this order: each asks those before it; but what is served is also read from the
   // publications.
