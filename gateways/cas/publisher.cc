@@ -137,11 +137,20 @@ Status Publisher::check_is_in_log(const PagePair& newest, const Logs& logs) {
                   options_.name, piece.epoch, piece.end(), vdisk_.text()));
 }
 
+// A first round may take hours: whoever ends the program does not wait for it.
+Status Publisher::check_not_stopping() const {
+  if (!parts_.stopping || !parts_.stopping()) return {};
+  return fail(Code::kShutdown,
+              fmt::format("publish: '{}': it was told to stop; the next round goes on from there",
+                          options_.name));
+}
+
 Status Publisher::publish_epoch(Epoch epoch, std::uint64_t bytes) {
   if (last_ && epoch < last_->epoch) return {};
   std::uint64_t at = last_ && epoch == last_->epoch ? last_->end() : 0;
   std::string frame;
   while (at < bytes) {
+    TLOG_TRY(check_not_stopping());
     TLOG_ASSIGN(const Piece piece, read_frame(epoch, at, frame));
     TLOG_TRY(add_frame(piece, frame));
     at = piece.end();

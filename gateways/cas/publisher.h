@@ -8,7 +8,8 @@
 // Threading: one thread. Memory: the newest page's contents that are embedded.
 // Durability: what publish() has returned for is as durable as the store makes it.
 // Errors: kFenced when the name tells of another history, or of more than the log has; those of
-// the log and of the store. After an error publish() may be called again.
+// the log and of the store; kShutdown when it was told to stop. After an error publish() may be
+// called again.
 #pragma once
 
 #include <deque>
@@ -39,6 +40,8 @@ class Publisher {
     std::function<void(AggregationNumber)> is_committed = {};
     Contents* to = nullptr;
     PublishedView* view = nullptr;  // in front of `to`, when the log is read where it is
+    // Optional: asked before each frame and each page; true ends publish() with kShutdown.
+    std::function<bool()> stopping = {};
   };
   struct Options {
     std::string name;  // "vdisk/vm1"
@@ -55,6 +58,7 @@ class Publisher {
   Result<Logs> look_at_log();
   Status resume(Logs& logs);
   Status check_is_in_log(const PagePair& newest, const Logs& logs);
+  Status check_not_stopping() const;
   Status publish_epoch(Epoch epoch, std::uint64_t bytes);
   Result<Piece> read_frame(Epoch epoch, std::uint64_t offset, std::string& frame);
   Status add_frame(const Piece& frame, std::string_view bytes);

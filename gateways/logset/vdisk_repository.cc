@@ -61,6 +61,7 @@ class VdiskRepository final : public PublishedVdisk {
     const std::uint64_t now = system_clock().monotonic_ns();
     if (!looked_ || now - looked_at_ >= kLookAgainNs) {
       if (Status looked = look_again(); !looked) {
+        if (looked.error().code() == Code::kShutdown) return fail(looked.error());
         // The next request begins anew. Pulls find no reader meanwhile.
         reader_.reset();
         log_.reset();
@@ -144,10 +145,12 @@ class VdiskRepository final : public PublishedVdisk {
       proven = std::max(proven, metadata.epochs.back().first_number - 1);
     }
     for (; next_ <= proven; ++next_) {
+      TLOG_TRY(check_not_stopping());
       TLOG_ASSIGN(const SealedFound sealed, reader_->sealed.look(next_));
       add(metadata, sealed);
     }
     while (!metadata.epochs.empty()) {
+      TLOG_TRY(check_not_stopping());
       TLOG_ASSIGN(const auto sealed, reader_->sealed.look_for_committed(next_));
       if (!sealed) break;
       add(metadata, *sealed);
@@ -155,6 +158,14 @@ class VdiskRepository final : public PublishedVdisk {
     }
     open_epochs(metadata, next_);
     return {};
+  }
+
+  Status check_not_stopping() const {
+    if (!published_.stopping || !published_.stopping()) return {};
+    return fail(Code::kShutdown,
+                fmt::format("logset: vdisk '{}': its stores are not looked at further: this server "
+                            "stops; ask again later",
+                            published_.vdisk));
   }
 
   void add(const format::Metadata& metadata, const SealedFound& sealed) REQUIRES(mutex_) {

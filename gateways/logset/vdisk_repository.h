@@ -9,7 +9,7 @@
 //
 // Threading: any thread but the stores' loop's; lengths() waits for a look at the stores that is
 // under way, and so do reads; they do not wait for each other. Errors: those of the stores;
-// kNotFound for a vdisk of which they have nothing.
+// kNotFound for a vdisk of which they have nothing; kShutdown, above.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,9 @@ struct VdiskPublished {
   std::string vdisk;
   // Of the log, for reading only; asked when they are needed first, and again after a failure.
   std::function<Result<std::vector<std::unique_ptr<store::Store>>>()> open_stores;
+  // Optional: asked for each aggregation that is looked for; true ends a look with kShutdown. The
+  // next one goes on from there.
+  std::function<bool()> stopping = {};
 };
 
 class PublishedVdisk : public Repository {

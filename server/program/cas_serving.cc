@@ -59,6 +59,11 @@ CasServing::~CasServing() {
 }
 
 void CasServing::stop(std::uint64_t grace_ns) {
+  {
+    // Calls may be waiting for a look at a log that has just begun.
+    MutexLock lock(mutex_);
+    if (publications_) publications_->tell_to_stop();
+  }
   if (grpc_) grpc_->stop(grace_ns);  // what it answers is read from what is published
   std::unique_ptr<Publications> ending;
   {

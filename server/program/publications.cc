@@ -42,25 +42,29 @@ class Publications::One {
                                                 [stores = parts.stores, vdisk = publish.vdisk] {
                                                   return stores->open(vdisk,
                                                                       VdiskStores::Use::kRead);
-                                                }})),
+                                                },
+                                            .stopping = [this] { return is_stopping(); }})),
         elsewhere_(std::move(elsewhere)),
         publisher_({.log = log_.get(),
                     .is_committed =
                         [log = log_.get()](AggregationNumber number) { log->is_committed(number); },
                     .to = elsewhere_ ? elsewhere_.get() : parts.contents,
-                    .view = elsewhere_ ? nullptr : parts.view},
+                    .view = elsewhere_ ? nullptr : parts.view,
+                    .stopping = [this] { return is_stopping(); }},
                    {.name = name_, .embed = embed_of(publish), .cas = {}}) {
     status_.name = name_;
     status_.to = to_;
     thread_ = std::thread([this] { run(); });
   }
   ~One() {
-    {
-      MutexLock lock(mutex_);
-      stopping_ = true;
-      changed_.notify_all();
-    }
+    tell_to_stop();
     thread_.join();
+  }
+
+  void tell_to_stop() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
   }
 
   server::PublicationStatus status() const EXCLUDES(mutex_) {
@@ -71,10 +75,16 @@ class Publications::One {
   }
 
  private:
+  bool is_stopping() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return stopping_;
+  }
+
   void run() {
     std::chrono::nanoseconds wait = kEvery;
     for (;;) {
       const auto done = publisher_.publish();
+      if (is_stopping()) return;
       note(done);
       wait = done ? std::chrono::nanoseconds(kEvery)
                   : std::min<std::chrono::nanoseconds>(2 * wait, kPauseMost);
@@ -152,7 +162,14 @@ Result<std::unique_ptr<Publications>> Publications::start(
   return all;
 }
 
-Publications::~Publications() = default;
+// All of them, before the first is waited for.
+void Publications::tell_to_stop() {
+  for (const auto& one : all_) one->tell_to_stop();
+}
+
+Publications::~Publications() {
+  tell_to_stop();
+}
 
 std::vector<server::PublicationStatus> Publications::status() const {
   std::vector<server::PublicationStatus> all;

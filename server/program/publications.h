@@ -2,8 +2,8 @@
 // its own, once a second, as long as there is something new. What fails is told in the log, once
 // for each reason, and tried again with back-off.
 //
-// Threading: one thread; status() from any. Errors: of start(): credentials of another service that
-// cannot be read.
+// Threading: one thread; tell_to_stop() and status() from any. Errors: of start(): credentials of
+// another service that cannot be read.
 #pragma once
 
 #include <memory>
@@ -29,7 +29,10 @@ class Publications {
   };
   static Result<std::unique_ptr<Publications>> start(
       const std::vector<config::CasPublish>& publications, const Parts& parts);
-  ~Publications();  // waits for calls that are under way
+  ~Publications();  // tell_to_stop(); waits for calls that are under way
+
+  // Nothing is begun any more. What was published can still be read.
+  void tell_to_stop();
 
   std::vector<server::PublicationStatus> status() const;
 

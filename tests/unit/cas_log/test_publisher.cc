@@ -219,6 +219,34 @@ TEST(Publisher, changes_its_mode_on_the_way) {
   }
 }
 
+// A first round may take hours.
+TEST(Publisher, stops_in_the_middle_of_a_round_and_goes_on_from_there) {
+  FrameLogs log;
+  log.open_epoch(1);
+  log.add_many(1000);
+  MemoryContents there;
+  unsigned asked = 0;
+  cas::Publisher publisher({.log = &log,
+                            .is_committed = {},
+                            .to = &there,
+                            .view = nullptr,
+                            .stopping = [&] { return ++asked > 600; }},
+                           {.name = kVdiskName, .embed = {}, .cas = {}});
+  const auto stopped = publisher.publish();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), Code::kShutdown);
+  EXPECT_LT(there.contents().size(), 700u);
+  unsigned adds = 0;
+  there.set_judge([&](std::string_view what) -> Status {
+    adds += what == "add" ? 1 : 0;
+    return {};
+  });
+  asked = 0;
+  ASSERT_TRUE(publisher.publish());
+  EXPECT_LT(adds, 800u) << "what the name had told of was brought there again";
+  EXPECT_TRUE(followed(there) == log.logs());
+}
+
 TEST(Publisher, refuses_a_name_of_another_history) {
   FrameLogs log;
   log.open_epoch(1);
