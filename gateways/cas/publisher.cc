@@ -221,12 +221,16 @@ void Publisher::forget_old_data() {
   if (options_.embed.mode == Embed::Mode::kAll) return;
   unsigned aggregations = 0;
   std::size_t embedded = 0;
+  // Those of another mode have no address: they stay, and with them there is less room for others.
+  for (const PagePair& pair : open_) {
+    if (pair.piece.address.empty()) embedded += pair.data.size();
+  }
   AggregationNumber newest = 0;
   for (auto pair = open_.rbegin(); pair != open_.rend(); ++pair) {
     const AggregationNumber number = pair->piece.number;
     if (number != 0 && number != newest) ++aggregations;
     newest = number;
-    embedded += pair->data.size();
+    if (!pair->piece.address.empty()) embedded += pair->data.size();
     const bool is_wanted = options_.embed.mode == Embed::Mode::kLast &&
                            aggregations <= options_.embed.last && embedded <= kEmbeddedMax;
     if (!is_wanted && !pair->piece.address.empty()) std::string().swap(pair->data);

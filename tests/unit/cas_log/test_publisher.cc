@@ -219,6 +219,23 @@ TEST(Publisher, changes_its_mode_on_the_way) {
   }
 }
 
+// What one mode has embedded alone stays where it is: with what the next one embeds the name's page
+// must not become too long for any service.
+TEST(Publisher, changes_its_mode_when_the_page_is_full_of_contents) {
+  FrameLogs log;
+  log.open_epoch(1);
+  MemoryContents there;
+  const Embed many{.mode = Embed::Mode::kLast, .last = 400};
+  const Embed all{.mode = Embed::Mode::kAll};
+  for (const Embed& embed : {all, many, many, all, Embed{.mode = Embed::Mode::kNone}, many}) {
+    log.add_many(29, 100'000);
+    const auto done = publisher_of(log, there, embed).publish();
+    ASSERT_TRUE(done) << done.error().message();
+    ASSERT_LE(there.names().at(kVdiskName).size(), cas::kContentBytesMax);
+    ASSERT_TRUE(followed(there) == log.logs());
+  }
+}
+
 // A first round may take hours.
 TEST(Publisher, stops_in_the_middle_of_a_round_and_goes_on_from_there) {
   FrameLogs log;
