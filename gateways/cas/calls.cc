@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
+#include <utility>
 
+#include "tlog/base/assert.h"
 #include "tlog/base/clock.h"
 #include "tlog/base/mutex.h"
 #include "tlog/io/workers.h"
@@ -24,31 +27,55 @@ class RunningCalls final : public Calls {
     MutexLock lock(mutex_);
     if (stopped_) return fail(Code::kShutdown, "this server stops; ask again later");
     bytes += kCallBytes;
-    if (bytes_ + bytes > bytes_max_) {
+    if (bytes_ + answer_bytes_ + bytes > bytes_max_) {
       return fail(Code::kUnavailable,
                   fmt::format("{} calls with {} bytes are under way; ask again later",
-                              calls_.size(), bytes_));
+                              calls_.size(), bytes_ + answer_bytes_));
     }
     bytes_ += bytes;
     calls_.emplace(next_, Call{.bytes = bytes,
                                .begun_ns = system_clock().monotonic_ns(),
-                               .cancel = std::move(cancel)});
+                               .cancel = std::move(cancel),
+                               .answer_bytes = 0,
+                               .work = {}});
     return next_++;
   }
 
-  void submit(std::function<void()> work) override { workers_.submit(std::move(work)); }
-
-  void add_bytes(Id id, std::uint64_t bytes) override {
+  void submit(Id id, std::uint64_t answer_bytes_max, std::function<void()> work) override {
+    if (answer_bytes_max == 0) return workers_.submit(std::move(work));
     MutexLock lock(mutex_);
-    calls_.at(id).bytes += bytes;
-    bytes_ += bytes;
+    Call& call = calls_.at(id);
+    call.answer_bytes = answer_bytes_max;
+    call.work = std::move(work);
+    waiting_.insert(id);
+    let_in();
+  }
+
+  void has_answer(Id id, std::uint64_t bytes) override {
+    MutexLock lock(mutex_);
+    Call& call = calls_.at(id);
+    answer_bytes_ += bytes - call.answer_bytes;
+    call.answer_bytes = bytes;
+    let_in();
+  }
+
+  void hurry(Id id) override {
+    MutexLock lock(mutex_);
+    if (waiting_.erase(id) == 0) return;
+    Call& call = calls_.at(id);
+    call.answer_bytes = 0;
+    workers_.submit(std::exchange(call.work, {}));
   }
 
   void end(Id id) override {
     MutexLock lock(mutex_);
     const auto found = calls_.find(id);
     bytes_ -= found->second.bytes;
+    // One whose submit() has waited has not been counted; it ends only after its work.
+    TLOG_ASSERT(!waiting_.contains(id));
+    answer_bytes_ -= found->second.answer_bytes;
     calls_.erase(found);
+    let_in();
     if (calls_.empty()) changed_.notify_all();
   }
 
@@ -79,14 +106,31 @@ class RunningCalls final : public Calls {
     std::uint64_t bytes;
     std::uint64_t begun_ns;
     std::function<void()> cancel;
+    std::uint64_t answer_bytes;  // kept free for it, then its length
+    std::function<void()> work;  // while it waits for room
   };
+
+  // A single one always has room, whatever the bound.
+  void let_in() REQUIRES(mutex_) {
+    while (!waiting_.empty()) {
+      const Id id = *waiting_.begin();
+      Call& call = calls_.at(id);
+      const bool has_room = bytes_ + answer_bytes_ + call.answer_bytes <= bytes_max_;
+      if (!has_room && answer_bytes_ != 0) return;
+      answer_bytes_ += call.answer_bytes;
+      waiting_.erase(id);
+      workers_.submit(std::exchange(call.work, {}));
+    }
+  }
 
   const std::uint64_t bytes_max_;
   Mutex mutex_;
   CondVar changed_;
   std::map<Id, Call> calls_ GUARDED_BY(mutex_);
   Id next_ GUARDED_BY(mutex_) = 0;
-  std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;
+  std::set<Id> waiting_ GUARDED_BY(mutex_);     // for room for their answers
+  std::uint64_t bytes_ GUARDED_BY(mutex_) = 0;  // of requests
+  std::uint64_t answer_bytes_ GUARDED_BY(mutex_) = 0;
   bool stopped_ GUARDED_BY(mutex_) = false;
   io::Workers workers_;
 };

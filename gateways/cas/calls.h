@@ -23,10 +23,13 @@ class Calls {
 
   // One more, with so many bytes; `cancel` may be called until end(), from any thread.
   virtual Result<Id> admit(std::uint64_t bytes, std::function<void()> cancel) = 0;
-  // Of one that was admitted: its work, which one of the threads does.
-  virtual void submit(std::function<void()> work) = 0;
-  // It holds so many bytes more: its answer.
-  virtual void add_bytes(Id id, std::uint64_t bytes) = 0;
+  // Of one that was admitted: its work, which one of the threads does as soon as there is room for
+  // an answer of so many bytes; those that wait for it are let in in their order.
+  virtual void submit(Id id, std::uint64_t answer_bytes_max, std::function<void()> work) = 0;
+  // The answer has so many bytes; what was kept free for it beyond them is given back.
+  virtual void has_answer(Id id, std::uint64_t bytes) = 0;
+  // Nobody wants its answer any more: if it waits for room, its work is done at once.
+  virtual void hurry(Id id) = 0;
   virtual void end(Id id) = 0;
 
   virtual void cancel_older_than(std::uint64_t ns) = 0;

@@ -48,19 +48,25 @@ class Call final : public grpc::ServerUnaryReactor {
     TLOG_ASSIGN(id_, calls_.admit(bytes, [&context] { context.TryCancel(); }));
     return {};
   }
+  void submit(std::uint64_t answer_bytes_max, std::function<void()> work) {
+    calls_.submit(*id_, answer_bytes_max, std::move(work));
+  }
   // From a worker, once. The object may be gone afterwards.
   void run(const std::function<Status(grpc::ByteBuffer&)>& work, grpc::ByteBuffer& answer) {
     if (is_cancelled_) return Finish({grpc::CANCELLED, "the caller has gone"});
     grpc::Status status;
     try {
       if (Status done = work(answer); !done) status = status_of(done.error());
-      calls_.add_bytes(*id_, answer.Length());
+      calls_.has_answer(*id_, answer.Length());
     } catch (const std::exception& error) {
       status = {grpc::RESOURCE_EXHAUSTED, error.what()};
     }
     Finish(std::move(status));
   }
-  void OnCancel() override { is_cancelled_ = true; }
+  void OnCancel() override {
+    is_cancelled_ = true;
+    if (id_) calls_.hurry(*id_);
+  }
   void OnDone() override {
     if (id_) calls_.end(*id_);
     delete this;
@@ -96,7 +102,9 @@ class Front {
       call->Finish(status_of(admitted.error()));
       return call;
     }
-    calls_.submit([this, call, request, answer, ask] {
+    // What is answered is as long as a content may be, for all that is known before.
+    const std::uint64_t answer_bytes_max = access == Access::kRead ? kContentBytesMax : 0;
+    call->submit(answer_bytes_max, [this, call, request, answer, ask] {
       call->run(
           [&](grpc::ByteBuffer& into) -> Status {
             Request read;

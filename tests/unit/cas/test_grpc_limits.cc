@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <optional>
 
 #include "tests/unit/cas/grpc_fixture.h"
 
@@ -114,26 +115,69 @@ TEST_F(GrpcLimits, who_does_not_speak_http2_is_not_waited_for) {
   EXPECT_TRUE(rude.is_closed_within(10'000));
 }
 
+// Ten answers that nobody reads, of a server with room for two: the others are not even looked for.
+// Who brings something meanwhile is to bring it later.
 TEST_F(GrpcLimits, answers_that_nobody_reads_take_no_more_memory_than_allowed_and_not_for_ever) {
+  std::atomic<int> asked{0};
+  scripted.before = [&] {
+    ++asked;
+    return Status();
+  };
   serve_on_unix({.memory_max = 9 * kMiB, .call_ns = 2'000'000'000});
   scripted.put("x", std::string(4'000'000, 'x'));
-  scripted.put("small", "content");
   const RawClient rude(path());
-  rude.send(greeting_without_window() + get_x(1) + get_x(3) + get_x(5));
+  std::string all = greeting_without_window();
+  for (char stream = 1; stream < 20; stream = static_cast<char>(stream + 2)) all += get_x(stream);
+  rude.send(all);
   const auto remote = client();
+  const std::string some(2'000'000, 'y');
   bool is_refused = false;
   for (int tries = 0; tries < 200 && !is_refused; ++tries) {
-    const auto got = remote->get("small");
-    is_refused = !got && got.error().code() == Code::kUnavailable;
-    if (!is_refused) continue;
-    EXPECT_THAT(got.error().message(), HasSubstr("under way; ask again later"));
+    const auto added = remote->add(some);
+    is_refused = !added && added.error().code() == Code::kUnavailable;
+    if (!is_refused) {
+      --asked;
+      continue;
+    }
+    EXPECT_THAT(added.error().message(), HasSubstr("under way; ask again later"));
+    EXPECT_LE(asked, 2);
   }
   EXPECT_TRUE(is_refused);
-  for (int tries = 0; tries < 400; ++tries) {
-    if (remote->get("small")) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  // One that has come soon after them is cancelled with them.
+  bool is_answered = false;
+  for (int tries = 0; tries < 5 && !is_answered; ++tries)
+    is_answered = remote->get("x").has_value();
+  EXPECT_TRUE(is_answered);
+  EXPECT_EQ(asked, 3) << "what was cancelled while it waited was looked for nevertheless";
+  EXPECT_TRUE(remote->add(some));
+}
+
+// One that waits for room has its own deadline, is answered when there is, and the server's end
+// does not wait for it.
+TEST_F(GrpcLimits, who_waits_for_room_is_let_in_or_let_go) {
+  serve_on_unix({.memory_max = 5 * kMiB});
+  scripted.put("x", std::string(4'000'000, 'x'));
+  std::optional<RawClient> rude(path());
+  rude->send(greeting_without_window() + get_x(1) + get_x(3));
+  const auto hasty = client({.call_ns = 1'000'000'000});
+  bool waited = false;
+  for (int tries = 0; tries < 200 && !waited; ++tries) {
+    const auto got = hasty->get("x");
+    waited = !got && got.error().code() == Code::kTimeout;
   }
-  FAIL() << "still refused after 20 s";
+  EXPECT_TRUE(waited);
+  Result<std::string> got = fail(Code::kNotFound, "");
+  std::thread asking([&] { got = client()->get("x"); });
+  rude.reset();
+  asking.join();
+  EXPECT_TRUE(got) << got.error().message();
+
+  rude.emplace(path());
+  rude->send(greeting_without_window() + get_x(1) + get_x(3));
+  (void)hasty->get("x");  // it waits for that one's answer
+  const auto began = std::chrono::steady_clock::now();
+  server.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(8));
 }
 
 // The library takes memory back by ending somebody's call: that is no full disk. And it loses
