@@ -15,12 +15,12 @@ constexpr std::size_t kPagePairs = 256;
 // What pages embed, so that with their lists they stay below a content's limit.
 constexpr std::size_t kEmbeddedMax = 3 * 1024 * 1024;
 
-// 0: there is none but in closed pages.
-AggregationNumber newest_number(const Page& page) {
+// Null: there is none but in closed pages.
+const Piece* newest_aggregation(const Page& page) {
   for (const PagePair& pair : page.pairs) {
-    if (pair.piece.number != 0) return pair.piece.number;
+    if (pair.piece.number != 0) return &pair.piece;
   }
-  return 0;
+  return nullptr;
 }
 
 }  // namespace
@@ -96,13 +96,13 @@ Status Publisher::resume(Logs& logs) {
     }
     parts_.view->has_offered_all(options_.name);
   }
-  const AggregationNumber newest = newest_number(head);
-  if (parts_.is_committed && newest != 0) {
-    parts_.is_committed(newest);
+  const Piece* newest = newest_aggregation(head);
+  if (parts_.is_committed && newest != nullptr) {
+    parts_.is_committed(newest->number, newest->hash);
     auto looked = look_at_log();
     if (!looked) {
       return fail(looked.error().within(
-          fmt::format("publish: '{}' tells of aggregation {}", options_.name, newest)));
+          fmt::format("publish: '{}' tells of aggregation {}", options_.name, newest->number)));
     }
     logs = std::move(*looked);
   }

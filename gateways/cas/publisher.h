@@ -37,7 +37,7 @@ class Publisher {
   struct Parts {  // borrowed
     logset::Repository* log = nullptr;
     // Optional: the name tells of this one, so it is committed.
-    std::function<void(AggregationNumber)> is_committed = {};
+    std::function<void(AggregationNumber, const Hash256&)> is_committed = {};
     Contents* to = nullptr;
     PublishedView* view = nullptr;  // in front of `to`, when the log is read where it is
     // Optional: asked before each frame and each page; true ends publish() with kShutdown.

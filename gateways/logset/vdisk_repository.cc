@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
+#include <utility>
 
 #include "gateways/frames/frame.h"
 #include "gateways/logset/sealed_reader.h"
@@ -52,6 +54,12 @@ struct PublishedEpoch {
   std::uint64_t bytes = 0;
 };
 
+// By somebody who may be wrong.
+struct Told {
+  AggregationNumber number = 0;
+  Hash256 hash;
+};
+
 class VdiskRepository final : public PublishedVdisk {
  public:
   explicit VdiskRepository(VdiskPublished published) : published_(std::move(published)) {}
@@ -79,9 +87,9 @@ class VdiskRepository final : public PublishedVdisk {
     return all;
   }
 
-  void is_committed(AggregationNumber number) override EXCLUDES(mutex_) {
+  void is_committed(AggregationNumber number, const Hash256& hash) override EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    told_ = std::max(told_, number);
+    told_ = Told{.number = number, .hash = hash};
     looked_ = false;
   }
 
@@ -139,21 +147,23 @@ class VdiskRepository final : public PublishedVdisk {
     uuid_ = metadata.format.vdisk;
     walk::expect_servers(metadata, stores);
     reader_ = std::make_shared<const Reader>(log_, metadata);
+    TLOG_TRY(check_goes_on(metadata));
+    TLOG_ASSIGN(const AggregationNumber told, take_told());
     AggregationNumber proven =
-        std::max(told_, metadata.last.empty() ? 0 : metadata.last.back().number);
+        std::max(told, metadata.last.empty() ? 0 : metadata.last.back().number);
     if (!metadata.epochs.empty()) {
       proven = std::max(proven, metadata.epochs.back().first_number - 1);
     }
     for (; next_ <= proven; ++next_) {
       TLOG_TRY(check_not_stopping());
       TLOG_ASSIGN(const SealedFound sealed, reader_->sealed.look(next_));
-      add(metadata, sealed);
+      TLOG_TRY(add(metadata, sealed));
     }
     while (!metadata.epochs.empty()) {
       TLOG_TRY(check_not_stopping());
       TLOG_ASSIGN(const auto sealed, reader_->sealed.look_for_committed(next_));
       if (!sealed) break;
-      add(metadata, *sealed);
+      TLOG_TRY(add(metadata, *sealed));
       ++next_;
     }
     open_epochs(metadata, next_);
@@ -168,16 +178,69 @@ class VdiskRepository final : public PublishedVdisk {
                             published_.vdisk));
   }
 
-  void add(const format::Metadata& metadata, const SealedFound& sealed) REQUIRES(mutex_) {
+  // What was shown is there still: stores that were brought back older, and written to since, have
+  // another history, of which nothing may follow it.
+  Status check_goes_on(const format::Metadata& metadata) const REQUIRES(mutex_) {
+    for (std::size_t i = 0; i < epochs_.size(); ++i) {
+      const Epoch known = epochs_[i].epoch;
+      const Epoch now = i < metadata.epochs.size() ? metadata.epochs[i].epoch : 0;
+      if (now != known) {
+        return another_history(fmt::format("epoch {} was there, and now {}", known,
+                                           now == 0 ? "is not" : fmt::format("{} is", now)));
+      }
+    }
+    for (std::size_t i = epochs_.size(); i < metadata.epochs.size(); ++i) {
+      const format::EpochEntry& entry = metadata.epochs[i];
+      if (entry.first_number < next_) {
+        return another_history(
+            fmt::format("epoch {} begins with aggregation {}, and {} was there before it",
+                        entry.epoch, entry.first_number, next_ - 1));
+      }
+    }
+    for (const auto& reference : metadata.last) {
+      if (reference.number == 0 || reference.number >= next_) continue;
+      if (reference.hash != hashes_[reference.number - 1]) {
+        return another_history(
+            fmt::format("aggregation {} is another one than was there", reference.number));
+      }
+    }
+    return {};
+  }
+  tl::unexpected<Error> another_history(const std::string& what) const {
+    return fail(Code::kFenced,
+                fmt::format("logset: vdisk '{}': its stores have gone back to another history: {}; "
+                            "bring back those that are away, or start the server anew and publish "
+                            "the vdisk under another name",
+                            published_.vdisk, what));
+  }
+
+  // 0: nothing beyond what is known anyway. One that is not there must not end every look.
+  Result<AggregationNumber> take_told() REQUIRES(mutex_) {
+    if (!told_) return 0;
+    const Told told = *std::exchange(told_, std::nullopt);
+    if (told.number < next_) return 0;
+    const auto found = reader_->sealed.look(told.number);
+    if (!found && found.error().code() == Code::kUnavailable) return fail(found.error());
+    if (!found || found->identity.aggregation_hash != told.hash) return 0;
+    return told.number;
+  }
+
+  Status add(const format::Metadata& metadata, const SealedFound& sealed) REQUIRES(mutex_) {
     open_epochs(metadata, sealed.identity.number);
     // What the stores' metadata says wrote it; epochs are opened in their order.
-    auto& epoch = *std::find_if(epochs_.begin(), epochs_.end(), [&](const PublishedEpoch& known) {
-      return known.epoch == sealed.identity.epoch;
-    });
+    if (epochs_.empty() || epochs_.back().epoch != sealed.identity.epoch) {
+      return fail(Code::kCorruption,
+                  fmt::format("logset: vdisk '{}': aggregation {}: its shards are of epoch {}, its "
+                              "metadata says {}; look for it with tlogctl scrub",
+                              published_.vdisk, sealed.identity.number, sealed.identity.epoch,
+                              epochs_.empty() ? 0 : epochs_.back().epoch));
+    }
+    PublishedEpoch& epoch = epochs_.back();
     epoch.frames.push_back({.offset = epoch.bytes, .sealed = sealed});
     epoch.bytes += kFrameHeadBytes + aggregation_payload_bytes(sealed.length);
 
     hashes_.push_back(sealed.identity.aggregation_hash);
+    return {};
   }
 
   // Epochs that begin at or before `number`, with what is known of all before them.
@@ -289,7 +352,7 @@ class VdiskRepository final : public PublishedVdisk {
   bool looked_ GUARDED_BY(mutex_) = false;
   std::uint64_t looked_at_ GUARDED_BY(mutex_) = 0;
   AggregationNumber next_ GUARDED_BY(mutex_) = 1;
-  AggregationNumber told_ GUARDED_BY(mutex_) = 0;   // is_committed()
+  std::optional<Told> told_ GUARDED_BY(mutex_);     // is_committed()
   std::vector<Hash256> hashes_ GUARDED_BY(mutex_);  // [i] of aggregation i + 1
   std::vector<PublishedEpoch> epochs_ GUARDED_BY(mutex_);
   // The frames that were built last.

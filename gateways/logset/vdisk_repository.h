@@ -9,7 +9,8 @@
 //
 // Threading: any thread but the stores' loop's; lengths() waits for a look at the stores that is
 // under way, and so do reads; they do not wait for each other. Errors: those of the stores;
-// kNotFound for a vdisk of which they have nothing; kShutdown, above.
+// kNotFound for a vdisk of which they have nothing; kFenced when they came back older than they
+// were; kShutdown, above.
 #pragma once
 
 #include <functional>
@@ -31,8 +32,9 @@ struct VdiskPublished {
 class PublishedVdisk : public Repository {
  public:
   // Somebody has been told before that this one, and so all before it, is committed: it is shown
-  // also while fewer stores are there than would prove it.
-  virtual void is_committed(AggregationNumber number) = 0;
+  // also while fewer stores are there than would prove it. Only if they have it, with this hash:
+  // the next look forgets one that they do not have.
+  virtual void is_committed(AggregationNumber number, const Hash256& hash) = 0;
 };
 
 std::unique_ptr<PublishedVdisk> make_vdisk_repository(VdiskPublished published);

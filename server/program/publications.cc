@@ -46,8 +46,9 @@ class Publications::One {
                                             .stopping = [this] { return is_stopping(); }})),
         elsewhere_(std::move(elsewhere)),
         publisher_({.log = log_.get(),
-                    .is_committed =
-                        [log = log_.get()](AggregationNumber number) { log->is_committed(number); },
+                    .is_committed = [log = log_.get()](
+                                        AggregationNumber number,
+                                        const Hash256& hash) { log->is_committed(number, hash); },
                     .to = elsewhere_ ? elsewhere_.get() : parts.contents,
                     .view = elsewhere_ ? nullptr : parts.view,
                     .stopping = [this] { return is_stopping(); }},

@@ -147,6 +147,81 @@ TEST(CopyRepository, a_slice_that_the_disk_had_no_room_for_is_taken_later) {
   EXPECT_EQ(copy->lengths().value().at(0).bytes, whole.bytes);
 }
 
+// Whoever says that something is committed may be wrong, and may be mended.
+TEST(PublishedVdisk, what_its_stores_do_not_have_is_not_believed) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  const auto published =
+      logset::make_vdisk_repository({.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }});
+  Hash256 hash;
+  hash.bytes.fill(7);
+  for (const AggregationNumber number : {1u, 2u, 1000u}) {
+    published->is_committed(number, hash);
+    const auto lengths = published->lengths();
+    ASSERT_TRUE(lengths) << number << ": " << lengths.error().message();
+    EXPECT_EQ(lengths->size(), 1u);
+  }
+}
+
+// Stores that come back older, and are written to again, while somebody follows.
+TEST(PublishedVdisk, another_history_does_not_follow_what_was_shown) {
+  ServedLogRig rig;
+  const auto write = [&](Sequence first, std::uint64_t count) {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(first, count)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  };
+  write(1, 100);
+  std::vector<store::MemoryStoreContents::Values> older;
+  for (unsigned i = 0; i < ServedLogRig::kStores; ++i) {
+    rig.contents(i).edit(
+        [&](store::MemoryStoreContents::Values& values) { older.push_back(values); });
+  }
+  write(101, 100);
+  const auto published =
+      logset::make_vdisk_repository({.vdisk = "vm1", .open_stores = [&] { return rig.stores(); }});
+  const auto expect_fenced = [&](const std::string& why) {
+    published->is_committed(1, {});  // looks again at once
+    const auto lengths = published->lengths();
+    ASSERT_FALSE(lengths) << "expected: " << why;
+    EXPECT_EQ(lengths.error().code(), Code::kFenced);
+    EXPECT_THAT(lengths.error().message(), HasSubstr(why));
+  };
+  ASSERT_EQ(published->lengths().value().size(), 2u);
+  for (unsigned i = 0; i < ServedLogRig::kStores; ++i) {
+    rig.contents(i).edit([&](store::MemoryStoreContents::Values& values) { values = older[i]; });
+  }
+  expect_fenced("epoch 2 was there");
+  write(101, 90);  // the same epoch once more
+  expect_fenced("is another one than was there");
+}
+
+// Whoever ends the server does not wait for a look at all of a log.
+TEST(PublishedVdisk, a_look_is_ended_and_goes_on_later) {
+  ServedLogRig rig;
+  {
+    Heard heard;
+    auto log = rig.open(heard);
+    ASSERT_TRUE(log->take(rig.records().batch(1, 100)));
+    ASSERT_TRUE(log->close(kBudgetNs));
+  }
+  bool stopping = true;
+  const auto published = logset::make_vdisk_repository({.vdisk = "vm1",
+                                                        .open_stores = [&] { return rig.stores(); },
+                                                        .stopping = [&] { return stopping; }});
+  const auto stopped = published->lengths();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), Code::kShutdown);
+  stopping = false;
+  EXPECT_TRUE(published->lengths());
+}
+
 // What makes it committed is that many different shards are there: one that a mended or copied
 // store holds under other indices too counts once, and nothing can be decoded from it.
 TEST(SealedReader, one_shard_in_all_stores_is_no_quorum) {
