@@ -6,11 +6,14 @@
 
 #include "gateways/cas/content_stream.h"
 #include "gateways/frames/frame.h"
+#include "tlog/base/limits.h"
 
 namespace tlog::cas {
 namespace {
 
 constexpr std::size_t kSliceBytes = 4 * 1024 * 1024;
+// Of one frame, with the padding of what it carries.
+constexpr std::size_t kFrameBytesMax = logset::kFrameHeadBytes + kSealedMax + 4096;
 
 }  // namespace
 
@@ -52,6 +55,13 @@ Result<std::uint64_t> CopyFollower::follow() {
     auto content = stream.next();
     if (!content) return fail(content.error().within("follow"));
     if (frames.empty()) begin = piece;
+    // Slices end as soon as they have so many bytes and the last frame is whole.
+    if (frames.size() + content->size() > kSliceBytes + kFrameBytesMax) {
+      return fail(Code::kCorruption,
+                  fmt::format("follow: epoch {} offset {}: more is told of aggregation {} than any "
+                              "has; tlogdisk did not publish it",
+                              piece.epoch, piece.offset, piece.number));
+    }
     frames += *content;
     const bool is_last = stream.is_over();
     const Piece after = is_last ? Piece{} : index.piece(stream.at());

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,6 +12,22 @@
 
 namespace tlog::cas {
 namespace {
+
+// On the wire, of a pair that can be right: its hash alone takes 34.
+constexpr std::size_t kPairBytesMin = 40;
+
+// Before they become objects: two million empty ones fit into a content.
+bool has_too_many_pairs(std::string_view bytes) {
+  using Wire = google::protobuf::internal::WireFormatLite;
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                                static_cast<int>(bytes.size()));
+  std::size_t pairs = 0;
+  while (const std::uint32_t tag = stream.ReadTag()) {
+    if (Wire::GetTagFieldNumber(tag) == vac::cas::RemoteLog::kPairFieldNumber) ++pairs;
+    if (!Wire::SkipField(&stream, tag)) return false;  // what is wrong with it is said elsewhere
+  }
+  return pairs > bytes.size() / kPairBytesMin;
+}
 
 template <class Bytes>
 std::string as_string(const Bytes& value) {
@@ -74,6 +93,9 @@ std::string encode_page(const Page& page) {
 
 Result<Page> decode_page(std::string_view bytes) {
   vac::cas::RemoteLog message;
+  if (bytes.size() <= kContentBytesMax && has_too_many_pairs(bytes)) {
+    return wrong("it has more pairs than it has room for; tlogdisk did not publish it");
+  }
   if (bytes.size() > kContentBytesMax ||
       !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return wrong("it cannot be read as a page of a remote log");

@@ -262,6 +262,20 @@ TEST_F(Copying, goes_on_wherever_it_was_interrupted) {
   EXPECT_EQ(copied(), log_.logs());
 }
 
+// Else all that a publisher can think of would have to fit into memory.
+TEST_F(Copying, a_frame_without_an_end_is_refused) {
+  log_.open_epoch(1);
+  log_.add_many(12, 3 * kMiB);
+  publish(log_);
+  cas::Page endless = head();
+  for (std::size_t i = 0; i + 1 < endless.pairs.size(); ++i) endless.pairs[i].piece.number = 1;
+  tell(endless);
+  const auto refused = follow();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kCorruption);
+  EXPECT_THAT(refused.error().message(), HasSubstr("than any has"));
+}
+
 TEST_F(Copying, takes_nothing_altered_missing_or_of_another_history) {
   log_.open_epoch(1);
   log_.add_many(30, 100'000);

@@ -66,6 +66,18 @@ TEST(Page, refuses_what_cannot_be) {
       refuses([](cas::Page& page) { page.pairs[0].piece.address = std::string(300, 'x'); }));
 }
 
+// A few bytes each in a content, a hundred in memory.
+TEST(Page, refuses_millions_of_empty_pairs_before_it_reads_them) {
+  std::string bytes;
+  for (std::size_t i = 0; i < cas::kContentBytesMax / 2; ++i)
+    bytes += std::string_view("\x0a\0", 2);
+  const auto read = cas::decode_page(bytes);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), Code::kCorruption);
+  EXPECT_NE(read.error().message().find("more pairs than"), std::string::npos)
+      << read.error().message();
+}
+
 RC_GTEST_PROP(PageProperty, any_bytes_are_read_or_refused, (const std::string& bytes)) {
   const auto read = cas::decode_page(bytes);
   if (!read) RC_ASSERT(read.error().code() == Code::kCorruption);
