@@ -76,6 +76,17 @@ Status LogIndex::read_older(std::vector<ClosedPage>& pages,
       return fail(Code::kCorruption, fmt::format("name '{}': page {} is of another vdisk, {}",
                                                  name_, text_of(at), page.vdisk.text()));
     }
+    // With addresses of its own kind a service could go on for ever.
+    const Piece& newer = pieces.empty() ? head_.pairs.back().piece : pieces.back().front();
+    const Piece& oldest = page.pairs.back().piece;
+    const Piece& newest = page.pairs.front().piece;
+    if (!is_behind(newer, oldest) || (is_behind(newer, newest) && !adjoin(newest, newer))) {
+      return fail(
+          Code::kCorruption,
+          fmt::format("name '{}': page {}, {} behind the newest: {} does not adjoin what is "
+                      "before it, {}: a page is missing, or they are out of order",
+                      name_, text_of(at), pages.size() + 1, place_of(newer), place_of(newest)));
+    }
     pages.push_back({.address = at, .first = 0, .skipped = 0, .is_oldest = page.tail.empty()});
     pieces.push_back(oldest_first(page));
     at = page.tail;

@@ -113,6 +113,30 @@ TEST_F(Following, a_loop_of_pages_is_found) {
   expect_refused(index.refresh(), Code::kCorruption, "the pages form a loop");
 }
 
+// A service whose addresses are no hashes answers ever new ones.
+TEST_F(Following, pages_that_do_not_go_back_are_not_followed) {
+  log_.open_epoch(1);
+  log_.add_many(600);
+  publish(log_);
+  cas::Page newest = head();
+  cas::Page endless = page(newest.tail);
+  for (unsigned i = 0; i < 100; ++i) {
+    const std::string next = fmt::format("page {}", i + 1);
+    endless.tail = next;
+    there_.contents()[fmt::format("page {}", i)] = cas::encode_page(endless);
+  }
+  newest.tail = "page 0";
+  tell(newest);
+  unsigned gets = 0;
+  there_.set_judge([&](std::string_view what) -> Status {
+    gets += what == "get" ? 1 : 0;
+    return {};
+  });
+  cas::LogIndex index(there_, kVdiskName);
+  expect_refused(index.refresh(), Code::kCorruption, "does not adjoin");
+  EXPECT_EQ(gets, 2u);
+}
+
 TEST_F(Following, an_older_page_may_tell_some_of_it_too) {
   log_.open_epoch(1);
   log_.add_many(600);
