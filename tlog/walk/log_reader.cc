@@ -58,9 +58,14 @@ class Reader final : public LogReader {
   const format::IndexPage* page(std::uint64_t page);
   Error at(AggregationNumber number, const Chain& chain, const Error& error) const;
   // The first number in [1, head] of which `holds` is true, which it must be of all behind it;
-  // head+1 when of none.
-  Result<AggregationNumber> first_that(
-      const std::function<bool(const format::AggregationReference&)>& holds);
+  // head+1 when of none. `begins_before`: what holds begins before what is looked for, so that it
+  // is in none of those before it.
+  using Holds = std::function<bool(const format::AggregationReference&)>;
+  Result<AggregationNumber> first_that(const Holds& holds, const Holds& begins_before);
+  Result<std::optional<format::AggregationReference>> nearest_readable(AggregationNumber number,
+                                                                       AggregationNumber low,
+                                                                       AggregationNumber high,
+                                                                       bool down);
 
   const Parts parts_;
   std::shared_ptr<const LogPlace> place_;
@@ -297,17 +302,42 @@ Result<format::AggregationReference> Reader::reference(AggregationNumber number)
   return reference_of(found.visited->opened);
 }
 
-Result<AggregationNumber> Reader::first_that(
-    const std::function<bool(const format::AggregationReference&)>& holds) {
+// The nearest to `number` in [low, high) that can be read, towards `low` or towards `high`; nothing
+// when there is none.
+Result<std::optional<format::AggregationReference>> Reader::nearest_readable(
+    AggregationNumber number, AggregationNumber low, AggregationNumber high, bool down) {
+  while (low <= number && number < high) {
+    auto known = reference(number);
+    if (known) return std::optional(*known);
+    if (known.error().code() != Code::kCorruption) return fail(known.error());
+    number += down ? -1 : 1;
+  }
+  return std::optional<format::AggregationReference>();
+}
+
+// What is damaged is stepped around: what lies beside it is found all the same.
+Result<AggregationNumber> Reader::first_that(const Holds& holds, const Holds& begins_before) {
   AggregationNumber low = 1;
   AggregationNumber high = head_.number + 1;
+  std::optional<format::AggregationReference> at_high;
   while (low < high) {
-    AggregationNumber middle = low + (high - low) / 2;
-    TLOG_ASSIGN(format::AggregationReference known, reference(middle));
-    if (holds(known)) {
-      high = middle;
+    const AggregationNumber middle = low + (high - low) / 2;
+    TLOG_ASSIGN(auto known, nearest_readable(middle, low, high, /*down=*/true));
+    if (known && holds(*known)) {
+      high = known->number;
+      at_high = *known;
+      continue;
+    }
+    if (known) low = known->number + 1;
+    if (known && known->number == middle) continue;
+    // All from `low` to `middle` are damaged.
+    TLOG_ASSIGN(known, nearest_readable(middle + 1, low, high, /*down=*/false));
+    if (known && !holds(*known)) {
+      low = known->number + 1;
+    } else if (const auto& next = known ? known : at_high; next && begins_before(*next)) {
+      return next->number;
     } else {
-      low = middle + 1;
+      return low;  // it is in the damage, or nobody can tell
     }
   }
   return low;
@@ -320,12 +350,14 @@ Result<AggregationNumber> Reader::find_sequence(Sequence sequence) {
                             "sequences 1-{}",
                             parts_.vdisk, sequence, head_.sequence));
   }
-  return first_that([sequence](const auto& known) { return known.last_sequence >= sequence; });
+  return first_that([sequence](const auto& known) { return known.last_sequence >= sequence; },
+                    [sequence](const auto& known) { return known.first_sequence <= sequence; });
 }
 
 Result<AggregationNumber> Reader::find_time(TimestampNs time) {
   TLOG_ASSIGN(AggregationNumber later,
-              first_that([time](const auto& known) { return known.last_timestamp > time; }));
+              first_that([time](const auto& known) { return known.last_timestamp > time; },
+                         [time](const auto& known) { return known.first_timestamp <= time; }));
   if (later > 1) return later - 1;
   return fail(Code::kNotFound,
               fmt::format("find time: vdisk '{}': no aggregation ends at or before this time",

@@ -1,6 +1,7 @@
 // Logs that are damaged: what is before the damage is all that is restored, and the position is
 // named.
 #include <filesystem>
+#include <set>
 
 #include "tests/unit/player/restore_fixture.h"
 #include "tlog/seal/sealer.h"
@@ -55,6 +56,27 @@ class BrokenLog : public RestoreTest {
     return builder_->format().data_shards + builder_->format().parity_shards;
   }
 };
+
+// What is intact is found, whatever is damaged beside it.
+TEST_F(BrokenLog, sequences_beside_damage_are_found) {
+  build_ten();
+  const auto found_in = [&](Sequence sequence) -> AggregationNumber {
+    auto source = open_source();
+    EXPECT_TRUE(source);
+    const auto number = (*source)->reader().find_sequence(sequence);
+    EXPECT_TRUE(number) << number.error().message();
+    return number ? *number : 0;
+  };
+  for (const AggregationNumber damaged : {5, 6, 2, 4}) {  // a hole that grows
+    for (unsigned i = 0; i < shards(); ++i) builder_->remove_shard(damaged, i);
+    for (const auto& aggregation : builder_->aggregations()) {
+      const bool is_lost = std::set<AggregationNumber>{5, 6, 2, 4}.contains(aggregation.number);
+      if (is_lost) continue;
+      EXPECT_EQ(found_in(aggregation.first_sequence), aggregation.number) << "lost: " << damaged;
+      EXPECT_EQ(found_in(aggregation.last_sequence), aggregation.number) << "lost: " << damaged;
+    }
+  }
+}
 
 TEST_F(BrokenLog, broken_chain_is_reported_missing) {
   build_ten();
