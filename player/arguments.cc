@@ -237,6 +237,10 @@ Status check(Arguments& arguments, const Given& given, const Clock& clock) {
   TLOG_ASSIGN(arguments.progress, parse_progress(given.progress, arguments.quiet));
   TLOG_ASSIGN(arguments.restore.sync_every_ns, config::parse_duration_ns(given.sync_every));
   TLOG_ASSIGN(arguments.follow.every_ns, config::parse_duration_ns(given.every));
+  constexpr std::uint64_t kEveryLeast = 10'000'000;
+  if (arguments.follow.every_ns < kEveryLeast) {
+    return fail(Code::kInvalidArgument, "--every: expected at least 10ms");
+  }
   if (!given.size.empty()) {
     TLOG_ASSIGN(arguments.scan.size, config::parse_size(given.size));
     if (arguments.scan.size == 0) return fail(Code::kInvalidArgument, "--size: 0 is no size");

@@ -16,7 +16,7 @@ class FollowedFile final : public Target {
 
   Result<std::string> check(bool resuming) override {
     TLOG_ASSIGN(const bool exists, files_.exists(options_.name));
-    if (exists && !resuming && !options_.force) {
+    if (exists && !resuming && !options_.force && !is_blank()) {
       return fail(Code::kAlreadyExists,
                   fmt::format("follow: {}: exists already, and nothing says that it was followed "
                               "here; name another target, or give --force to overwrite it",
@@ -75,12 +75,18 @@ class FollowedFile final : public Target {
   std::string default_state_path() const override { return options_.name + ".tlogplay-follow"; }
 
  private:
+  // Nothing was ever written to it: perhaps by a follower that was killed at once.
+  bool is_blank() const {
+    struct stat found {};
+    return ::stat(options_.name.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+           found.st_blocks == 0;
+  }
+
   // Kept until it ends: nobody else may write to it between two rounds.
   Status take_hold(bool resuming) {
     io::OpenOptions how;
     how.write = true;
     how.create = !resuming;
-    how.exclusive = !resuming && !options_.force;
     TLOG_ASSIGN(auto file, files_.open(options_.name, how));
     if (Status locked = file->try_lock(); !locked) {
       return fail(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gateways/cas/frame_check.h"
 #include "player/restore_run.h"
 #include "tlog/walk/chain.h"
 #include "tlog/walk/log_place.h"
@@ -87,6 +88,7 @@ Status FollowedSource::open_reader() {
 // What the newest epoch's opening says, of a log that is cut 1+0.
 Result<format::Metadata> FollowedSource::metadata_without_tip() {
   TLOG_ASSIGN(const std::string frame, parts_.index->content(places_.newest_opening));
+  TLOG_TRY(cas::check_frame(parts_.index->piece(places_.newest_opening), frame));
   TLOG_ASSIGN(const Buffer payload, frame_payload(frame, "follow: opening"));
   TLOG_ASSIGN(format::Metadata metadata, format::decode_metadata(payload.span()));
   if (metadata.format.vdisk != parts_.index->head().vdisk) {

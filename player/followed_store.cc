@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "gateways/cas/frame_check.h"
 #include "gateways/frames/frame.h"
 
 namespace tlog::player {
@@ -78,6 +79,7 @@ class FollowedStore final : public store::Store {
       TLOG_ASSIGN(const std::string content, parts_.index->content(i));
       frame += content;
     }
+    TLOG_TRY(cas::check_frame(parts_.index->piece(first), frame));
     auto payload = frame_payload(frame, fmt::format("aggregation {}", key.number));
     if (payload && std::chrono::steady_clock::now() - began > kSlow) {
       parts_.slow->keep(key.number, *payload);

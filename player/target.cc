@@ -55,6 +55,9 @@ Status zero_range(io::File& file, const Change& change, HolePunching& punching) 
     punching.possible = false;
     return write_zeros(file, change.offset, change.length);
   }
+  if (!punched && punched.error().code() == Code::kUnavailable) {
+    return write_zeros(file, change.offset, change.length);
+  }
   TLOG_TRY(std::move(punched));
   TLOG_TRY(write_zeros(file, change.offset, start - change.offset));
   return write_zeros(file, end, change.end() - end);

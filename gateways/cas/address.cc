@@ -36,6 +36,15 @@ bool may_be_of(std::string_view address, std::string_view content) {
   return !is_multihash(address) || address == address_of(content);
 }
 
+std::string printable(std::string_view text) {
+  std::string shown(text);
+  for (char& byte : shown) {
+    const auto value = static_cast<unsigned char>(byte);
+    if (value < 0x20 || value == 0x7f || value == 0xc2) byte = '?';
+  }
+  return shown;
+}
+
 std::string text_of(std::string_view address) {
   std::string text;
   for (const char byte : address) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));

@@ -24,6 +24,8 @@ bool is_multihash(std::string_view address);
 bool may_be_of(std::string_view address, std::string_view content);
 // Its last 32 bytes; of one that is_multihash().
 std::string_view digest_in(std::string_view address);
+// Somebody else's text for people: what could move a cursor or begin a line is '?'.
+std::string printable(std::string_view text);
 // In hex, for people.
 std::string text_of(std::string_view address);
 

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "gateways/cas/content_stream.h"
+#include "gateways/cas/frame_check.h"
 #include "gateways/frames/frame.h"
 #include "tlog/base/limits.h"
 
@@ -27,6 +26,13 @@ Result<std::size_t> CopyFollower::first_missing() {
     const auto of = logset::parse_epoch_log_name(log.name);
     if (of && of->vdisk == vdisk) lengths[of->epoch] = log.bytes;
   }
+  if (lengths.empty() && !logs.empty()) {
+    return fail(
+        Code::kFenced,
+        fmt::format("follow: what is told of now is vdisk {}, and the copy is of another one; "
+                    "follow into another directory",
+                    vdisk.text()));
+  }
   for (std::size_t& i = had_; i < index.size(); ++i) {
     const Piece piece = index.piece(i);
     if (lengths[piece.epoch] >= piece.end()) continue;
@@ -38,7 +44,22 @@ Result<std::size_t> CopyFollower::first_missing() {
                     "directory",
                     piece.epoch, lengths[piece.epoch], piece.offset, piece.end()));
   }
-  return index.size();
+  return check_not_gone_back(lengths);
+}
+
+// The copy has nothing that is not told of.
+Result<std::size_t> CopyFollower::check_not_gone_back(
+    const std::map<Epoch, std::uint64_t>& lengths) const {
+  const LogIndex& index = *parts_.index;
+  if (lengths.empty()) return index.size();
+  const Piece last = index.piece(index.size() - 1);
+  const auto& [epoch, length] = *lengths.rbegin();
+  if (epoch < last.epoch || (epoch == last.epoch && length <= last.end())) return index.size();
+  return fail(
+      Code::kUnavailable,
+      fmt::format("follow: the copy has epoch {} up to byte {}, and epoch {} up to {} is told "
+                  "now: what is published has gone back; asked again later",
+                  epoch, length, last.epoch, last.end()));
 }
 
 Result<std::uint64_t> CopyFollower::follow() {
@@ -49,7 +70,8 @@ Result<std::uint64_t> CopyFollower::follow() {
   for (std::size_t i = first; i < index.size(); ++i) progress.bytes_all += index.piece(i).length;
   ContentStream stream(index, first);
   Piece begin;
-  std::string frames;
+  std::string frames;  // whole ones, but for the last
+  std::size_t frame_at = 0;
   while (!stream.is_over() && !parts_.stopping()) {
     const Piece piece = index.piece(stream.at());
     auto content = stream.next();
@@ -66,12 +88,17 @@ Result<std::uint64_t> CopyFollower::follow() {
     const bool is_last = stream.is_over();
     const Piece after = is_last ? Piece{} : index.piece(stream.at());
     const bool is_whole = is_last || after.epoch != piece.epoch || after.number != piece.number;
+    if (is_whole) {
+      TLOG_TRY(check_frame(piece, std::string_view(frames).substr(frame_at)));
+      frame_at = frames.size();
+    }
     if (!is_whole || (!is_last && after.epoch == piece.epoch && frames.size() < kSliceBytes)) {
       continue;
     }
     TLOG_TRY(take(begin, frames));
     progress.bytes_done += frames.size();
     frames.clear();
+    frame_at = 0;
     parts_.progress(progress);
   }
   return progress.bytes_done;
@@ -79,7 +106,10 @@ Result<std::uint64_t> CopyFollower::follow() {
 
 Status CopyFollower::take(const Piece& first, const std::string& frames) {
   const auto describe = [&](const Error& error) {
-    return fail(error.within(fmt::format("follow: epoch {} offset {}", first.epoch, first.offset)));
+    // What a site may not push is, here, what nobody should have published.
+    const Code code = error.code() == Code::kInvalidArgument ? Code::kCorruption : error.code();
+    return fail(code, fmt::format("follow: epoch {} offset {}: {}", first.epoch, first.offset,
+                                  error.message()));
   };
   const logset::SliceHead head{
       .name = logset::epoch_log_name(parts_.index->head().vdisk, first.epoch),

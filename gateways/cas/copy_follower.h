@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "gateways/cas/log_index.h"
 #include "gateways/logset/repository.h"
@@ -34,6 +35,7 @@ class CopyFollower {
 
  private:
   Result<std::size_t> first_missing();
+  Result<std::size_t> check_not_gone_back(const std::map<Epoch, std::uint64_t>& lengths) const;
   Status take(const Piece& first, const std::string& frames);
 
   const Parts parts_;

@@ -24,7 +24,7 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
 Error error_of(const grpc::Status& status) {
-  const std::string reason = status.error_message().substr(0, kReasonBytesMax);
+  const std::string reason = printable(status.error_message().substr(0, kReasonBytesMax));
   if (status.error_code() == grpc::RESOURCE_EXHAUSTED) {
     // The library's own words, here and at the other end.
     if (reason.starts_with("Received message larger")) {

@@ -140,7 +140,8 @@ class Front {
     }
     if (token_->allows(header ? &*header : nullptr)) return grpc::Status::OK;
     return {grpc::UNAUTHENTICATED,
-            "this server wants a token; send the metadata `authorization: Bearer ...`"};
+            "this server wants a token; send the metadata `authorization: Bearer ...` "
+            "(--token-file of tlogplay, tokenFile of cas.publish)"};
   }
 
   // What the callers cannot help has to be known here as well.

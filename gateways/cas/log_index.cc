@@ -33,6 +33,7 @@ LogIndex::LogIndex(Contents& names, std::string name, Contents* contents)
 
 Status LogIndex::refresh_head() {
   TLOG_ASSIGN(std::string bytes, names_.fetch(name_));
+  if (bytes.empty()) return fail(Code::kNotFound, fmt::format("name '{}': it is empty", name_));
   auto page = decode_page(bytes);
   if (!page) return fail(page.error().within(fmt::format("name '{}'", name_)));
   head_ = std::move(*page);
@@ -126,6 +127,7 @@ Status LogIndex::join(std::vector<Piece> pieces, const std::string& what, std::s
 
 Status LogIndex::refresh() {
   TLOG_ASSIGN(std::string bytes, names_.fetch(name_));
+  if (bytes.empty()) return fail(Code::kNotFound, fmt::format("name '{}': it is empty", name_));
   if (!head_bytes_.empty() && bytes == head_bytes_) return {};
   auto head = decode_page(bytes);
   if (!head) return fail(head.error().within(fmt::format("name '{}'", name_)));

@@ -147,7 +147,7 @@ Result<std::string> target_of_multiaddr(std::string_view multiaddr) {
     return fail(Code::kNotSupported,
                 fmt::format("multiaddr '{}': expected /ip4/A/tcp/PORT, /ip6/A/tcp/PORT, "
                             "/dns/NAME/tcp/PORT or /unix/PATH; name the service with --cas",
-                            multiaddr));
+                            printable(multiaddr.substr(0, 200))));
   };
   if (multiaddr.starts_with("/unix/")) return fmt::format("unix:{}", multiaddr.substr(5));
   std::vector<std::string> words;

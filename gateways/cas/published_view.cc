@@ -29,7 +29,8 @@ void PublishedView::offer(logset::Repository& log, const Uuid& vdisk, const Piec
 Status PublishedView::update(const std::string& name, std::string_view content) {
   {
     MutexLock lock(mutex_);
-    if (names_.contains(name)) {
+    // Emptied, it is published anew from the log.
+    if (names_.contains(name) && !content.empty()) {
       return fail(Code::kNotSupported,
                   fmt::format("update: '{}': this server publishes it; only its vdisk's log moves "
                               "it",

@@ -75,27 +75,29 @@ Status Publisher::resume(Logs& logs) {
   last_.reset();
   chain_.reset();
   told_.clear();
+  rebuilds_ = false;
   LogIndex index(*parts_.to, options_.name);
-  Status read = parts_.view != nullptr ? index.refresh() : index.refresh_head();
-  if (!read && read.error().code() == Code::kNotFound) {
-    if (parts_.view != nullptr) parts_.view->has_offered_all(options_.name);
-    return {};
+  // What cannot be read any more is made again: everything is in the log.
+  const auto told = parts_.to->fetch(options_.name);
+  const bool is_damaged = !told && told.error().code() == Code::kCorruption;
+  Status read = is_damaged ? Status() : index.refresh_head();
+  if (is_damaged || (!read && read.error().code() == Code::kNotFound)) {
+    return begin_anew(is_damaged);
   }
   TLOG_TRY(read);
+  if (index.head().vdisk != vdisk_) {
+    return fail(
+        Code::kFenced,
+        fmt::format("publish: '{}' tells of vdisk {} and not {}: another vdisk had its name; "
+                    "empty the name (NS.Update without content) to publish this one, or keep "
+                    "it and name this vdisk otherwise",
+                    options_.name, index.head().vdisk.text(), vdisk_.text()));
+  }
+  LogIndex whole(*parts_.to, options_.name);
+  read = whole.refresh();
+  if (!read && read.error().code() != Code::kCorruption) return read;
+  if (read) offer_all(whole);
   const Page& head = index.head();
-  if (head.vdisk != vdisk_) {
-    return fail(Code::kFenced,
-                fmt::format("publish: '{}' tells of vdisk {} and not {}; give this vdisk another "
-                            "name, or that one's publisher its own",
-                            options_.name, head.vdisk.text(), vdisk_.text()));
-  }
-  if (parts_.view != nullptr) {
-    for (std::size_t i = 0; i < index.size(); ++i) {
-      const Piece piece = index.piece(i);
-      if (!piece.address.empty()) parts_.view->offer(*parts_.log, vdisk_, piece);
-    }
-    parts_.view->has_offered_all(options_.name);
-  }
   const Piece* newest = newest_aggregation(head);
   if (parts_.is_committed && newest != nullptr) {
     parts_.is_committed(newest->number, newest->hash);
@@ -107,13 +109,30 @@ Status Publisher::resume(Logs& logs) {
     logs = std::move(*looked);
   }
   TLOG_TRY(check_is_in_log(head.pairs.front(), logs));
+  if (!read) return begin_anew(/*rebuilds=*/true);  // the name is right, older pages are lost
   open_.assign(head.pairs.rbegin(), head.pairs.rend());
   closed_ = head.tail;
-  closed_pairs_ = index.size() > open_.size() ? index.size() - open_.size() : 0;
+  closed_pairs_ = whole.size() > open_.size() ? whole.size() - open_.size() : 0;
   last_ = head.pairs.front().piece;
   if (last_->number != 0) chain_ = last_->hash;
   told_ = index.head_bytes();
   return {};
+}
+
+Status Publisher::begin_anew(bool rebuilds) {
+  rebuilds_ = rebuilds;
+  closed_pairs_ = 0;
+  if (parts_.view != nullptr) parts_.view->has_offered_all(options_.name);
+  return {};
+}
+
+void Publisher::offer_all(const LogIndex& index) {
+  if (parts_.view == nullptr) return;
+  for (std::size_t i = 0; i < index.size(); ++i) {
+    const Piece piece = index.piece(i);
+    if (!piece.address.empty()) parts_.view->offer(*parts_.log, vdisk_, piece);
+  }
+  parts_.view->has_offered_all(options_.name);
 }
 
 // The name and the log are of one history: what was published last is there, byte for byte.
@@ -131,10 +150,12 @@ Status Publisher::check_is_in_log(const PagePair& newest, const Logs& logs) {
   if (is_same) return {};
   return fail(
       Code::kFenced,
-      fmt::format("publish: '{}' tells of epoch {} up to byte {}, which the log of vdisk {} "
-                  "does not have: it was published from another history; publish under "
-                  "another name, or remove that one",
-                  options_.name, piece.epoch, piece.end(), vdisk_.text()));
+      fmt::format(
+          "publish: '{}' tells of epoch {} up to byte {}, which the log of vdisk {} "
+          "does not have: it was published from another history, or the log is "
+          "an older copy; to tell of this log from now on, empty the name (NS.Update without "
+          "content)",
+          options_.name, piece.epoch, piece.end(), vdisk_.text()));
 }
 
 // A first round may take hours: whoever ends the program does not wait for it.
@@ -213,7 +234,8 @@ Status Publisher::add_frame(const Piece& frame, std::string_view bytes) {
   }
   forget_old_data();
   // Never in the middle of a frame: the next publisher goes on from there.
-  return closed ? move_name() : Status();
+  // Nor back, when it is only made again.
+  return closed && !rebuilds_ ? move_name() : Status();
 }
 
 // Of the older ones the address is enough.
@@ -283,6 +305,7 @@ Status Publisher::move_name() {
   std::string bytes = encode_page(page);
   if (bytes == told_) return {};
   TLOG_TRY(parts_.to->update(options_.name, bytes));
+  rebuilds_ = false;
   told_ = std::move(bytes);
   round_.moved = true;
   return {};

@@ -5,6 +5,8 @@
 // hole, whenever the publisher is killed; the next one goes on from what the name says. Pages are
 // cut by the log alone: two publishers of one log make the same pages.
 //
+// A name or pages that are damaged or lost are made again from the log when it begins.
+//
 // Threading: one thread. Memory: the newest page's contents that are embedded.
 // Durability: what publish() has returned for is as durable as the store makes it.
 // Errors: kFenced when the name tells of another history, or of more than the log has; those of
@@ -16,6 +18,7 @@
 #include <functional>
 #include <optional>
 
+#include "gateways/cas/log_index.h"
 #include "gateways/cas/published_view.h"
 
 namespace tlog::cas {
@@ -57,6 +60,8 @@ class Publisher {
   using Logs = std::vector<logset::LogLength>;
   Result<Logs> look_at_log();
   Status resume(Logs& logs);
+  Status begin_anew(bool rebuilds);
+  void offer_all(const LogIndex& index);
   Status check_is_in_log(const PagePair& newest, const Logs& logs);
   Status check_not_stopping() const;
   Status publish_epoch(Epoch epoch, std::uint64_t bytes);
@@ -73,6 +78,7 @@ class Publisher {
   const Options options_;
   Uuid vdisk_;
   bool resumed_ = false;
+  bool rebuilds_ = false;           // the name tells of as much already
   std::deque<PagePair> open_;       // oldest first: not in a closed page yet
   Address closed_;                  // the newest closed page
   std::uint64_t closed_pairs_ = 0;  // since this publisher began

@@ -96,7 +96,8 @@ start_server site "unix:$work/site.sock" --config site.yml --memorystorage --log
 show tlogctl sync "http://127.0.0.1:$logset_a/vm1" "http://127.0.0.1:$logset_b/vm1"
 
 say "5. A follower keeps the vdisk current from the store alone; then everything else is stopped"
-tlogplay follow --remote "unix:$work/cas-grpc.sock" --vdisk vm1 --to standby.img --key-file host/tlogdisk.key --json > follow.json &
+"$bin/player/tlogplay" follow --remote "unix:$work/cas-grpc.sock" --vdisk vm1 --to standby.img --key-file host/tlogdisk.key \
+  --json > follow.json &
 follower=$!
 other_pids+=("$follower")
 expected=$(tlogplay --config host/tlogdisk.yml info vm1 --no-marks --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["range"]["last_sequence"])')

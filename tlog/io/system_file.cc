@@ -68,6 +68,10 @@ class SystemFile final : public File {
       result =
           ::fallocate(descriptor_, mode, static_cast<off_t>(offset), static_cast<off_t>(length));
     } while (result != 0 && errno == EINTR);
+    // Pages of a device that somebody has in memory cannot be let go at the moment.
+    if (result != 0 && errno == EBUSY) {
+      return fail(Code::kUnavailable, error(operation, EBUSY).message());
+    }
     return check(operation, result);
   }
   Result<std::uint64_t> seek(std::uint64_t offset, int whence);

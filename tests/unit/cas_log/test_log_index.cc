@@ -300,6 +300,62 @@ TEST_F(Copying, a_frame_without_an_end_is_refused) {
   EXPECT_THAT(refused.error().message(), HasSubstr("than any has"));
 }
 
+// Every address is right; what the page says of the contents is not.
+TEST_F(Copying, what_a_page_says_of_a_content_has_to_be_so) {
+  log_.open_epoch(1);
+  log_.add_many(5, 1000);
+  publish(log_);
+  const cas::Page told = head();
+  const auto refused_with = [&](const std::function<void(cas::Page&)>& change) {
+    cas::Page page = told;
+    change(page);
+    tell(page);
+    const auto came = follow();
+    EXPECT_FALSE(came);
+    return came ? Error(Code::kNotFound, "") : came.error();
+  };
+  Error refused = refused_with([](cas::Page& page) { page.pairs[2].piece.hash.bytes[0] ^= 1; });
+  EXPECT_EQ(refused.code(), Code::kCorruption) << refused.message();
+  EXPECT_THAT(refused.message(), HasSubstr("not what its page says"));
+  refused = refused_with(
+      [](cas::Page& page) { std::swap(page.pairs[1].piece.address, page.pairs[2].piece.address); });
+  EXPECT_EQ(refused.code(), Code::kCorruption) << refused.message();
+  EXPECT_THAT(refused.message(), HasSubstr("aggregation"));
+  refused = refused_with([](cas::Page& page) { page.pairs.back().piece.hash.bytes[0] ^= 1; });
+  EXPECT_EQ(refused.code(), Code::kCorruption) << refused.message();
+  tell(told);
+  EXPECT_TRUE(follow());
+  EXPECT_EQ(copied(), log_.logs());
+}
+
+TEST_F(Copying, another_vdisk_and_a_name_that_has_gone_back_are_told) {
+  log_.open_epoch(1);
+  log_.add_many(5, 1000);
+  publish(log_);
+  const auto older = there_.names();
+  log_.add_many(5, 1000);
+  publish(log_);
+  ASSERT_TRUE(follow());
+  const auto newest = there_.names();
+  there_.names() = older;
+  auto refused = follow();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
+  EXPECT_THAT(refused.error().message(), HasSubstr("gone back"));
+  there_.names().clear();
+  FrameLogs other(8);
+  other.open_epoch(1);
+  other.add_many(3);
+  publish(other);
+  refused = follow();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::kFenced);
+  EXPECT_THAT(refused.error().message(), HasSubstr(other.vdisk().text()));
+  EXPECT_EQ(copied(), log_.logs());
+  there_.names() = newest;
+  EXPECT_TRUE(follow());
+}
+
 TEST_F(Copying, takes_nothing_altered_missing_or_of_another_history) {
   log_.open_epoch(1);
   log_.add_many(30, 100'000);
@@ -325,12 +381,14 @@ TEST_F(Copying, takes_nothing_altered_missing_or_of_another_history) {
   FrameLogs fork(7, 2);
   fork.open_epoch(1);
   fork.add_many(30, 100'000);
-  const std::string log_name = log_.logs().begin()->first;
+  MemoryContents elsewhere;
+  cas::Publisher publisher({.log = &fork, .to = &elsewhere},
+                           {.name = kVdiskName, .embed = {.mode = Embed::Mode::kNone}, .cas = {}});
+  ASSERT_TRUE(publisher.publish());
+  const auto forked = cas::decode_page(elsewhere.names().at(kVdiskName));
+  for (const auto& [address, content] : elsewhere.contents()) ASSERT_TRUE(there_.add(content));
   cas::Page spliced = told;
-  for (std::size_t i = 0; i < 10; ++i) {
-    auto& piece = spliced.pairs[i].piece;
-    piece.address = there_.add(fork.logs().at(log_name).substr(piece.offset, piece.length)).value();
-  }
+  std::copy_n(forked->pairs.begin(), 10, spliced.pairs.begin());
   tell(spliced);
   refused = follow();
   ASSERT_FALSE(refused);

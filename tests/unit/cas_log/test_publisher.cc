@@ -264,6 +264,42 @@ TEST(Publisher, stops_in_the_middle_of_a_round_and_goes_on_from_there) {
   EXPECT_TRUE(followed(there) == log.logs());
 }
 
+// Everything is in the log: what was lost of pages and names is made again by who begins next.
+TEST(Publisher, makes_again_what_was_lost) {
+  FrameLogs log;
+  log.open_epoch(1);
+  log.add_many(1000);
+  MemoryContents there;
+  ASSERT_TRUE(publisher_of(log, there).publish());
+  const auto whole = there.contents();
+  const auto name = there.names();
+
+  const cas::Address lost = cas::decode_page(name.at(kVdiskName))->tail;
+  there.contents().erase(lost);
+  unsigned moves = 0;
+  there.set_judge([&](std::string_view what) -> Status {
+    moves += what == "update" ? 1 : 0;
+    return {};
+  });
+  ASSERT_TRUE(publisher_of(log, there).publish());
+  EXPECT_EQ(there.contents(), whole);
+  EXPECT_LE(moves, 1u) << "the name goes back while pages are made again";
+
+  bool is_damaged = true;  // the name, until it is updated
+  there.set_judge([&](std::string_view what) -> Status {
+    if (what == "update") is_damaged = false;
+    if (what == "fetch" && is_damaged) return fail(Code::kCorruption, "its checksum is wrong");
+    return {};
+  });
+  ASSERT_TRUE(publisher_of(log, there).publish());
+  there.set_judge({});
+  EXPECT_EQ(followed(there), log.logs());
+
+  there.names()[kVdiskName] = "";  // somebody wants it anew
+  ASSERT_TRUE(publisher_of(log, there).publish());
+  EXPECT_EQ(followed(there), log.logs());
+}
+
 TEST(Publisher, refuses_a_name_of_another_history) {
   FrameLogs log;
   log.open_epoch(1);
