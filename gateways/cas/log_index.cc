@@ -98,6 +98,10 @@ Status LogIndex::read_older(std::vector<ClosedPage>& pages,
 // Appends what closed_ lacks. What it has already must be the same.
 Status LogIndex::join(std::vector<Piece> pieces, const std::string& what, std::size_t& skipped) {
   skipped = 0;
+  // Over epochs too: the end of an earlier one may not be left out.
+  const auto newest = std::find_if(closed_.rbegin(), closed_.rend(),
+                                   [](const Piece& known) { return known.number != 0; });
+  AggregationNumber last = newest == closed_.rend() ? 0 : newest->number;
   for (Piece& piece : pieces) {
     if (!closed_.empty() && !is_behind(piece, closed_.back())) {
       const auto known =
@@ -120,6 +124,13 @@ Status LogIndex::join(std::vector<Piece> pieces, const std::string& what, std::s
                               name_, what, place_of(piece),
                               closed_.empty() ? std::string() : ", " + place_of(closed_.back())));
     }
+    if (piece.number != 0 && piece.number != last && piece.number != last + 1) {
+      return fail(
+          Code::kCorruption,
+          fmt::format("name '{}': {}: {} is aggregation {}, behind {}: something is missing", name_,
+                      what, place_of(piece), piece.number, last));
+    }
+    if (piece.number != 0) last = piece.number;
     closed_.push_back(std::move(piece));
   }
   return {};

@@ -95,6 +95,7 @@ echo "repos: {vm1: {copy: $work/copy}}" > site.yml
 start_server site "unix:$work/site.sock" --config site.yml --memorystorage --logset "127.0.0.1:$logset_b"
 show tlogctl sync "http://127.0.0.1:$logset_a/vm1" "http://127.0.0.1:$logset_b/vm1"
 
+wait_for 30 grep -q "event=published" publisher/log
 say "5. A follower keeps the vdisk current from the store alone; then everything else is stopped"
 "$bin/player/tlogplay" follow --remote "unix:$work/cas-grpc.sock" --vdisk vm1 --to standby.img --key-file host/tlogdisk.key \
   --json > follow.json &

@@ -102,7 +102,9 @@ class Publications::One {
     {
       MutexLock lock(mutex_);
       const std::string error = done ? "" : done.error().message();
-      if (error != status_.error) {
+      const bool is_first = done && done->moved && !has_moved_;
+      has_moved_ = has_moved_ || (done && done->moved);
+      if (error != status_.error || is_first) {
         event = done
                     ? fmt::format("event=published name={}", name_)
                     : fmt::format("event=publish_failed name={} reason=\"{}\" next=\"tried again\"",
@@ -133,6 +135,7 @@ class Publications::One {
   bool stopping_ GUARDED_BY(mutex_) = false;
   server::PublicationStatus status_ GUARDED_BY(mutex_);
   std::optional<std::uint64_t> complete_at_ GUARDED_BY(mutex_);
+  bool has_moved_ GUARDED_BY(mutex_) = false;  // the name, since the start
   std::thread thread_;
 };
 

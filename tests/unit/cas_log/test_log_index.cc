@@ -99,6 +99,24 @@ TEST_F(Following, reordered_pages_and_pairs_are_found) {
   expect_refused(index.refresh(), Code::kCorruption, "does not adjoin");
 }
 
+// Both epochs' logs are whole as they are told; what lies between them is not.
+TEST_F(Following, a_hole_between_epochs_is_found) {
+  log_.open_epoch(1);
+  log_.add_many(3);
+  const std::uint64_t end = log_.bytes();
+  log_.add_many(2);
+  log_.open_epoch(2);
+  log_.add_many(3);
+  publish(log_);
+  cas::Page page = head();
+  std::erase_if(page.pairs, [&](const cas::PagePair& pair) {
+    return pair.piece.epoch == 1 && pair.piece.offset >= end;
+  });
+  tell(page);
+  cas::LogIndex index(there_, kVdiskName);
+  expect_refused(index.refresh(), Code::kCorruption, "behind 3");
+}
+
 // With addresses that are hashes nobody can make a loop; with other ones anybody can.
 TEST_F(Following, a_loop_of_pages_is_found) {
   log_.open_epoch(1);
