@@ -122,7 +122,8 @@ Status Publisher::resume(Logs& logs) {
 Status Publisher::begin_anew(bool rebuilds) {
   rebuilds_ = rebuilds;
   closed_pairs_ = 0;
-  if (parts_.view != nullptr) parts_.view->has_offered_all(options_.name);
+  // What is made again is told to be missing by nobody until all of it is there.
+  if (parts_.view != nullptr && !rebuilds) parts_.view->has_offered_all(options_.name);
   return {};
 }
 
@@ -305,6 +306,7 @@ Status Publisher::move_name() {
   std::string bytes = encode_page(page);
   if (bytes == told_) return {};
   TLOG_TRY(parts_.to->update(options_.name, bytes));
+  if (rebuilds_ && parts_.view != nullptr) parts_.view->has_offered_all(options_.name);
   rebuilds_ = false;
   told_ = std::move(bytes);
   round_.moved = true;

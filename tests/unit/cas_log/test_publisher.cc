@@ -295,7 +295,22 @@ TEST(Publisher, makes_again_what_was_lost) {
   there.set_judge({});
   EXPECT_EQ(followed(there), log.logs());
 
+  // Seen through a view that has not offered all again yet, nothing is missing.
+  cas::PublishedView view(there);
+  auto behind_view = publisher_of(log, there, {}, &view);
+  there.contents().clear();
+  there.set_judge([&](std::string_view what) -> Status {
+    if (what != "update") return {};
+    EXPECT_EQ(view.get(cas::address_of("nothing of it")).error().code(), Code::kUnavailable);
+    return {};
+  });
+  ASSERT_TRUE(behind_view.publish());
+  there.set_judge({});
+  EXPECT_EQ(followed(view), log.logs());
+  EXPECT_EQ(view.get(cas::address_of("nothing of it")).error().code(), Code::kNotFound);
+
   there.names()[kVdiskName] = "";  // somebody wants it anew
+  there.contents().clear();
   ASSERT_TRUE(publisher_of(log, there).publish());
   EXPECT_EQ(followed(there), log.logs());
 }
