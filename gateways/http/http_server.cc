@@ -128,7 +128,7 @@ class GatewayServer final : public HttpServer {
 
   Status listen(const std::string& address) {
     TLOG_ASSIGN(const io::SocketAddress place, find(address));
-    if (!io::is_loopback_address(io::address_text(place)) && !is_tls() && !token_ &&
+    if (!io::is_loopback_address(io::address_text(place)) && !is_tls() && !current_token() &&
         !options_.insecure) {
       return fail(Code::kInvalidArgument,
                   fmt::format("listen: {}: everybody who reaches this address could read and "
