@@ -61,10 +61,7 @@ class RunningCalls final : public Calls {
 
   void hurry(Id id) override {
     MutexLock lock(mutex_);
-    if (waiting_.erase(id) == 0) return;
-    Call& call = calls_.at(id);
-    call.answer_bytes = 0;
-    workers_.submit(std::exchange(call.work, {}));
+    wait_no_longer(id);
   }
 
   void end(Id id) override {
@@ -83,7 +80,10 @@ class RunningCalls final : public Calls {
     const std::uint64_t now = system_clock().monotonic_ns();
     MutexLock lock(mutex_);
     for (const auto& [id, call] : calls_) {
-      if (call.begun_ns + ns < now) call.cancel();
+      if (call.begun_ns + ns >= now) continue;
+      call.cancel();
+      // Its hurry() comes later, and an end that comes before that would let it in.
+      wait_no_longer(id);
     }
   }
 
@@ -109,6 +109,13 @@ class RunningCalls final : public Calls {
     std::uint64_t answer_bytes;  // kept free for it, then its length
     std::function<void()> work;  // while it waits for room
   };
+
+  void wait_no_longer(Id id) REQUIRES(mutex_) {
+    if (waiting_.erase(id) == 0) return;
+    Call& call = calls_.at(id);
+    call.answer_bytes = 0;
+    workers_.submit(std::exchange(call.work, {}));
+  }
 
   // A single one always has room, whatever the bound.
   void let_in() REQUIRES(mutex_) {

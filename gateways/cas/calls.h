@@ -32,6 +32,7 @@ class Calls {
   virtual void hurry(Id id) = 0;
   virtual void end(Id id) = 0;
 
+  // Those of them that wait for room are hurried before any of their places is given to another.
   virtual void cancel_older_than(std::uint64_t ns) = 0;
   virtual void stop_admitting() = 0;
   // Waits until none is under way; no thread works afterwards.

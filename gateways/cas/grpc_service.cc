@@ -45,7 +45,10 @@ class Call final : public grpc::ServerUnaryReactor {
   explicit Call(Calls& calls) : calls_(calls) {}
 
   Status admit(grpc::CallbackServerContext& context, std::uint64_t bytes) {
-    TLOG_ASSIGN(id_, calls_.admit(bytes, [&context] { context.TryCancel(); }));
+    TLOG_ASSIGN(id_, calls_.admit(bytes, [this, &context] {
+      is_cancelled_ = true;
+      context.TryCancel();
+    }));
     return {};
   }
   void submit(std::uint64_t answer_bytes_max, std::function<void()> work) {
