@@ -4,6 +4,8 @@ Goal: the copy of another site, restored with the key alone, is the disk as it w
 the log was read and pulled while it grew, and the copy's server was killed with SIGKILL in between.
 """
 import atexit
+import concurrent.futures
+import itertools
 import json
 import os
 import re
@@ -12,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SERVER, CTL, PLAY, PLUGIN, NBD_LOAD = sys.argv[1:6]
@@ -88,19 +91,33 @@ def main(directory):
     with open(file("rounds"), "w") as rounds:
         sync = begin([CTL, "sync", publisher.url + "/pub", copy.url + "/vm", "--every", "20ms", "--json"], stdout=rounds,
                      stderr=rounds)
-    load = [NBD_LOAD, "--uri", uri, "--op", "write", "--block-size", "16384", "--depth", "2", "--connections", "1",
-            "--seed", "1"]
-    writing = begin([*load, "--seconds", "3"], stdout=subprocess.DEVNULL)
+    load = [NBD_LOAD, "--uri", uri, "--op", "write", "--block-size", "16384", "--depth", "2", "--connections", "1"]
+    enough = threading.Event()
+
+    def write():
+        for seed in itertools.count(1):
+            run(*load, "--bytes", str(4 * MIB), "--seed", str(seed))
+            if enough.is_set():
+                return
+
+    writing = concurrent.futures.ThreadPoolExecutor(1).submit(write)
 
     def copied():
         return sum(os.path.getsize(file("copy/" + name)) for name in os.listdir(file("copy")) if name.isalnum())
 
-    begun = wait_for(copied, lambda: "nothing is copied while the disk is written: " + open(file("rounds")).read()[-1500:])
-    assert writing.poll() is None, "the load was over before anything was copied"
-    copy.kill()
-    copy.start()
-    wait_for(lambda: copied() > begun, "nothing more is copied")
-    assert writing.wait(60) == 0
+    def rounds_so_far():
+        return open(file("rounds")).read()[-1500:]
+
+    try:
+        begun = wait_for(copied, lambda: "nothing is copied while the disk is written: " + rounds_so_far(), 60)
+        copy.kill()
+        before = copied()
+        copy.start()
+        wait_for(lambda: copied() > before, lambda: "nothing more is copied: " + rounds_so_far(), 60)
+        assert not writing.done(), writing.exception()
+    finally:
+        enough.set()
+    writing.result(60)
     run(*load, "--sequential", "--bytes", str(SIZE // 2), "--final-flush")
     run(CTL, "--config", config, "flush", "vm1")  # what was written is in the log's stores
     run("nbdcopy", uri, file("disk.img"))
@@ -112,7 +129,7 @@ def main(directory):
         with open(file("rounds")) as rounds:
             return rounds.read().count("\n") > seen + 2 and lag() == 0
 
-    wait_for(has_all, "the copy never has everything")
+    wait_for(has_all, lambda: "the copy never has everything: " + rounds_so_far(), 60)
     sync.send_signal(signal.SIGTERM)
     sync.wait(20)
     # The site is lost: its log, its disk and its servers.
