@@ -163,6 +163,7 @@ class FileLogger::Lines {
   ~Lines() {
     if (flush(kLastNs)) {
       sink_->end();
+      pool_.reset();  // its thread lets go of the last line's logger before ours goes
       return;
     }
     // It hangs in a write, which nothing can end, and the queue cannot be given up before: they
@@ -182,7 +183,7 @@ class FileLogger::Lines {
 
  private:
   const std::shared_ptr<LineSink> sink_;
-  const std::shared_ptr<spdlog::details::thread_pool> pool_;
+  std::shared_ptr<spdlog::details::thread_pool> pool_;
   const std::shared_ptr<spdlog::async_logger> logger_;
   std::atomic<std::uint64_t> said_{0};
 };
