@@ -36,12 +36,12 @@ def ratio(ours, peer, field, peer_field=None):
     return statistics.median(a / b for a, b in zip(values(ours, field), values(peer, peer_field or field)))
 
 
-def ratio_row(line, ours, peer, field, unit, *, at_least=None, at_most=None, peer_field=None):
+def ratio_row(line, ours, peer, field, unit, *, at_least=None, at_most=None, peer_field=None, digits=0):
     """Results of ours and of the peer as a row; with neither limit it only shows them."""
     figure = ratio(ours, peer, field, peer_field)
     wanted = f">= {at_least}" if at_least else f"<= {at_most}" if at_most else ""
     reached = figure >= at_least if at_least else figure <= at_most if at_most else None
-    return Row(line, f"{median(ours, field):.0f} {unit}", f"{median(peer, peer_field or field):.0f} {unit}",
+    return Row(line, f"{median(ours, field):.{digits}f} {unit}", f"{median(peer, peer_field or field):.{digits}f} {unit}",
                f"{figure:.2f}", wanted, reached)
 
 

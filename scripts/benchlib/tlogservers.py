@@ -14,12 +14,14 @@ from benchlib import cluster_run
 from benchlib.cluster_lines import serving, write_job
 from benchlib.cluster_servers import Controlled, LogOnServers
 from benchlib.cluster_settings import run
-from benchlib.cluster_table import interleaved, limit_row, median, ratio_row
+from benchlib.cluster_table import Row, interleaved, limit_row, median, ratio_row
 from benchlib.fleet import Fleet
-from benchlib.servers import Failed, cpu_seconds
+from benchlib.servers import GIB, Failed, cpu_seconds
+from benchlib.wait_times import WaitTimes
 
 # CPU of the ancestor's server per record, and what of it is allowed.
 ANCESTOR_US = 86
+STREAM = ("--op", "write", "--sequential", "--block-size", "65536", "--depth", "8")
 
 
 class TlogServer:
@@ -93,8 +95,8 @@ class LogByTlogservers(Controlled):
 
 
 def stream_job(settings, server):
-    figures = settings.load(server, "--op", "write", "--sequential", "--block-size", "65536", "--depth", "8", "--seconds",
-                            str(settings.seconds), "--warmup-bytes", str(settings.journal * 5 // 4))
+    figures = settings.load(server, *STREAM, "--seconds", str(settings.seconds), "--warmup-bytes",
+                            str(settings.journal * 5 // 4))
     server.settle()
     server.make_room()
     return figures
@@ -140,6 +142,43 @@ def measure_stripe(settings, fleet, note):
                       writes["one"], "ops_per_s", "op/s", at_least=0.9),
             ratio_row("64 KiB sequential write, depth 8, the same", streams["two"], streams["one"], "mb_per_s", "MB/s",
                       at_least=0.9)]
+
+
+def traced_stream(settings, server):
+    """stream_job(), traced: seconds of cores for each GiB, by who spent them."""
+    groups = {"host": [server.pid], "stores": [store.process.pid for store in server.fleet.servers]}
+    servers = []
+    for tlogserver in server.tlogservers:
+        servers.append(f"server {tlogserver.number}")
+        groups[servers[-1]] = [tlogserver.process.pid]
+    with WaitTimes(groups) as times:
+        figures = settings.load(server, *STREAM, "--bytes", str(settings.journal * 4))
+    server.settle()
+    server.make_room()
+    gib = figures["ops"] * 65536 / GIB
+    figures.update(busy=times.busy * 100, host=times.running["host"] / gib, stores=times.running["stores"] / gib,
+                   servers=sum(times.running[name] for name in servers) / gib,
+                   ready=sum(times.ready.values()) / gib, together=times.share_up(*servers) * 100)
+    return figures
+
+
+def measure_waits(settings, fleet, note):
+    """Whether striped servers wait for each other, or for the cores, which are the same for one."""
+    with Fleet(os.path.join(settings.directory, "second")) as second:
+        sides = {"one": LogByTlogservers(settings, fleet),
+                 "two": LogByTlogservers(settings, second, 2, distribution="stripe")}
+        with serving(*sides.values(), prefilled=False):
+            results = interleaved(settings, {name: lambda _, server=server: traced_stream(settings, server)
+                                             for name, server in sides.items()}, note)
+    one, two = results["one"], results["two"]
+    what = "64 KiB sequential write, depth 8, striped over two servers / one: "
+    return [ratio_row(what + "the machine's cores are busy", two, one, "busy", "%"),
+            ratio_row(what + "on a core, the host", two, one, "host", "s/GiB", digits=2),
+            ratio_row(what + "on a core, the tlogservers", two, one, "servers", "s/GiB", digits=2),
+            ratio_row(what + "on a core, the stores", two, one, "stores", "s/GiB", digits=2),
+            ratio_row(what + "ready, and waiting for a core, all threads", two, one, "ready", "s/GiB", digits=2),
+            Row("slices of 20 ms in which both servers worked or waited for a core, of those in which one did",
+                f"{median(two, 'together'):.0f} %", "", "", "", None)]
 
 
 def client_load(settings, server, *arguments):
@@ -190,7 +229,7 @@ def measure_sessions(settings, fleet, note):
                       at_most=2)]
 
 
-LINES = {"path": measure_path, "mirror": measure_mirror, "stripe": measure_stripe, "socket": measure_socket,
+LINES = {"path": measure_path, "mirror": measure_mirror, "stripe": measure_stripe, "waits": measure_waits, "socket": measure_socket,
          "sessions": measure_sessions}
 
 
