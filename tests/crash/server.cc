@@ -1,9 +1,7 @@
 #include "tests/crash/server.h"
 
 #include <libnbd.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +11,7 @@
 #include <fmt/core.h>
 
 #include "tests/crash/process.h"
+#include "tests/support/free_port.h"
 #include "tlog/base/assert.h"
 
 namespace tlog::crash {
@@ -37,19 +36,6 @@ Result<Nbd> connect(const std::string& uri) {
   return nbd;
 }
 
-// A port nobody listens on now.
-std::uint16_t free_port() {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  TLOG_ASSERT(fd >= 0 && bind(fd, generic, length) == 0 && getsockname(fd, generic, &length) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
 // One look every few milliseconds, at a condition and until a deadline.
 void short_pause() {
   const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
@@ -59,7 +45,8 @@ void short_pause() {
 }  // namespace
 
 Server::Server(ServerOptions options)
-    : options_(std::move(options)), port_(options_.tcp ? free_port() : std::uint16_t{0}) {}
+    : options_(std::move(options)),
+      port_(options_.tcp ? static_cast<std::uint16_t>(testing::free_port()) : std::uint16_t{0}) {}
 
 Server::~Server() {
   (void)kill();  // a destructor has nobody to tell

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <stdexcept>
 
-#include "tests/support/redis_server.h"
+#include "tests/support/free_port.h"
 
 namespace tlog::testing {
 
@@ -12,9 +12,7 @@ EtcdServer::EtcdServer(bool tls) : tls_(tls) {
   // Another program may take a port between our look and the server's bind.
   for (int attempt = 0;; ++attempt) {
     port_ = free_port();
-    do {
-      peer_port_ = free_port();
-    } while (peer_port_ == port_);
+    peer_port_ = free_port();
     try {
       start();
       return;

@@ -3,15 +3,10 @@
 #include <csignal>
 #include <stdexcept>
 
-#include "tests/support/loopback.h"
+#include "tests/support/free_port.h"
 #include "tests/support/resp_client.h"
 
 namespace tlog::testing {
-
-int free_port() {
-  const std::string address = Listener("127.0.0.1:0").address();
-  return std::stoi(address.substr(address.rfind(':') + 1));
-}
 
 RedisServer::RedisServer(RedisOptions options) : options_(std::move(options)) {
   if (options_.unix_socket) {

@@ -12,9 +12,6 @@
 
 namespace tlog::testing {
 
-// A TCP port of loopback that was free a moment ago.
-int free_port();
-
 struct RedisOptions {
   bool unix_socket = false;
   std::string password{};                // --requirepass

@@ -3,6 +3,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,15 +14,28 @@ import threading
 import time
 
 PATIENCE = 60  # seconds, of anything
+GIVEN = set()  # ports, which may not be listened on yet
 
 
 def free_ports(count):
-    """Different ports of loopback that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """So many ports of loopback, one after the other, that were free a moment ago.
+
+    Not of those that the kernel gives to clients and to who asks for any: between this look and the server's bind, and
+    while a server is restarted, those go to whoever comes.
+    """
+    while True:
+        first = random.randrange(16384, 32768 - count)
+        ports = set(range(first, first + count))
+        if ports & GIVEN:
+            continue
+        try:
+            with contextlib.ExitStack() as stack:
+                for port in ports:
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        GIVEN.update(ports)
+        return sorted(ports)
 
 
 def eventually(what, holds, seconds=PATIENCE):

@@ -2,35 +2,19 @@
 """scripts/cluster starts what it says, once; `down` ends exactly that, and the data is still there afterwards."""
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "messages"))
+import rig  # noqa: E402
+
 source, build = sys.argv[1:3]
 if not shutil.which("redis-server"):
     print("there is no redis-server")
     sys.exit(77)
-
-
-def free_ports():
-    """The first of six ports that are free now."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        taken = []
-        try:
-            for port in range(first, first + 6):
-                taken.append(socket.create_server(("127.0.0.1", port)))
-            return first
-        except (OSError, OverflowError):
-            continue
-        finally:
-            for one in taken:
-                one.close()
 
 
 def cluster(command, wanted=0):
@@ -62,7 +46,7 @@ def redis(*words):
                           stdout=subprocess.PIPE, text=True, timeout=20).stdout.strip()
 
 
-port = free_ports()
+port = rig.free_ports(6)[0]
 with tempfile.TemporaryDirectory(prefix="tlc") as directory:
     stranger = subprocess.Popen(["sleep", "300"])
     try:

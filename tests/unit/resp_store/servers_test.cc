@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/support/free_port.h"
 #include "tests/unit/resp_store/fixture.h"
 #include "tlog/base/mutex.h"
 #include "tlog/store/resp_identity.h"

@@ -1,6 +1,7 @@
 // The redis-protocol store when servers stop, die, come back, or talk nonsense.
 #include <sys/resource.h>
 
+#include "tests/support/free_port.h"
 #include "tests/unit/resp_store/fake_server.h"
 #include "tests/unit/resp_store/fixture.h"
 #include "tlog/base/clock.h"
