@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from benchlib import cluster_run
-from benchlib.cluster_lines import serving, write_job
+from benchlib.cluster_lines import WRITE, serving, write_job
 from benchlib.cluster_servers import Controlled, LogOnServers
 from benchlib.cluster_settings import run
 from benchlib.cluster_table import Row, interleaved, limit_row, median, ratio_row
@@ -144,19 +144,21 @@ def measure_stripe(settings, fleet, note):
                       at_least=0.9)]
 
 
-def traced_stream(settings, server):
-    """stream_job(), traced: seconds of cores for each GiB, by who spent them."""
+def traced(settings, server, load):
+    """A load until the journal has wrapped a few times, traced: seconds of cores for each GiB, by who spent them."""
     groups = {"host": [server.pid], "stores": [store.process.pid for store in server.fleet.servers]}
     servers = []
     for tlogserver in server.tlogservers:
         servers.append(f"server {tlogserver.number}")
         groups[servers[-1]] = [tlogserver.process.pid]
+    commands = server.fleet.commands()
     with WaitTimes(groups) as times:
-        figures = settings.load(server, *STREAM, "--bytes", str(settings.journal * 4))
+        figures = settings.load(server, *load, "--bytes", str(settings.journal * 4))
     server.settle()
+    commands = server.fleet.commands() - commands
     server.make_room()
-    gib = figures["ops"] * 65536 / GIB
-    figures.update(busy=times.busy * 100, host=times.running["host"] / gib, stores=times.running["stores"] / gib,
+    gib = settings.journal * 4 / GIB
+    figures.update(commands=commands / gib, busy=times.busy * 100, host=times.running["host"] / gib, stores=times.running["stores"] / gib,
                    servers=sum(times.running[name] for name in servers) / gib,
                    ready=sum(times.ready.values()) / gib, together=times.share_up(*servers) * 100)
     return figures
@@ -167,17 +169,23 @@ def measure_waits(settings, fleet, note):
     with Fleet(os.path.join(settings.directory, "second")) as second:
         sides = {"one": LogByTlogservers(settings, fleet),
                  "two": LogByTlogservers(settings, second, 2, distribution="stripe")}
+        rows = []
         with serving(*sides.values(), prefilled=False):
-            results = interleaved(settings, {name: lambda _, server=server: traced_stream(settings, server)
-                                             for name, server in sides.items()}, note)
-    one, two = results["one"], results["two"]
-    what = "64 KiB sequential write, depth 8, striped over two servers / one: "
-    return [ratio_row(what + "the machine's cores are busy", two, one, "busy", "%"),
-            ratio_row(what + "on a core, the host", two, one, "host", "s/GiB", digits=2),
-            ratio_row(what + "on a core, the tlogservers", two, one, "servers", "s/GiB", digits=2),
-            ratio_row(what + "on a core, the stores", two, one, "stores", "s/GiB", digits=2),
-            ratio_row(what + "ready, and waiting for a core, all threads", two, one, "ready", "s/GiB", digits=2),
-            Row("slices of 20 ms in which both servers worked or waited for a core, of those in which one did",
+            for what, load in {"4 KiB": (*WRITE, "--depth", "32"), "64 KiB": STREAM}.items():
+                results = interleaved(settings, {name: lambda _, server=server, load=load: traced(settings, server, load)
+                                                 for name, server in sides.items()}, note)
+                rows += wait_rows(f"{what} writes, two stripes / one server", results["two"], results["one"])
+    return rows
+
+
+def wait_rows(what, two, one):
+    return [ratio_row(f"{what}: the machine's cores are busy", two, one, "busy", "%"),
+            ratio_row(f"{what}: on a core, the host", two, one, "host", "s/GiB", digits=2),
+            ratio_row(f"{what}: on a core, the tlogservers", two, one, "servers", "s/GiB", digits=2),
+            ratio_row(f"{what}: on a core, the stores", two, one, "stores", "s/GiB", digits=2),
+            ratio_row(f"{what}: commands to the stores", two, one, "commands", "/GiB"),
+            ratio_row(f"{what}: ready, and waiting for a core, all threads", two, one, "ready", "s/GiB", digits=2),
+            Row(f"{what}: slices of 20 ms in which both servers were up, of those in which one was",
                 f"{median(two, 'together'):.0f} %", "", "", "", None)]
 
 
