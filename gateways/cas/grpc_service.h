@@ -4,11 +4,11 @@
 // Who may do what: on a Unix socket (mode 0600) everybody who can connect may do everything. On TCP
 // with a token who has it may, and nobody else; without one everybody may read and nobody write.
 //
-// Threading: start(), stop() and the destructor from one thread. The contents are asked by threads
-// of the server's own, several at a time.
-// Errors: of start(): an address that cannot be listened on, or that everybody could reach without
-// TLS, token or --insecure; credentials that cannot be read. A call's error becomes its status
-// (status_codes.h) with the message.
+// Threading: start(), read_credentials_again(), stop() and the destructor from one thread. The
+// contents are asked by threads of the server's own, several at a time. Errors: of start(): an
+// address that cannot be listened on, or that everybody could reach without TLS, token or
+// --insecure; credentials that cannot be read. A call's error becomes its status (status_codes.h)
+// with the message.
 #pragma once
 
 #include <memory>
@@ -44,6 +44,10 @@ class GrpcServer {
                                                    Contents& contents, Logger& logger);
   virtual ~GrpcServer() = default;                 // stop(0)
   virtual const std::string& address() const = 0;  // with the real port
+  // Certificate, key and token are those that their files have now, for who connects from here on;
+  // with TLS those that are connected are told to connect again. What cannot be read changes
+  // nothing.
+  virtual Status read_credentials_again() = 0;
   // Takes no more calls, waits for those under way for at most `grace_ns`, cancels what is left
   // and ends all connections. Nothing asks the contents afterwards.
   virtual void stop(std::uint64_t grace_ns) = 0;

@@ -31,6 +31,7 @@ class CasServing {
   CasServing(const CasServing&) = delete;
   CasServing& operator=(const CasServing&) = delete;
 
+  Status read_credentials_again() { return grpc_ ? grpc_->read_credentials_again() : Status(); }
   // Calls that are under way have so long.
   void stop(std::uint64_t grace_ns);
 

@@ -262,6 +262,9 @@ void Program::read_again() {
   if (const auto logset = this->logset()) {
     tell_reread(" of=logset", logset->read_credentials_again());
   }
+  if (const auto cas = this->cas(); cas && !cas->address().empty()) {
+    tell_reread(" of=grpc", cas->read_credentials_again());
+  }
   if (messages_) tell_reread(" of=http", messages_->read_credentials_again());
 }
 

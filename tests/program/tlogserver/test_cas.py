@@ -5,10 +5,12 @@ import hashlib
 import importlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 import grpc
 
@@ -221,6 +223,23 @@ def test_tls(directory, site, certificate):
         same(Client(directory, channel).fail("Get", b"x")[0], Status.UNAVAILABLE)
 
 
+def test_a_new_certificate(directory, site):
+    """At SIGHUP, while the server goes on; the files are those that it was started with."""
+    certificate, _ = make_certificate(directory)
+    with open(certificate, "rb") as file:
+        trusted = grpc.ssl_channel_credentials(file.read())
+    site.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 60
+    while True:
+        with grpc.secure_channel(site.target, trusted, [("grpc.ssl_target_name_override", "cas.test")]) as channel:
+            got = status_of(channel.unary_unary("/vac.cas.CAS/Get"), b"",
+                            metadata=[("authorization", "Bearer " + TOKEN)])
+        if got[0] != Status.UNAVAILABLE:
+            return same(got[0], Status.INVALID_ARGUMENT)  # it has answered
+        check(time.monotonic() < end, got)
+        time.sleep(0.05)
+
+
 def test_what_does_not_start(directory, token_file):
     def refused(address, *flags):
         return CasSite(server, directory, *flags, grpc_address=address).refused()
@@ -270,6 +289,7 @@ def main():
         certificate, key = make_certificate(directory)
         site = CasSite(server, directory, "--token-file", token_file, "--tls-cert", certificate, "--tls-key", key).start()
         test_tls(directory, site, certificate)
+        test_a_new_certificate(directory, site)
         same(site.stop(), 0)
         test_what_does_not_start(directory, token_file)
     print("ok")

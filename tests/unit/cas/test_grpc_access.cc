@@ -1,4 +1,7 @@
 // Who may do what: by address, token and TLS.
+#include <filesystem>
+#include <thread>
+
 #include "tests/support/process.h"
 #include "tests/unit/cas/grpc_fixture.h"
 
@@ -81,6 +84,84 @@ TEST_F(GrpcAccess, tls_is_spoken_with_who_trusts_the_certificate) {
   EXPECT_EQ(client({.tls = true})->get("there").error().code(), Code::kUnavailable);
   EXPECT_EQ(client()->get("there").error().code(), Code::kUnavailable);
   EXPECT_EQ(client({.ca_file = authority})->add("x").error().code(), Code::kNotSupported);
+}
+
+// Who is connected is answered what is under way; who comes then sees the new certificate.
+TEST_F(GrpcAccess, a_certificate_is_changed_under_a_server_that_goes_on) {
+  make_certificate();
+  ASSERT_TRUE(serve("127.0.0.1:0", with_tls()));
+  const std::string old_authority = directory.file("old.pem");
+  std::filesystem::copy_file(directory.file("cert.pem"), old_authority);
+  testing::Gate gate;
+  scripted.before = [&] {
+    gate.pass();
+    return Status();
+  };
+  const auto early = client({.ca_file = old_authority});
+  Result<std::string> got = fail(Code::kNotFound, "");
+  std::thread asking([&] { got = early->get("there"); });
+  gate.wait_for(1);
+
+  make_certificate();
+  const Status read = server->read_credentials_again();
+  EXPECT_TRUE(read) << read.error().message();
+  const std::string authority = directory.file("cert.pem");
+  Result<std::string> later = fail(Code::kNotFound, "");
+  std::thread coming([&] { later = client({.ca_file = authority})->get("there"); });
+  gate.wait_for(2);  // before the early one has its answer
+  gate.open();
+  asking.join();
+  coming.join();
+  EXPECT_EQ(got.value_or("nothing"), "content");
+  EXPECT_EQ(later.value_or("nothing"), "content");
+  EXPECT_EQ(client({.ca_file = old_authority})->get("there").error().code(), Code::kUnavailable);
+  EXPECT_EQ(early->get("there").error().code(), Code::kUnavailable)
+      << "it is still spoken with under the certificate of before";
+  const auto again = client({.ca_file = authority});
+  EXPECT_EQ(again->get("there").value_or("nothing"), "content");
+
+  // What is no pair changes nothing.
+  testing::write_text(directory.file("key.pem"), "no key\n", 0600);
+  EXPECT_FALSE(server->read_credentials_again());
+  EXPECT_EQ(client({.ca_file = authority})->get("there").value_or("nothing"), "content");
+  EXPECT_EQ(again->get("there").value_or("nothing"), "content");
+}
+
+TEST_F(GrpcAccess, a_server_whose_certificate_was_changed_ends_in_time) {
+  make_certificate();
+  testing::Gate gate;
+  scripted.before = [&] {
+    gate.pass();
+    return Status();
+  };
+  ASSERT_TRUE(serve("127.0.0.1:0", with_tls()));
+  const auto early = client({.ca_file = directory.file("cert.pem")});
+  Result<std::string> got = std::string();
+  std::thread asking([&] { got = early->get("there"); });
+  gate.wait_for(1);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(server->read_credentials_again());
+  // Its call is cancelled, although it would have had two minutes.
+  std::thread stopping([&] { server->stop(1'000'000); });
+  asking.join();
+  EXPECT_FALSE(got);
+  gate.open();
+  stopping.join();
+}
+
+TEST_F(GrpcAccess, a_token_is_changed_under_a_server_that_goes_on) {
+  ASSERT_TRUE(serve("127.0.0.1:0", {.token_file = directory.file("token")}));
+  const auto with_old = client({.token_file = directory.file("token")});
+  const auto with_other = client({.token_file = directory.file("other")});
+  EXPECT_TRUE(with_old->add("x"));
+  EXPECT_FALSE(with_other->add("x"));
+  std::filesystem::copy_file(directory.file("other"), directory.file("token"),
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_TRUE(server->read_credentials_again());
+  EXPECT_FALSE(with_old->add("x"));
+  EXPECT_TRUE(with_other->add("x"));
+  testing::write_text(directory.file("token"), "short", 0600);
+  EXPECT_FALSE(server->read_credentials_again());
+  EXPECT_TRUE(with_other->add("x")) << "what cannot be read has changed something";
 }
 
 TEST_F(GrpcAccess, what_is_no_pair_of_certificate_and_key_does_not_start) {
