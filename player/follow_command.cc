@@ -251,6 +251,7 @@ class Loop {
   Result<bool> round() {
     if (!followed_) {
       TLOG_ASSIGN(remote_, open_remote(request_, environment_));
+      remote_.index->stop_when([this] { return console_.stop.load(); });
       TLOG_ASSIGN(followed_, open_followed(request_, options_, remote_, console_, environment_));
     }
     return followed_->follow();

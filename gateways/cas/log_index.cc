@@ -72,6 +72,11 @@ Status LogIndex::read_older(std::vector<ClosedPage>& pages,
                   fmt::format("name '{}': page {} comes again behind itself: the pages form a loop",
                               name_, text_of(at)));
     }
+    if (stopping_ && stopping_()) {
+      return fail(Code::kShutdown,
+                  fmt::format("name '{}': it was told to stop, {} behind the newest page", name_,
+                              pages.size()));
+    }
     TLOG_ASSIGN(const Page page, get_page(at, pages.size() + 1));
     if (page.vdisk != head_.vdisk) {
       return fail(Code::kCorruption, fmt::format("name '{}': page {} is of another vdisk, {}",

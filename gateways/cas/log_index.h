@@ -8,9 +8,11 @@
 // Threading: refresh() while nothing else is called; the others from any thread.
 // Memory: 150 bytes for each content, and the newest page.
 // Errors: kNotFound: there is no such name; kCorruption: a page is missing, altered, reordered, or
-// comes again, naming it; kFenced: the name tells another history than before; those of Contents.
+// comes again, naming it; kFenced: the name tells another history than before; kShutdown:
+// stop_when(), and the index is as before; those of Contents.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -24,6 +26,9 @@ class LogIndex {
   // Borrowed; outlives the index. `contents`: where pages and contents are; null: where the name
   // is.
   LogIndex(Contents& names, std::string name, Contents* contents = nullptr);
+
+  // Asked before each older page, of which there may be many: true ends refresh() with kShutdown.
+  void stop_when(std::function<bool()> stopping) { stopping_ = std::move(stopping); }
 
   Status refresh();
   Status refresh_head();  // the name's page alone: then pieces are those of it
@@ -63,6 +68,7 @@ class LogIndex {
   Contents& names_;
   const std::string name_;
   Contents& contents_;
+  std::function<bool()> stopping_;
   Page head_;
   std::string head_bytes_;
   std::size_t overlap_ = 0;  // how many of the head's oldest are in closed pages too

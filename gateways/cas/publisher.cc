@@ -94,6 +94,7 @@ Status Publisher::resume(Logs& logs) {
                     options_.name, index.head().vdisk.text(), vdisk_.text()));
   }
   LogIndex whole(*parts_.to, options_.name);
+  whole.stop_when(parts_.stopping);
   read = whole.refresh();
   if (!read && read.error().code() != Code::kCorruption) return read;
   if (read) offer_all(whole);

@@ -132,6 +132,20 @@ TEST_F(Following, a_loop_of_pages_is_found) {
 }
 
 // A service whose addresses are no hashes answers ever new ones.
+// Reading them may take long: whoever ends the program does not wait for the last of them.
+TEST_F(Following, is_stopped_between_two_pages_and_goes_on_another_time) {
+  log_.open_epoch(1);
+  log_.add_many(1000);
+  publish(log_);
+  int asked = 0;
+  cas::LogIndex index(there_, kVdiskName);
+  index.stop_when([&] { return ++asked == 2; });
+  expect_refused(index.refresh(), Code::kShutdown, "told to stop, 1 behind the newest page");
+  EXPECT_EQ(index.size(), 0u);
+  EXPECT_TRUE(index.refresh());
+  EXPECT_EQ(index.size(), 1001u);
+}
+
 TEST_F(Following, pages_that_do_not_go_back_are_not_followed) {
   log_.open_epoch(1);
   log_.add_many(600);
