@@ -16,6 +16,12 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// What the library says, but for its own name and number for it: "[json.exception.x.101] ...".
+std::string without_name(std::string text) {
+  const std::size_t end = text.starts_with('[') ? text.find("] ") : std::string::npos;
+  return end == std::string::npos ? text : text.substr(end + 2);
+}
+
 // The parser itself takes any depth, on the stack of whoever destroys what it has made.
 Result<Json> parse_object(std::string_view body) {
   const auto refuse = [](const std::string& why) {
@@ -32,7 +38,7 @@ Result<Json> parse_object(std::string_view body) {
     if (!json.is_object()) return refuse(fmt::format("it is {}", json.type_name()));
     return json;
   } catch (const std::exception& error) {
-    return refuse(error.what());
+    return refuse(without_name(error.what()));
   }
 }
 

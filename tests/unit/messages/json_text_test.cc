@@ -42,6 +42,16 @@ TEST(JsonText, WhatIsNoObjectWithAMessageIsRefused) {
   }
 }
 
+TEST(JsonText, WhatCannotBeReadIsRefusedWithThePlaceInIt) {
+  const auto posted = read_posted("{\"message\": \"a\" \"w\": 2}", 3);
+  ASSERT_FALSE(posted);
+  EXPECT_THAT(
+      posted.error().message(),
+      ::testing::AllOf(::testing::StartsWith("the body is not a JSON object: parse error at "
+                                             "line 1, column "),
+                       ::testing::Not(HasSubstr("exception"))));
+}
+
 TEST(JsonText, DepthCostsNoStack) {
   EXPECT_FALSE(read_posted(std::string(1'000'000, '['), 3).has_value());
   std::string nested;
