@@ -69,7 +69,8 @@ class RunningServer final : public GrpcServer {
     if (doorman_) doorman_->stop();
     listener_->stop(grace_ns);
     calls_->stop_admitting();
-    calls_->cancel_older_than(0);  // of those before, whose grace is longer
+    // Those before have a longer grace.
+    if (!retired_.empty()) calls_->cancel_older_than(0);
     for (Retired& one : retired_) one.ending.join();
     calls_->stop();
     retired_.clear();
