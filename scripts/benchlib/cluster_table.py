@@ -46,9 +46,9 @@ def ratio_row(line, ours, peer, field, unit, *, at_least=None, at_most=None, pee
 
 
 def limit_row(line, figure, unit, *, at_least=None, at_most=None):
-    """One figure of ours beside an absolute one."""
-    reached = figure >= at_least if at_least else figure <= at_most
-    wanted = f">= {at_least} {unit}" if at_least else f"<= {at_most} {unit}"
+    """One figure of ours beside an absolute one; with neither limit it is only shown."""
+    wanted = f">= {at_least} {unit}" if at_least else f"<= {at_most} {unit}" if at_most else ""
+    reached = figure >= at_least if at_least else figure <= at_most if at_most else None
     return Row(line, f"{figure:.0f} {unit}", "", "", wanted, reached)
 
 

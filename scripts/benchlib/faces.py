@@ -118,10 +118,10 @@ def measure_messages(settings, fleet, note):
     rows = []
     for w, found in results.items():
         rows.append(limit_row(f"durable messages, w={w}, {CLIENTS} clients, {NODES} nodes", median(found, "per_s"), "/s",
-                              **({"at_least": 5000} if w == 2 else {"at_most": float("inf")})))
+                              at_least=5000 if w == 2 else None))
         for percentile in ("p50", "p99"):
             rows.append(limit_row(f"from posted to confirmed, w={w}, {percentile}", median(found, f"{percentile}_us"),
-                                  "us", at_most=float("inf")))
+                                  "us"))
     return rows
 
 
