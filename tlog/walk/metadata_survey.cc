@@ -21,7 +21,9 @@ struct Tally {
 };
 
 void add(std::string& list, const std::string& store, const std::string& why) {
-  list += fmt::format("{}{}: {}", list.empty() ? "" : "; ", store, why);
+  if (!list.empty()) list += "; ";
+  // What a store says of itself has its name already.
+  list += why.starts_with(store + ": ") ? why : fmt::format("{}: {}", store, why);
 }
 
 // A fenced writer may have written more generations than its successor has.

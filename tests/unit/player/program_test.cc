@@ -148,6 +148,7 @@ TEST_F(Program, verify) {
   EXPECT_EQ(report.at("intact"), true);
   EXPECT_EQ(report.at("unusable_stores").size(), 1U);
   EXPECT_NE(weak.error.find("log/3"), std::string::npos) << weak.error;
+  EXPECT_EQ(weak.error.find("log/3: directory"), std::string::npos) << "twice: " << weak.error;
 }
 
 TEST_F(Program, broken_chain_is_reported) {
