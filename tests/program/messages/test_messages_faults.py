@@ -107,11 +107,13 @@ def test_quorum():
         states = set()
 
         def seen():
-            states.update(one["status"] for one in nodes.master.health()["secondaries"])
-            return nodes.master.health()["status"] == "read-only"
+            health = nodes.master.health()  # one answer: what it says of the nodes and of all belongs together
+            states.update(one["status"] for one in health["secondaries"])
+            return health["status"] == "read-only"
 
+        # That each is suspected first is a test of Heartbeat's own: a busy machine may not let us look meanwhile.
         eventually("it is read-only", seen)
-        assert {"Healthy", "Suspected", "Unhealthy"} & states >= {"Suspected", "Unhealthy"}, states
+        assert "Unhealthy" in states, states
         status, answer = nodes.master.post("two", 1)
         assert status == 503 and "quorum" in answer["error"], (status, answer)
         assert nodes.master.texts() == ["one"]
