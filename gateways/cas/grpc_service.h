@@ -5,10 +5,11 @@
 // with a token who has it may, and nobody else; without one everybody may read and nobody write.
 //
 // Threading: start(), read_credentials_again(), stop() and the destructor from one thread. The
-// contents are asked by threads of the server's own, several at a time. Errors: of start(): an
-// address that cannot be listened on, or that everybody could reach without TLS, token or
-// --insecure; credentials that cannot be read. A call's error becomes its status (status_codes.h)
-// with the message.
+// contents are asked by threads of the server's own, several at a time.
+//
+// Errors: of start(): an address that cannot be listened on, or that everybody could reach without
+// TLS, token or --insecure; of start() and read_credentials_again(): credentials that cannot be
+// read. A call's error becomes its status (status_codes.h) with the message.
 #pragma once
 
 #include <memory>
